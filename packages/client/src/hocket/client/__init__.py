@@ -1,0 +1,1 @@
+"""hocket's client: submit, map, gather, futures."""

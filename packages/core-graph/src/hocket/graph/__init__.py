@@ -1,0 +1,1 @@
+"""The vocabulary of hocket and its task graphs: specification, ordering, rewriting, local executors."""

@@ -1,0 +1,1 @@
+"""Clusters for hocket: on a laptop, over SSH, on job queues."""

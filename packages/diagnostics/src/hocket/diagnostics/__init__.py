@@ -1,0 +1,1 @@
+"""Live diagnostics for hocket's schedulers and workers."""

@@ -1,0 +1,1 @@
+"""A standalone Parquet library with Numba kernels."""

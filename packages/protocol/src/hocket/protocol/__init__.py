@@ -1,0 +1,1 @@
+"""How hocket's processes talk: messages, framing, handshake, sessions, serialisation; bytes in, events out."""

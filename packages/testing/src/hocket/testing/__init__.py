@@ -1,0 +1,1 @@
+"""hocket's simulator: the real machines in virtual time, on a network that fails."""

@@ -1,0 +1,1 @@
+"""Sockets, child processes and the real clock for hocket."""

@@ -1,0 +1,1 @@
+"""hocket's worker: a pure state machine, executors, data store and transfers."""
