@@ -1,1 +1,8 @@
-"""hocket's scheduler: a pure state machine, its policies, and the shell that gives it sockets."""
+"""The scheduler: pure names only; the part that opens sockets is ``hocket.scheduler.shell``."""
+
+from __future__ import annotations
+
+from hocket.scheduler.machine import SchedulerMachine
+from hocket.scheduler.tables import Limits
+
+__all__ = ["Limits", "SchedulerMachine"]

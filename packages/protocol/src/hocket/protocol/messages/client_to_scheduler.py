@@ -1,0 +1,156 @@
+"""What a client says to the scheduler."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+__all__ = [
+    "CancelTasks",
+    "ClientToScheduler",
+    "DescribeCluster",
+    "ForgetFunctions",
+    "KeysScattered",
+    "LocateKeys",
+    "PlanScatter",
+    "ReleaseKeys",
+    "ReportMissing",
+    "RunEverywhere",
+    "SubmitTasks",
+    "WaitForWorkers",
+    "WantKeys",
+]
+
+
+class SubmitTasks(Struct, array_like=True, tag=1, gc=False):
+    """Make tasks. The first ``len(payloads)`` keys are theirs, in an order that computes
+    dependencies before dependents; the other keys are known already and are only depended on.
+
+    All options hold for every task of the batch.
+    """
+
+    #: Digests of the functions used here (16 bytes each), what people call them, and their
+    #: pickles (None where the scheduler has it from this client).
+    functions: list[bytes]
+    labels: list[str]
+    blobs: list[bytes | None]
+    keys: list[str]
+    #: Per task: index into ``functions``; empty: all 0.
+    function_of: list[int]
+    #: Per task: the pickled ``(args, kwargs)``.
+    payloads: list[bytes]
+    #: Per task: indices into ``keys``; empty: no task has dependencies.
+    dependencies: list[list[int]]
+    #: Per task: its rank in the graph, 0 first; empty: as they stand.
+    ranks: list[int]
+    #: Indices of the tasks that the client holds futures of; None: all of them.
+    wanted: list[int] | None = None
+    #: -32768 to 32767; higher runs first.
+    priority: int = 0
+    retries: int = 0
+    #: Names or addresses of the only workers that may run these; empty: any.
+    workers: list[str] = []
+    allow_other_workers: bool = False
+    resources: dict[str, float] = {}
+
+
+class ReleaseKeys(Struct, array_like=True, tag=2, gc=False):
+    """The client holds no future of these keys any more."""
+
+    keys: list[str]
+
+
+class WantKeys(Struct, array_like=True, tag=3, gc=False):
+    """The client now holds futures of these keys, which exist already."""
+
+    keys: list[str]
+
+
+class CancelTasks(Struct, array_like=True, tag=4, gc=False):
+    """Do not compute these, if they have not begun and no other client wants them.
+
+    Answered by ``TasksCancelled`` for the keys that this client will get no result for.
+    """
+
+    keys: list[str]
+
+
+class ForgetFunctions(Struct, array_like=True, tag=5, gc=False):
+    """The client will send the pickles of these functions again when it needs them again."""
+
+    digests: list[bytes]
+
+
+class LocateKeys(Struct, array_like=True, tag=6, gc=False):
+    """Which workers hold these? Answered by ``KeysLocated``."""
+
+    request: int
+    keys: list[str]
+
+
+class ReportMissing(Struct, array_like=True, tag=7, gc=False):
+    """The client asked this worker for these keys and did not get them."""
+
+    keys: list[str]
+    address: str
+
+
+class PlanScatter(Struct, array_like=True, tag=8, gc=False):
+    """Where to put data of these sizes? Answered by ``ScatterPlanned``."""
+
+    request: int
+    nbytes: list[int]
+    workers: list[str] = []
+    broadcast: bool = False
+
+
+class KeysScattered(Struct, array_like=True, tag=9, gc=False):
+    """The data of these keys now lies on these workers (addresses), and the client wants it.
+
+    Answered by ``ScatterAccepted``.
+    """
+
+    request: int
+    keys: list[str]
+    nbytes: list[int]
+    addresses: list[list[str]]
+
+
+class RunEverywhere(Struct, array_like=True, tag=10, gc=False):
+    """Run a function once on each of these workers (empty: all), beside their tasks.
+
+    Answered by ``EverywhereRan``.
+    """
+
+    request: int
+    function: bytes
+    payload: bytes
+    workers: list[str] = []
+
+
+class DescribeCluster(Struct, array_like=True, tag=11, gc=False):
+    """Who is there? Answered by ``ClusterDescribed``."""
+
+    request: int
+
+
+class WaitForWorkers(Struct, array_like=True, tag=12, gc=False):
+    """Say when at least this many workers are there. Answered by ``WorkersReady``."""
+
+    request: int
+    count: int
+
+
+ClientToScheduler = (
+    SubmitTasks
+    | ReleaseKeys
+    | WantKeys
+    | CancelTasks
+    | ForgetFunctions
+    | LocateKeys
+    | ReportMissing
+    | PlanScatter
+    | KeysScattered
+    | RunEverywhere
+    | DescribeCluster
+    | WaitForWorkers
+)

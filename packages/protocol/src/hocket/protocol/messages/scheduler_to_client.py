@@ -1,0 +1,119 @@
+"""What the scheduler says to a client."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from hocket.protocol.messages.values import Failure, WorkerDescription
+
+__all__ = [
+    "ClusterDescribed",
+    "EverywhereRan",
+    "KeysLocated",
+    "KeysLost",
+    "RequestRefused",
+    "ScatterAccepted",
+    "ScatterPlanned",
+    "SchedulerToClient",
+    "TasksCancelled",
+    "TasksErred",
+    "TasksStored",
+    "WorkersReady",
+]
+
+
+class TasksStored(Struct, array_like=True, tag=1, gc=False):
+    """These keys have values; small ones come along, pickled in one piece."""
+
+    keys: list[str]
+    nbytes: list[int]
+    #: Per key: the pickled value, or None where it is too big and must be fetched.
+    values: list[bytes | None]
+
+
+class TasksErred(Struct, array_like=True, tag=2, gc=False):
+    """These keys will have no values."""
+
+    keys: list[str]
+    failures: list[Failure]
+
+
+class TasksCancelled(Struct, array_like=True, tag=3, gc=False):
+    """The client's wish to have these is dropped, as it asked."""
+
+    keys: list[str]
+
+
+class KeysLost(Struct, array_like=True, tag=4, gc=False):
+    """These keys had values, which are gone and are being computed again: wait for them anew.
+
+    (A value that cannot be computed again comes as ``TasksErred`` of kind ``LOST``.)
+    """
+
+    keys: list[str]
+
+
+class KeysLocated(Struct, array_like=True, tag=5, gc=False):
+    """Answer to ``LocateKeys``: addresses of the holders of each key; none: it has no value now."""
+
+    request: int
+    addresses: list[list[str]]
+
+
+class ScatterPlanned(Struct, array_like=True, tag=6, gc=False):
+    """Answer to ``PlanScatter``: addresses for each piece of data."""
+
+    request: int
+    addresses: list[list[str]]
+
+
+class ScatterAccepted(Struct, array_like=True, tag=7, gc=False):
+    """Answer to ``KeysScattered``."""
+
+    request: int
+
+
+class EverywhereRan(Struct, array_like=True, tag=8, gc=False):
+    """Answer to ``RunEverywhere``: per worker its name, and a pickled value or a failure."""
+
+    request: int
+    workers: list[str]
+    values: list[bytes | None]
+    failures: list[Failure | None]
+
+
+class ClusterDescribed(Struct, array_like=True, tag=9, gc=False):
+    """Answer to ``DescribeCluster``."""
+
+    request: int
+    scheduler: str
+    workers: list[WorkerDescription]
+
+
+class WorkersReady(Struct, array_like=True, tag=10, gc=False):
+    """Answer to ``WaitForWorkers``."""
+
+    request: int
+    count: int
+
+
+class RequestRefused(Struct, array_like=True, tag=11, gc=False):
+    """Answer to any request that cannot be met, with the reason in words."""
+
+    request: int
+    reason: str
+
+
+SchedulerToClient = (
+    TasksStored
+    | TasksErred
+    | TasksCancelled
+    | KeysLost
+    | KeysLocated
+    | ScatterPlanned
+    | ScatterAccepted
+    | EverywhereRan
+    | ClusterDescribed
+    | WorkersReady
+    | RequestRefused
+)

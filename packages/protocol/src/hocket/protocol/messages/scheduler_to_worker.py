@@ -1,0 +1,93 @@
+"""What the scheduler says to a worker."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+__all__ = [
+    "AbandonTasks",
+    "DropData",
+    "DropFunctions",
+    "RecallTasks",
+    "RunHere",
+    "RunTasks",
+    "SchedulerToWorker",
+]
+
+
+class RunTasks(Struct, array_like=True, tag=1, gc=False):
+    """Run these tasks; lower priority numbers first.
+
+    Every task ends in exactly one report with its attempt: done, failed or returned.
+    """
+
+    #: Digests of the functions used here, what people call them, and their pickles (None where
+    #: the worker has it).
+    functions: list[bytes]
+    labels: list[str]
+    blobs: list[bytes | None]
+    keys: list[str]
+    #: Unique in the cluster's life: one number names one execution of one task.
+    attempts: list[int]
+    priorities: list[int]
+    #: Per task: index into ``functions``; empty: all 0.
+    function_of: list[int]
+    payloads: list[bytes]
+    #: Per task: 1 if a client wants the value, so that a small one comes along with the report;
+    #: empty: all 1.
+    wanted: list[int]
+    #: Per task: indices into ``input_keys``; empty: no task has inputs.
+    inputs: list[list[int]]
+    input_keys: list[str] = []
+    #: Per input: which attempt made it, its size, and who holds it (indices into ``addresses``).
+    input_attempts: list[int] = []
+    input_nbytes: list[int] = []
+    input_holders: list[list[int]] = []
+    #: Data addresses of workers.
+    addresses: list[str] = []
+    #: What each task of this batch reserves while it runs.
+    resources: dict[str, float] = {}
+
+
+class DropData(Struct, array_like=True, tag=2, gc=False):
+    """Nobody needs these values any more; each is dropped only if this attempt made it."""
+
+    keys: list[str]
+    attempts: list[int]
+
+
+class RecallTasks(Struct, array_like=True, tag=3, gc=False):
+    """Give back those of these attempts that have not begun.
+
+    What is given back is reported by ``TasksReturned``; of the others nothing is said here, they
+    end as they would have.
+    """
+
+    keys: list[str]
+    attempts: list[int]
+
+
+class AbandonTasks(Struct, array_like=True, tag=4, gc=False):
+    """Nobody waits for these attempts any more: do not begin them, report nothing of them, and
+    drop their values should they be made. (Inputs fetched for them stay until ``DropData``.)
+    """
+
+    keys: list[str]
+    attempts: list[int]
+
+
+class DropFunctions(Struct, array_like=True, tag=5, gc=False):
+    """These functions come with their pickles again when they are needed again."""
+
+    digests: list[bytes]
+
+
+class RunHere(Struct, array_like=True, tag=6, gc=False):
+    """Run a function once, now, beside the tasks. Answered by ``HereRan``."""
+
+    request: int
+    function: bytes
+    payload: bytes
+
+
+SchedulerToWorker = RunTasks | DropData | RecallTasks | AbandonTasks | DropFunctions | RunHere

@@ -1,0 +1,62 @@
+"""Values that stand inside messages of several directions."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from msgspec import Struct
+
+__all__ = ["Failure", "FailureKind", "WorkerDescription"]
+
+
+class FailureKind(IntEnum):
+    """Why a task has no result."""
+
+    #: The user's code raised; ``exception`` is the pickled exception.
+    RAISED = 1
+    #: Arguments, function, result or exception could not be (un)pickled.
+    SERIALIZATION = 2
+    #: The task ran on workers that died, once too often.
+    WORKER_DIED = 3
+    #: An input of the task failed; ``key`` names the task where it began.
+    INPUT_FAILED = 4
+    #: A key that the task needs is not defined.
+    UNKNOWN_KEY = 5
+    #: The key already stands for another task.
+    DUPLICATE_KEY = 6
+    #: The value was there, was lost, and cannot be computed again.
+    LOST = 7
+
+
+class Failure(Struct, array_like=True, frozen=True, gc=False):
+    """Why a task has no result, as bytes and text that the scheduler only passes on.
+
+    ``exception`` is pickled by the worker and unpickled by the client only; ``text`` is for people
+    and for clients that cannot unpickle it.
+    """
+
+    kind: FailureKind
+    #: The task in which the failure began.
+    key: str
+    text: str
+    exception: bytes = b""
+    worker: str = ""
+    attempt: int = 0
+
+
+class WorkerDescription(Struct, array_like=True, frozen=True):
+    """One worker, for people and for placing data by name."""
+
+    name: str
+    #: Where its data server listens: ``tcp://host:port``, ``unix://path`` or ``inproc://name``.
+    address: str
+    host: str
+    pid: int
+    threads: int
+    memory_limit: int
+    resources: dict[str, float]
+    #: Tasks assigned to it now.
+    assigned: int
+    #: Keys that it holds, and their size in bytes.
+    held: int
+    held_nbytes: int

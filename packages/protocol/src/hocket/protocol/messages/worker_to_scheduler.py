@@ -1,0 +1,112 @@
+"""What a worker says to the scheduler."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from hocket.protocol.messages.values import Failure
+
+__all__ = [
+    "HereRan",
+    "InputsMissing",
+    "ReplicasStored",
+    "TasksDone",
+    "TasksFailed",
+    "TasksReturned",
+    "WorkerJoined",
+    "WorkerReport",
+    "WorkerToScheduler",
+]
+
+
+class WorkerJoined(Struct, array_like=True, tag=1, gc=False):
+    """The first message of a worker's session."""
+
+    name: str
+    #: Where its data server listens.
+    address: str
+    host: str
+    pid: int
+    threads: int
+    memory_limit: int = 0
+    resources: dict[str, float] = {}
+
+
+class TasksDone(Struct, array_like=True, tag=2, gc=False):
+    """These attempts have values, which the worker holds."""
+
+    keys: list[str]
+    attempts: list[int]
+    nbytes: list[int]
+    #: Seconds since the epoch by the worker's clock, and seconds that the function ran.
+    starts: list[float]
+    durations: list[float]
+    #: Per task: the pickled value if it was wanted and is small; empty: None for all.
+    values: list[bytes | None]
+
+
+class TasksFailed(Struct, array_like=True, tag=3, gc=False):
+    """These attempts ended in failure."""
+
+    keys: list[str]
+    attempts: list[int]
+    starts: list[float]
+    durations: list[float]
+    failures: list[Failure]
+
+
+class TasksReturned(Struct, array_like=True, tag=4, gc=False):
+    """These attempts will not be run here: they were recalled, or inputs could not be had."""
+
+    keys: list[str]
+    attempts: list[int]
+
+
+class InputsMissing(Struct, array_like=True, tag=5, gc=False):
+    """The worker at ``address`` did not give these values to this one.
+
+    ``gone``: it answered that it has them not; otherwise it could not be reached.
+    """
+
+    keys: list[str]
+    attempts: list[int]
+    address: str
+    gone: bool
+
+
+class ReplicasStored(Struct, array_like=True, tag=6, gc=False):
+    """This worker now holds copies of these values, fetched from others or put there by a client."""
+
+    keys: list[str]
+    attempts: list[int]
+
+
+class HereRan(Struct, array_like=True, tag=7, gc=False):
+    """Answer to ``RunHere``."""
+
+    request: int
+    value: bytes | None
+    failure: Failure | None
+
+
+class WorkerReport(Struct, array_like=True, tag=8, gc=False):
+    """How the worker is: its process's memory and CPU time, and what its store holds, in bytes."""
+
+    time_s: float
+    memory_nbytes: int
+    cpu_s: float
+    held_nbytes: int
+    running: int
+    ready: int
+
+
+WorkerToScheduler = (
+    WorkerJoined
+    | TasksDone
+    | TasksFailed
+    | TasksReturned
+    | InputsMissing
+    | ReplicasStored
+    | HereRan
+    | WorkerReport
+)

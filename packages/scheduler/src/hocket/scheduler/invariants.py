@@ -1,0 +1,121 @@
+"""What must hold of the scheduler's tables between events. Slow, total, and named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from hocket.core.errors import InvariantBroken
+from hocket.scheduler.state import (
+    ASSIGNED,
+    FAILED,
+    FORGOTTEN,
+    QUEUED,
+    RECALLED,
+    RELEASED,
+    STORED,
+    UNFINISHED,
+    WAITING,
+    Task,
+)
+
+if TYPE_CHECKING:
+    from hocket.scheduler.tables import Tables
+
+__all__ = ["check"]
+
+
+def check(tables: Tables) -> None:
+    """Raise InvariantBroken, naming the rule and the record, if the tables contradict themselves."""
+    queued = {id(task) for queue in tables.queues.values() for _, task in queue}
+    for key, task in tables.tasks.items():
+        _demand(task.key == key, "a task is filed under its key", key)
+        _check_task(tables, task, id(task) in queued)
+    _check_counts(tables)
+    for worker in tables.workers.values():
+        for task in worker.assigned:
+            _demand(task.worker is worker, "an assigned task knows its worker", task)
+            _demand(tables.tasks.get(task.key) is task, "an assigned task is in the tables", task)
+        total_s = sum(worker.assigned.values())
+        close = abs(total_s - worker.occupancy_s) <= 1e-6 * max(1.0, abs(total_s))
+        _demand(close, "occupancy is the sum over assigned tasks", worker)
+        for task in worker.held:
+            _demand(task.is_held_by(worker), "a held task knows its holder", task)
+        nbytes = sum(task.nbytes for task in worker.held)
+        _demand(nbytes == worker.held_nbytes, "held bytes are the sum over held tasks", worker)
+        is_open = worker in tables.open
+        _demand(is_open == tables.has_room(worker), "open workers are those with room", worker)
+    threads_count = sum(worker.threads for worker in tables.workers.values())
+    _demand(threads_count == tables.threads_count, "threads are counted", tables.threads_count)
+    for client in tables.clients.values():
+        for task in client.wanted:
+            _demand(client in task.clients(), "a wanted task knows its client", task)
+            _demand(tables.tasks.get(task.key) is task, "a wanted task is in the tables", task)
+
+
+def _check_task(tables: Tables, task: Task, is_in_queue: bool) -> None:
+    state = task.state
+    _demand(state is not FORGOTTEN, "a forgotten task is not in the tables", task)
+    on_worker = state in (ASSIGNED, RECALLED)
+    _demand((task.worker is not None) == on_worker, "only assigned tasks have a worker", task)
+    if task.worker is not None:
+        _demand(task in task.worker.assigned, "a worker knows its tasks", task)
+        _demand(tables.workers.get(task.worker.id) is task.worker, "the worker is there", task)
+    _demand((task.holders is not None) == (state is STORED), "only stored tasks are held", task)
+    for worker in task.holding_workers():
+        _demand(task in worker.held, "a holder knows what it holds", task)
+        _demand(tables.workers.get(worker.id) is worker, "the holder is there", task)
+    _demand(
+        (task.failure is not None) == (state is FAILED), "only failed tasks have failures", task
+    )
+    if state in (WAITING, QUEUED):
+        missing = sum(1 for one in task.dependencies if one.state is not STORED)
+        if state is WAITING:
+            _demand(missing == task.missing_count > 0, "missing inputs are counted", task)
+        else:
+            _demand(missing == 0, "a queued task has its inputs", task)
+    if state is QUEUED:
+        _demand(is_in_queue, "a queued task is in a queue", task)
+    if state in UNFINISHED:
+        _demand(task.is_needed(), "an unfinished task is needed", task)
+        for source in task.dependencies:
+            _demand(
+                source.state in UNFINISHED or source.state is STORED,
+                "inputs of an unfinished task are stored or on their way",
+                (task, source),
+            )
+    if state in (STORED, FAILED):
+        _demand(task.is_needed(), "a stored or failed task is needed", task)
+    if state is RELEASED:
+        _demand(not task.is_needed(), "a released task is not needed", task)
+        _demand(task.dependents_count > 0, "a released task has dependents", task)
+    for client in task.clients():
+        _demand(tables.clients.get(client.id) is client, "the client is there", task)
+        _demand(task in client.wanted, "a client knows its wishes", task)
+    for source in task.dependencies:
+        _demand(tables.tasks.get(source.key) is source, "dependencies are in the tables", task)
+        _demand(task in (source.dependents or ()), "a dependency knows its dependents", task)
+
+
+def _check_counts(tables: Tables) -> None:
+    needed_by: Counter[int] = Counter()
+    dependents: Counter[int] = Counter()
+    kinds: Counter[bytes] = Counter()
+    for task in tables.tasks.values():
+        if task.kind is not None:
+            kinds[task.kind.digest] += 1
+        for source in task.dependencies:
+            dependents[id(source)] += 1
+            if task.state in UNFINISHED:
+                needed_by[id(source)] += 1
+    for task in tables.tasks.values():
+        _demand(needed_by[id(task)] == task.needed_by_count, "needed_by is a recount", task)
+        _demand(dependents[id(task)] == task.dependents_count, "dependents are counted", task)
+    for digest, kind in tables.kinds.items():
+        _demand(kinds[digest] == kind.tasks_count, "tasks of a class are counted", kind)
+        _demand(bool(kind.tasks_count or kind.pinned_by), "a class is used or pinned", kind)
+
+
+def _demand(holds: bool, rule: str, detail: object) -> None:
+    if not holds:
+        raise InvariantBroken(rule=rule, detail=repr(detail))

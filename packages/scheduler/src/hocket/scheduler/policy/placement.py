@@ -1,0 +1,68 @@
+"""Which worker gets a task: the one that is expected to begin it first.
+
+For each candidate the time until the task could begin is estimated: the work that waits there, plus
+the time to bring the missing inputs there. Candidates are the holders of its inputs, even when their
+window is closed (moving a large input may cost more than waiting), and the least loaded worker with
+room. This is the "greedy transfer" rule with load; Böhm and Beránek found the choice of worker to
+matter more than the order of tasks ("Runtime vs Scheduler: Analyzing Dask's Overheads", 2020).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from hocket.scheduler.state import Options, Task, Worker
+
+__all__ = ["BANDWIDTH_NBYTES_PER_S", "LATENCY_S", "may_run", "place"]
+
+#: What moving data is expected to cost, until it is measured.
+BANDWIDTH_NBYTES_PER_S: Final = 500e6
+LATENCY_S: Final = 0.0005
+#: Holders that are looked at when an input has many copies.
+_HOLDERS_MAX: Final = 8
+
+
+def may_run(options: Options, worker: Worker) -> bool:
+    """Tell whether the options of a task admit this worker at all."""
+    if options.workers and not options.allow_other_workers:
+        if not worker.answers_to(options.workers):
+            return False
+    return all(
+        worker.resources.get(name, 0.0) >= amount for name, amount in options.resources.items()
+    )
+
+
+def place(task: Task, idlest: Worker, *, constrained: bool) -> Worker:
+    """Choose among the holders of a task's inputs and the idlest worker that may run it.
+
+    Parameters
+    ----------
+    task
+        Queued; has dependencies, all stored.
+    idlest
+        The least loaded worker with room that may run the task.
+    constrained
+        Whether holders must be checked against the task's options.
+    """
+    best = idlest
+    best_s = idlest.load_s() + _transfer_s(task, idlest)
+    if best_s <= 0.0:
+        return best
+    for source in task.dependencies:
+        for worker in source.holding_workers()[:_HOLDERS_MAX]:
+            if worker is best or (constrained and not may_run(task.options, worker)):
+                continue
+            start_s = worker.load_s() + _transfer_s(task, worker)
+            if start_s < best_s or (start_s == best_s and worker.id < best.id):
+                best, best_s = worker, start_s
+    return best
+
+
+def _transfer_s(task: Task, worker: Worker) -> float:
+    """Return how long the inputs that the worker lacks take to come, in seconds."""
+    cost_s = 0.0
+    for source in task.dependencies:
+        if not source.is_held_by(worker):
+            cost_s += LATENCY_S + source.nbytes / BANDWIDTH_NBYTES_PER_S
+    return cost_s

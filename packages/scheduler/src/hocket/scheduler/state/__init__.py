@@ -1,0 +1,39 @@
+"""The scheduler's tables: tasks, task classes, workers and clients. Records only, no decisions."""
+
+from __future__ import annotations
+
+from hocket.scheduler.state.client import Client
+from hocket.scheduler.state.task import (
+    ASSIGNED,
+    FAILED,
+    FORGOTTEN,
+    QUEUED,
+    RECALLED,
+    RELEASED,
+    STORED,
+    UNFINISHED,
+    WAITING,
+    Options,
+    Task,
+    TaskClass,
+    TaskState,
+)
+from hocket.scheduler.state.worker import Worker
+
+__all__ = [
+    "ASSIGNED",
+    "FAILED",
+    "FORGOTTEN",
+    "QUEUED",
+    "RECALLED",
+    "RELEASED",
+    "STORED",
+    "UNFINISHED",
+    "WAITING",
+    "Client",
+    "Options",
+    "Task",
+    "TaskClass",
+    "TaskState",
+    "Worker",
+]

@@ -1,0 +1,29 @@
+"""The client record: what it wants, which functions it believes the scheduler to have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hocket.scheduler.state.outbox import ClientOutbox
+
+if TYPE_CHECKING:
+    from hocket.scheduler.state.task import Task, TaskClass
+
+__all__ = ["Client"]
+
+
+class Client:
+    """One client session."""
+
+    __slots__ = ("functions", "id", "name", "outbox", "wanted")
+
+    def __init__(self, id_: int, name: str) -> None:
+        self.id = id_
+        self.name = name
+        #: Tasks that it holds futures of (a dict for its order).
+        self.wanted: dict[Task, None] = {}
+        self.functions: dict[bytes, TaskClass] = {}
+        self.outbox = ClientOutbox()
+
+    def __repr__(self) -> str:
+        return f"<Client {self.name} wanting {len(self.wanted)}>"

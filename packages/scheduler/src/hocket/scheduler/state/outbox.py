@@ -1,0 +1,242 @@
+"""What waits to be said to one peer: messages whose columns grow during a turn.
+
+Order is kept: a column grows only while its message is the last one of the outbox.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from hocket.protocol.messages import (
+    AbandonTasks,
+    DropData,
+    DropFunctions,
+    Failure,
+    KeysLost,
+    RecallTasks,
+    RunTasks,
+    SchedulerToClient,
+    SchedulerToWorker,
+    TasksCancelled,
+    TasksErred,
+    TasksStored,
+)
+
+if TYPE_CHECKING:
+    from hocket.scheduler.state.task import Task
+
+__all__ = ["FRAME_NBYTES_AIM", "ClientOutbox", "WorkerOutbox"]
+
+#: A frame is closed when its payloads pass this size, so that it stays far from the limit that the
+#: receiver sets, and the receiver can begin.
+FRAME_NBYTES_AIM: Final = 16 * 2**20
+
+
+Message = TypeVar("Message")
+
+
+class Outbox(Generic[Message]):
+    """Messages to one peer, in frames."""
+
+    __slots__ = ("_frame", "_frames", "_nbytes")
+
+    def __init__(self) -> None:
+        self._frames: list[list[Message]] = []
+        self._frame: list[Message] = []
+        self._nbytes = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._frame or self._frames)
+
+    def add(self, message: Message) -> None:
+        """Append a whole message."""
+        if self._nbytes > FRAME_NBYTES_AIM:
+            self._end_frame()
+        self._frame.append(message)
+
+    def take(self) -> list[list[Message]]:
+        """Hand over all frames; the outbox is empty then."""
+        self._end_frame()
+        frames = self._frames
+        self._frames = []
+        return frames
+
+    def _end_frame(self) -> None:
+        if self._frame:
+            self._frames.append(self._frame)
+            self._frame = []
+        self._nbytes = 0
+
+    def _tail(self) -> Message | None:
+        """Return the message whose columns may still grow."""
+        if self._frame and self._nbytes <= FRAME_NBYTES_AIM:
+            return self._frame[-1]
+        return None
+
+
+class ClientOutbox(Outbox[SchedulerToClient]):
+    """What waits to be said to one client."""
+
+    __slots__ = ()
+
+    def stored(self, key: str, nbytes: int, value: bytes | None) -> None:
+        """Say that a key has a value."""
+        tail = self._tail()
+        if type(tail) is not TasksStored:
+            tail = TasksStored([], [], [])
+            self.add(tail)
+        tail.keys.append(key)
+        tail.nbytes.append(nbytes)
+        tail.values.append(value)
+        if value is not None:
+            self._nbytes += len(value)
+
+    def erred(self, key: str, failure: Failure) -> None:
+        """Say that a key will have no value."""
+        tail = self._tail()
+        if type(tail) is not TasksErred:
+            tail = TasksErred([], [])
+            self.add(tail)
+        tail.keys.append(key)
+        tail.failures.append(failure)
+        self._nbytes += len(failure.exception) + len(failure.text)
+
+    def cancelled(self, key: str) -> None:
+        """Say that the client's wish is dropped."""
+        tail = self._tail()
+        if type(tail) is not TasksCancelled:
+            tail = TasksCancelled([])
+            self.add(tail)
+        tail.keys.append(key)
+
+    def lost(self, key: str) -> None:
+        """Say that a value is gone and is computed again."""
+        tail = self._tail()
+        if type(tail) is not KeysLost:
+            tail = KeysLost([])
+            self.add(tail)
+        tail.keys.append(key)
+
+
+class WorkerOutbox(Outbox[SchedulerToWorker]):
+    """What waits to be said to one worker."""
+
+    __slots__ = ("_batch", "_functions", "_inputs", "_known", "_places")
+
+    def __init__(self, known: set[bytes]) -> None:
+        super().__init__()
+        #: Digests of the functions that the worker has: shared with its record.
+        self._known = known
+        #: The batch that the three tables below belong to.
+        self._batch: RunTasks | None = None
+        self._functions: dict[bytes, int] = {}
+        self._inputs: dict[str, int] = {}
+        self._places: dict[str, int] = {}
+
+    def run(self, task: Task) -> None:
+        """Give the worker a task, under the task's present attempt."""
+        kind = task.kind
+        assert kind is not None
+        batch = self._tail()
+        if type(batch) is not RunTasks or batch.resources != task.options.resources:
+            batch = self._open_batch(task.options.resources)
+        elif batch is not self._batch:
+            batch = self._open_batch(task.options.resources)
+        function = self._functions.get(kind.digest)
+        if function is None:
+            function = self._functions[kind.digest] = len(batch.functions)
+            batch.functions.append(kind.digest)
+            batch.labels.append(kind.label)
+            if kind.digest in self._known:
+                batch.blobs.append(None)
+            else:
+                self._known.add(kind.digest)
+                batch.blobs.append(kind.blob)
+                self._nbytes += len(kind.blob)
+        batch.keys.append(task.key)
+        batch.attempts.append(task.attempt)
+        batch.priorities.append(task.priority)
+        batch.function_of.append(function)
+        batch.payloads.append(task.payload)
+        batch.wanted.append(1 if task.wanted_by is not None else 0)
+        self._nbytes += len(task.payload)
+        if task.dependencies:
+            inputs = batch.inputs
+            while len(inputs) < len(batch.keys) - 1:
+                inputs.append([])
+            inputs.append([self._input(batch, one) for one in task.dependencies])
+        elif batch.inputs:
+            batch.inputs.append([])
+
+    def take(self) -> list[list[SchedulerToWorker]]:
+        """Hand over all frames; columns that say nothing are emptied."""
+        frames = super().take()
+        for frame in frames:
+            for message in frame:
+                if type(message) is RunTasks:
+                    if len(message.functions) == 1:
+                        message.function_of = []
+                    if all(message.wanted):
+                        message.wanted = []
+        return frames
+
+    def drop(self, key: str, attempt: int) -> None:
+        """Say that a value is not needed any more."""
+        tail = self._tail()
+        if type(tail) is not DropData:
+            tail = DropData([], [])
+            self.add(tail)
+        tail.keys.append(key)
+        tail.attempts.append(attempt)
+
+    def abandon(self, key: str, attempt: int) -> None:
+        """Say that nobody waits for an attempt."""
+        tail = self._tail()
+        if type(tail) is not AbandonTasks:
+            tail = AbandonTasks([], [])
+            self.add(tail)
+        tail.keys.append(key)
+        tail.attempts.append(attempt)
+
+    def recall(self, key: str, attempt: int) -> None:
+        """Ask for an attempt back, if it has not begun."""
+        tail = self._tail()
+        if type(tail) is not RecallTasks:
+            tail = RecallTasks([], [])
+            self.add(tail)
+        tail.keys.append(key)
+        tail.attempts.append(attempt)
+
+    def drop_function(self, digest: bytes) -> None:
+        """Say that a function will come with its pickle if it comes again."""
+        if digest in self._known:
+            self._known.discard(digest)
+            self.add(DropFunctions([digest]))
+
+    def _open_batch(self, resources: dict[str, float]) -> RunTasks:
+        batch = RunTasks([], [], [], [], [], [], [], [], [], [], resources=resources)
+        self._batch = batch
+        self._functions = {}
+        self._inputs = {}
+        self._places = {}
+        self.add(batch)
+        return batch
+
+    def _input(self, batch: RunTasks, source: Task) -> int:
+        index = self._inputs.get(source.key)
+        if index is None:
+            index = self._inputs[source.key] = len(batch.input_keys)
+            batch.input_keys.append(source.key)
+            batch.input_attempts.append(source.attempt)
+            batch.input_nbytes.append(source.nbytes)
+            batch.input_holders.append(
+                [self._place(batch, worker.address) for worker in source.holding_workers()]
+            )
+        return index
+
+    def _place(self, batch: RunTasks, address: str) -> int:
+        index = self._places.get(address)
+        if index is None:
+            index = self._places[address] = len(batch.addresses)
+            batch.addresses.append(address)
+        return index

@@ -1,0 +1,277 @@
+"""The task record, the class of tasks that it belongs to, and the options it was submitted with.
+
+A million of these are alive at once, so a record holds nothing that can be derived, and no
+container before there is something to put in it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from hocket.protocol.messages import Failure
+    from hocket.scheduler.state.client import Client
+    from hocket.scheduler.state.worker import Worker
+
+__all__ = [
+    "ASSIGNED",
+    "FAILED",
+    "FORGOTTEN",
+    "QUEUED",
+    "RECALLED",
+    "RELEASED",
+    "STORED",
+    "UNFINISHED",
+    "WAITING",
+    "Options",
+    "Task",
+    "TaskClass",
+    "TaskState",
+]
+
+TaskState = Literal[
+    "waiting", "queued", "assigned", "recalled", "stored", "failed", "released", "forgotten"
+]
+
+#: Some input has no value yet.
+WAITING: Final = "waiting"
+#: May run; held back until a worker has room, or because no worker fits.
+QUEUED: Final = "queued"
+#: Given to a worker under an attempt number.
+ASSIGNED: Final = "assigned"
+#: Asked back from its worker; the answer is on its way.
+RECALLED: Final = "recalled"
+#: Its value exists on some worker.
+STORED: Final = "stored"
+#: Will not be tried again.
+FAILED: Final = "failed"
+#: Nobody needs the value now.
+RELEASED: Final = "released"
+#: Not in the tables any more.
+FORGOTTEN: Final = "forgotten"
+
+#: States in which a task still needs the values of its dependencies.
+UNFINISHED: Final = frozenset({WAITING, QUEUED, ASSIGNED, RECALLED})
+
+
+class Options:
+    """What all tasks of one submission share."""
+
+    __slots__ = ("allow_other_workers", "priority", "resources", "retries", "signature", "workers")
+
+    def __init__(
+        self,
+        priority: int = 0,
+        retries: int = 0,
+        workers: tuple[str, ...] = (),
+        allow_other_workers: bool = False,
+        resources: dict[str, float] | None = None,
+    ) -> None:
+        self.priority = priority
+        self.retries = retries
+        self.workers = workers
+        self.allow_other_workers = allow_other_workers
+        self.resources = resources or {}
+        #: Tasks with equal signatures can run on the same workers: they share a queue.
+        self.signature: tuple[object, ...] = (
+            (workers, allow_other_workers, tuple(sorted(self.resources.items())))
+            if workers or self.resources
+            else ()
+        )
+
+
+class TaskClass:
+    """All tasks with the same function: its pickle, and what was learnt from those that ran."""
+
+    __slots__ = (
+        "blob",
+        "digest",
+        "duration_s",
+        "label",
+        "measured_count",
+        "nbytes",
+        "pinned_by",
+        "tasks_count",
+    )
+
+    def __init__(self, digest: bytes, label: str, blob: bytes) -> None:
+        self.digest = digest
+        self.label = label
+        self.blob = blob
+        #: Expected run time and result size; meaningless until ``measured_count`` is positive.
+        self.duration_s = 0.0
+        self.nbytes = 0.0
+        self.measured_count = 0
+        self.tasks_count = 0
+        #: Ids of the clients that believe the scheduler to have the pickle.
+        self.pinned_by: set[int] = set()
+
+    def measure(self, duration_s: float, nbytes: int) -> None:
+        """Learn from one finished task; the last ten or so count most."""
+        count = self.measured_count = self.measured_count + 1
+        weight = 1.0 / count if count < 10 else 0.1
+        self.duration_s += (duration_s - self.duration_s) * weight
+        self.nbytes += (nbytes - self.nbytes) * weight
+
+    def __repr__(self) -> str:
+        return f"<TaskClass {self.label} of {self.tasks_count} tasks>"
+
+
+class Task:
+    """One task, or (``kind`` None) one value that a client put on workers."""
+
+    __slots__ = (
+        "attempt",
+        "dependencies",
+        "dependents",
+        "dependents_count",
+        "failure",
+        "holders",
+        "key",
+        "kind",
+        "missing_count",
+        "nbytes",
+        "needed_by_count",
+        "options",
+        "payload",
+        "priority",
+        "retries_left",
+        "state",
+        "wanted_by",
+        "worker",
+    )
+
+    def __init__(
+        self,
+        key: str,
+        kind: TaskClass | None,
+        payload: bytes,
+        options: Options,
+        priority: int,
+        dependencies: tuple[Task, ...],
+    ) -> None:
+        self.key = key
+        self.state: TaskState = RELEASED
+        self.kind = kind
+        self.payload = payload
+        self.options = options
+        #: Lower runs first; unique among tasks.
+        self.priority = priority
+        self.dependencies = dependencies
+        #: Everything that was ever submitted to depend on this and may be forgotten by now; how
+        #: many of them are not. None: there are none.
+        self.dependents: list[Task] | None = None
+        self.dependents_count = 0
+        #: Dependencies that are not stored (kept in state waiting only).
+        self.missing_count = 0
+        #: Dependents in an unfinished state.
+        self.needed_by_count = 0
+        #: Clients that hold futures: none, one, or several.
+        self.wanted_by: Client | set[Client] | None = None
+        #: The worker it is assigned to (assigned, recalled).
+        self.worker: Worker | None = None
+        #: Number of its latest execution; 0: never, or put there by a client.
+        self.attempt = 0
+        self.retries_left = options.retries
+        #: Who holds the value (stored): one worker, or several.
+        self.holders: Worker | set[Worker] | None = None
+        self.nbytes = 0
+        self.failure: Failure | None = None
+
+    def __lt__(self, other: Task) -> bool:
+        # Queue entries are (priority, task) and priorities are unique, so two tasks are compared
+        # only when they are one and the same.
+        return False
+
+    def is_needed(self) -> bool:
+        """Tell whether a client or an unfinished task needs the value."""
+        return self.needed_by_count > 0 or self.wanted_by is not None
+
+    def clients(self) -> list[Client]:
+        """Return the clients that want it, by id."""
+        wanted_by = self.wanted_by
+        if wanted_by is None:
+            return []
+        if isinstance(wanted_by, set):
+            return sorted(wanted_by, key=_by_id)
+        return [wanted_by]
+
+    def want(self, client: Client) -> None:
+        """Note that this client holds a future of it."""
+        wanted_by = self.wanted_by
+        if wanted_by is None or wanted_by is client:
+            self.wanted_by = client
+        elif isinstance(wanted_by, set):
+            wanted_by.add(client)
+        else:
+            self.wanted_by = {wanted_by, client}
+
+    def unwant(self, client: Client) -> None:
+        """Note that this client holds no future of it."""
+        wanted_by = self.wanted_by
+        if wanted_by is client:
+            self.wanted_by = None
+        elif isinstance(wanted_by, set):
+            wanted_by.discard(client)
+            if not wanted_by:
+                self.wanted_by = None
+
+    def holding_workers(self) -> list[Worker]:
+        """Return the workers that hold the value, by id."""
+        holders = self.holders
+        if holders is None:
+            return []
+        if isinstance(holders, set):
+            return sorted(holders, key=_by_id)
+        return [holders]
+
+    def is_held_by(self, worker: Worker) -> bool:
+        """Tell whether this worker holds the value."""
+        holders = self.holders
+        return holders is worker or (isinstance(holders, set) and worker in holders)
+
+    def hold(self, worker: Worker) -> None:
+        """Note that this worker holds the value."""
+        holders = self.holders
+        if holders is None or holders is worker:
+            self.holders = worker
+        elif isinstance(holders, set):
+            holders.add(worker)
+        else:
+            self.holders = {holders, worker}
+
+    def unhold(self, worker: Worker) -> None:
+        """Note that this worker does not hold the value."""
+        holders = self.holders
+        if holders is worker:
+            self.holders = None
+        elif isinstance(holders, set):
+            holders.discard(worker)
+            if not holders:
+                self.holders = None
+
+    def add_dependent(self, task: Task) -> None:
+        """Note a task that reads this one's value."""
+        dependents = self.dependents
+        if dependents is None:
+            self.dependents = [task]
+        else:
+            # Forgotten ones are swept out when they are most of the list, so a long-lived value
+            # with many short-lived readers does not grow.
+            if len(dependents) > 2 * self.dependents_count + 8:
+                dependents[:] = [one for one in dependents if one.state is not FORGOTTEN]
+            dependents.append(task)
+        self.dependents_count += 1
+
+    def remove_dependent(self) -> None:
+        """Note that one of the dependents is forgotten."""
+        self.dependents_count -= 1
+        if not self.dependents_count:
+            self.dependents = None
+
+    def __repr__(self) -> str:
+        return f"<Task {self.key} {self.state} attempt {self.attempt}>"
+
+
+def _by_id(record: Client | Worker) -> int:
+    return record.id

@@ -1,0 +1,70 @@
+"""The worker record: what it offers, what it was given, what it holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hocket.scheduler.state.outbox import WorkerOutbox
+
+if TYPE_CHECKING:
+    from hocket.protocol.messages import WorkerJoined, WorkerReport
+    from hocket.scheduler.state.task import Task
+
+__all__ = ["Worker"]
+
+
+class Worker:
+    """One worker process."""
+
+    __slots__ = (
+        "address",
+        "assigned",
+        "functions",
+        "held",
+        "held_nbytes",
+        "host",
+        "id",
+        "memory_limit",
+        "name",
+        "occupancy_s",
+        "outbox",
+        "pid",
+        "report",
+        "requests",
+        "resources",
+        "threads",
+    )
+
+    def __init__(self, id_: int, joined: WorkerJoined) -> None:
+        self.id = id_
+        self.name = joined.name
+        self.address = joined.address
+        self.host = joined.host
+        self.pid = joined.pid
+        self.threads = max(1, joined.threads)
+        self.memory_limit = joined.memory_limit
+        self.resources = dict(joined.resources)
+        #: Tasks assigned or recalled, with the run time that was expected of each.
+        self.assigned: dict[Task, float] = {}
+        #: The sum of those expectations, in seconds.
+        self.occupancy_s = 0.0
+        #: Stored tasks whose values it holds (a dict for its order).
+        self.held: dict[Task, None] = {}
+        self.held_nbytes = 0
+        #: Digests of the functions whose pickles it has.
+        self.functions: set[bytes] = set()
+        #: Ids of the ``RunHere`` requests that it has not answered.
+        self.requests: set[int] = set()
+        self.report: WorkerReport | None = None
+        self.outbox = WorkerOutbox(self.functions)
+
+    def load_s(self) -> float:
+        """Return the expected time until a thread is free, in seconds."""
+        return self.occupancy_s / self.threads
+
+    def answers_to(self, names: tuple[str, ...]) -> bool:
+        """Tell whether one of these is its name, address or host."""
+        return self.name in names or self.address in names or self.host in names
+
+    def __repr__(self) -> str:
+        return f"<Worker {self.name} with {len(self.assigned)} tasks>"

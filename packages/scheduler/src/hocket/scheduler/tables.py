@@ -1,0 +1,146 @@
+"""All that the scheduler knows, in one place, and the numbers that it gives out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heappush
+from typing import Final
+
+from hocket.scheduler.state import QUEUED, Client, Options, Task, TaskClass, TaskState, Worker
+
+__all__ = ["PRIORITY_BITS", "Limits", "Tables"]
+
+#: A priority is ``-user priority * 2**PRIORITY_BITS + submission order``: one integer of 64 bits.
+PRIORITY_BITS: Final = 47
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the scheduler's decisions are bounded by."""
+
+    #: After how many deaths of workers a task is given up.
+    allowed_failures_count: int = 3
+    #: How far ahead of a worker's threads tasks are given to it, in seconds of expected work.
+    window_s: float = 0.1
+    window_tasks_min: int = 2
+    window_tasks_max: int = 10_000
+    #: What a task is expected to take whose class has never run.
+    unknown_duration_s: float = 0.01
+
+
+class Tables:
+    """The state of the scheduler: every record, and every index over them."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.tasks: dict[str, Task] = {}
+        self.kinds: dict[bytes, TaskClass] = {}
+        self.workers: dict[int, Worker] = {}
+        self.workers_by_address: dict[str, Worker] = {}
+        self.clients: dict[int, Client] = {}
+        #: Heaps of ``(priority, task)``, one for each signature of options. Entries whose task is
+        #: not queued any more are passed over when they surface.
+        self.queues: dict[tuple[object, ...], list[tuple[int, Task]]] = {(): []}
+        #: Workers with room in their window (a dict for its order).
+        self.open: dict[Worker, None] = {}
+        self.threads_count = 0
+        #: Per task: why the workers died that it was running on.
+        self.deaths: dict[str, list[str]] = {}
+        #: Per task: how often it came back because a holder of an input could not be reached.
+        self.returns: dict[str, int] = {}
+        self.attempts_count = 0
+        self.submitted_count = 0
+        #: Called with (task, from, to) at every move, when somebody watches.
+        self.trace: Callable[[Task, TaskState, TaskState], None] | None = None
+
+    def priority_of(self, options: Options, rank: int) -> int:
+        """Return the priority of the task of this rank in the submission that is being taken in."""
+        return (-options.priority << PRIORITY_BITS) + self.submitted_count + rank
+
+    def move(self, task: Task, target: TaskState) -> None:
+        """Put a task into a state; the effects are the caller's."""
+        if self.trace is not None:
+            self.trace(task, task.state, target)
+        task.state = target
+
+    def enqueue(self, task: Task) -> None:
+        """Put a task whose inputs are all stored into its queue."""
+        self.move(task, QUEUED)
+        signature = task.options.signature
+        queue = self.queues.get(signature)
+        if queue is None:
+            queue = self.queues[signature] = []
+        heappush(queue, (task.priority, task))
+
+    def has_room(self, worker: Worker) -> bool:
+        """Tell whether the worker's commit window is open."""
+        limits = self.limits
+        assigned_count = len(worker.assigned)
+        return assigned_count < limits.window_tasks_min * worker.threads or (
+            worker.occupancy_s < limits.window_s * worker.threads
+            and assigned_count < limits.window_tasks_max * worker.threads
+        )
+
+    def expected_s(self, task: Task) -> float:
+        """Return how long a task is expected to run, in seconds."""
+        kind = task.kind
+        if kind is None or not kind.measured_count:
+            return self.limits.unknown_duration_s
+        return kind.duration_s
+
+    def assign(self, task: Task, worker: Worker, expected_s: float) -> None:
+        """Book a task on a worker."""
+        task.worker = worker
+        worker.assigned[task] = expected_s
+        worker.occupancy_s += expected_s
+        if worker in self.open and not self.has_room(worker):
+            del self.open[worker]
+
+    def unassign(self, task: Task) -> None:
+        """Take a task off its worker's books."""
+        worker = task.worker
+        assert worker is not None
+        task.worker = None
+        worker.occupancy_s -= worker.assigned.pop(task)
+        if not worker.assigned:
+            worker.occupancy_s = 0.0
+        if worker not in self.open and worker.id in self.workers and self.has_room(worker):
+            self.open[worker] = None
+
+    def hold(self, task: Task, worker: Worker) -> None:
+        """Book a value on a worker."""
+        if task not in worker.held:
+            worker.held[task] = None
+            worker.held_nbytes += task.nbytes
+        task.hold(worker)
+
+    def unhold(self, task: Task, worker: Worker) -> None:
+        """Take a value off a worker's books."""
+        if task in worker.held:
+            del worker.held[task]
+            worker.held_nbytes -= task.nbytes
+        task.unhold(worker)
+
+    def add_worker(self, worker: Worker) -> None:
+        """Book a worker that joined."""
+        self.workers[worker.id] = worker
+        self.workers_by_address[worker.address] = worker
+        self.threads_count += worker.threads
+        self.open[worker] = None
+
+    def remove_worker(self, worker: Worker) -> None:
+        """Take a worker off the books; its tasks and data are the caller's concern."""
+        del self.workers[worker.id]
+        if self.workers_by_address.get(worker.address) is worker:
+            del self.workers_by_address[worker.address]
+        self.threads_count -= worker.threads
+        self.open.pop(worker, None)
+
+    def forget_kind(self, kind: TaskClass) -> None:
+        """Drop a class that no task and no client refers to."""
+        if kind.tasks_count or kind.pinned_by or self.kinds.get(kind.digest) is not kind:
+            return
+        del self.kinds[kind.digest]
+        for worker in self.workers.values():
+            worker.outbox.drop_function(kind.digest)

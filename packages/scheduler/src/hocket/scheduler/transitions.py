@@ -1,0 +1,298 @@
+"""The moves of a task: one table that names them, one function for each state entered.
+
+The table is what the code may do (:func:`watch` checks it), what the docs draw, and what the
+simulator counts. Every function here leaves all tables consistent; those that can spread (a failure
+to dependents, a release to dependencies) work through a list and never recurse, since a chain may
+be a million tasks long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from hocket.core.errors import InvariantBroken
+from hocket.protocol.messages import Failure, FailureKind
+from hocket.scheduler.state import (
+    ASSIGNED,
+    FAILED,
+    FORGOTTEN,
+    QUEUED,
+    RECALLED,
+    RELEASED,
+    STORED,
+    UNFINISHED,
+    WAITING,
+    Client,
+    Task,
+    TaskState,
+    Worker,
+)
+
+if TYPE_CHECKING:
+    from hocket.scheduler.tables import Tables
+
+__all__ = [
+    "TRANSITIONS",
+    "Transition",
+    "begin",
+    "lose",
+    "release",
+    "requeue",
+    "to_assigned",
+    "to_failed",
+    "to_stored",
+    "unwant",
+    "want",
+    "watch",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One allowed move."""
+
+    source: TaskState
+    target: TaskState
+    cause: str
+    effects: str
+
+
+TRANSITIONS: Final[tuple[Transition, ...]] = (
+    Transition(RELEASED, WAITING, "it is needed, some input is not stored", "inputs are needed"),
+    Transition(RELEASED, QUEUED, "it is needed, all inputs are stored", "inputs are needed"),
+    Transition(RELEASED, STORED, "a client put its value on workers", "clients are told"),
+    Transition(RELEASED, FAILED, "an input failed, or it cannot be computed", "clients are told"),
+    Transition(RELEASED, FORGOTTEN, "no task depends on it any more", "the record is gone"),
+    Transition(WAITING, QUEUED, "the last input was stored", ""),
+    Transition(WAITING, FAILED, "an input failed", "clients are told; dependents fail"),
+    Transition(WAITING, RELEASED, "nobody needs it any more", "inputs may be released"),
+    Transition(QUEUED, ASSIGNED, "a worker has room", "a new attempt is sent to the worker"),
+    Transition(QUEUED, WAITING, "an input was lost", ""),
+    Transition(QUEUED, FAILED, "an input failed", "clients are told; dependents fail"),
+    Transition(QUEUED, RELEASED, "nobody needs it any more", "inputs may be released"),
+    Transition(ASSIGNED, STORED, "the worker has its value", "dependents may run; clients told"),
+    Transition(ASSIGNED, RECALLED, "another worker is idle", "the worker is asked for it"),
+    Transition(ASSIGNED, QUEUED, "returned, retried, or its worker died", ""),
+    Transition(ASSIGNED, WAITING, "the same, and an input was lost", ""),
+    Transition(ASSIGNED, FAILED, "it raised, or killed too many workers", "dependents fail"),
+    Transition(ASSIGNED, RELEASED, "nobody needs it any more", "the attempt is abandoned"),
+    Transition(RECALLED, STORED, "it had begun after all", "as from assigned"),
+    Transition(RECALLED, QUEUED, "the worker gave it back", ""),
+    Transition(RECALLED, WAITING, "given back, and an input was lost", ""),
+    Transition(RECALLED, FAILED, "it had begun, and raised", "as from assigned"),
+    Transition(RECALLED, RELEASED, "nobody needs it any more", "the attempt is abandoned"),
+    Transition(STORED, RELEASED, "nobody needs it, or its last copy was lost", "copies dropped"),
+    Transition(STORED, FAILED, "its last copy was lost, none can be made", "dependents fail"),
+    Transition(FAILED, RELEASED, "no client and no task asks for it", ""),
+)
+
+_ALLOWED: Final = frozenset((one.source, one.target) for one in TRANSITIONS)
+
+
+def watch(task: Task, source: TaskState, target: TaskState) -> None:
+    """Raise InvariantBroken at a move that the table does not name (to be set as the trace)."""
+    if (source, target) not in _ALLOWED:
+        raise InvariantBroken(rule="transition table", detail=f"{task.key}: {source} -> {target}")
+
+
+def begin(tables: Tables, task: Task) -> None:
+    """Bring a released task, which is needed, on its way; and its released inputs with it."""
+    todo = [task]
+    while todo:
+        task = todo.pop()
+        if task.state is not RELEASED or not task.is_needed():
+            continue
+        if task.kind is None:
+            reason = f"{task.key!r} was put there by a client, and its last copy is gone"
+            to_failed(tables, task, Failure(FailureKind.LOST, task.key, reason))
+            continue
+        missing_count = 0
+        failure: Failure | None = None
+        for source in task.dependencies:
+            source.needed_by_count += 1
+            state = source.state
+            if state is not STORED:
+                missing_count += 1
+                if state is FAILED:
+                    failure = source.failure
+                elif state is RELEASED:
+                    todo.append(source)
+        task.missing_count = missing_count
+        if missing_count == 0:
+            tables.enqueue(task)
+        else:
+            tables.move(task, WAITING)
+            if failure is not None:
+                to_failed(tables, task, failure)
+
+
+def to_assigned(tables: Tables, task: Task, worker: Worker) -> None:
+    """Give a queued task to a worker under a new attempt number."""
+    tables.attempts_count += 1
+    task.attempt = tables.attempts_count
+    tables.move(task, ASSIGNED)
+    tables.assign(task, worker, tables.expected_s(task))
+    worker.outbox.run(task)
+
+
+def to_stored(tables: Tables, task: Task, worker: Worker, nbytes: int, value: bytes | None) -> None:
+    """Note that the present attempt of an assigned task has a value on its worker."""
+    tables.unassign(task)
+    tables.move(task, STORED)
+    task.nbytes = nbytes
+    tables.hold(task, worker)
+    if tables.deaths:
+        tables.deaths.pop(task.key, None)
+    if tables.returns:
+        tables.returns.pop(task.key, None)
+    dependents = task.dependents
+    if dependents is not None:
+        for dependent in dependents:
+            if dependent.state is WAITING:
+                dependent.missing_count -= 1
+                if not dependent.missing_count:
+                    tables.enqueue(dependent)
+    for source in task.dependencies:
+        source.needed_by_count -= 1
+        if not source.needed_by_count and source.wanted_by is None:
+            release(tables, source)
+    if task.wanted_by is not None:
+        for client in task.clients():
+            client.outbox.stored(task.key, nbytes, value)
+    elif not task.needed_by_count:
+        release(tables, task)
+
+
+def to_failed(tables: Tables, task: Task, failure: Failure) -> None:
+    """Give a task up, and with it every unfinished task that needs it."""
+    todo = [task]
+    failed: list[Task] = []
+    while todo:
+        task = todo.pop()
+        state = task.state
+        if state is FAILED:
+            continue
+        if task.worker is not None:
+            if failed:
+                # (The first one failed on its worker, which knows.)
+                task.worker.outbox.abandon(task.key, task.attempt)
+            tables.unassign(task)
+        tables.move(task, FAILED)
+        task.failure = failure
+        failed.append(task)
+        if state in UNFINISHED:
+            for source in task.dependencies:
+                source.needed_by_count -= 1
+        for client in task.clients():
+            client.outbox.erred(task.key, failure)
+        if task.dependents is not None:
+            todo.extend(one for one in task.dependents if one.state in UNFINISHED)
+    for task in failed:
+        tables.deaths.pop(task.key, None)
+        tables.returns.pop(task.key, None)
+        for source in task.dependencies:
+            release(tables, source)
+        release(tables, task)
+
+
+def requeue(tables: Tables, task: Task) -> None:
+    """Take an assigned task off its worker and let it be tried again."""
+    tables.unassign(task)
+    task.missing_count = sum(1 for one in task.dependencies if one.state is not STORED)
+    if task.missing_count:
+        tables.move(task, WAITING)
+    else:
+        tables.enqueue(task)
+
+
+def lose(tables: Tables, task: Task) -> None:
+    """Deal with a stored task that no worker holds any more: compute it again if it is needed."""
+    assert task.holders is None
+    if not task.is_needed():
+        release(tables, task)
+        return
+    if task.kind is None:
+        reason = f"{task.key!r} was put there by a client, and its last copy is gone"
+        to_failed(tables, task, Failure(FailureKind.LOST, task.key, reason))
+        return
+    for client in task.clients():
+        client.outbox.lost(task.key)
+    for dependent in task.dependents or ():
+        if dependent.state is WAITING:
+            dependent.missing_count += 1
+        elif dependent.state is QUEUED:
+            dependent.missing_count = 1
+            tables.move(dependent, WAITING)
+    tables.move(task, RELEASED)
+    begin(tables, task)
+
+
+def release(tables: Tables, task: Task) -> None:
+    """Let go of a task that nobody needs (nothing happens otherwise), and of what only it needed."""
+    todo = [task]
+    while todo:
+        task = todo.pop()
+        if task.needed_by_count or task.wanted_by is not None:
+            continue
+        state = task.state
+        if state is FORGOTTEN:
+            continue
+        if state is STORED:
+            for worker in task.holding_workers():
+                worker.outbox.drop(task.key, task.attempt)
+                tables.unhold(task, worker)
+        elif task.worker is not None:
+            task.worker.outbox.abandon(task.key, task.attempt)
+            tables.unassign(task)
+        if state in UNFINISHED:
+            for source in task.dependencies:
+                source.needed_by_count -= 1
+                if not source.needed_by_count:
+                    todo.append(source)
+        if state is not RELEASED:
+            task.failure = None
+            tables.move(task, RELEASED)
+        if not task.dependents_count:
+            todo.extend(_forget(tables, task))
+
+
+def _forget(tables: Tables, task: Task) -> list[Task]:
+    """Take a released task without dependents out of the tables; return who may follow."""
+    tables.move(task, FORGOTTEN)
+    if tables.tasks.get(task.key) is task:
+        del tables.tasks[task.key]
+    tables.deaths.pop(task.key, None)
+    tables.returns.pop(task.key, None)
+    kind = task.kind
+    if kind is not None:
+        kind.tasks_count -= 1
+        if not kind.tasks_count and not kind.pinned_by:
+            tables.forget_kind(kind)
+    followers = []
+    for source in task.dependencies:
+        source.remove_dependent()
+        if not source.dependents_count and source.state is RELEASED:
+            followers.append(source)
+    return followers
+
+
+def want(tables: Tables, task: Task, client: Client) -> None:
+    """Note that a client holds a future of a task; tell it what is known already."""
+    client.wanted[task] = None
+    task.want(client)
+    if task.state is STORED:
+        client.outbox.stored(task.key, task.nbytes, None)
+    elif task.state is FAILED:
+        assert task.failure is not None
+        client.outbox.erred(task.key, task.failure)
+    elif task.state is RELEASED:
+        begin(tables, task)
+
+
+def unwant(tables: Tables, task: Task, client: Client) -> None:
+    """Note that a client holds no future of a task any more."""
+    client.wanted.pop(task, None)
+    task.unwant(client)
+    if task.wanted_by is None and not task.needed_by_count:
+        release(tables, task)

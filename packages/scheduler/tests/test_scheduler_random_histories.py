@@ -1,0 +1,295 @@
+"""Random histories of the scheduler machine: after every event its tables must agree.
+
+The peers here are models: workers that keep what they were told, clients that want and release at
+random. Every history ends with all workers answering, after which every wanted key must be stored
+or failed; and with all clients leaving, after which nothing may be left.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hocket.protocol.messages import (
+    AbandonTasks,
+    CancelTasks,
+    DropData,
+    Failure,
+    FailureKind,
+    InputsMissing,
+    KeysScattered,
+    RecallTasks,
+    ReleaseKeys,
+    ReplicasStored,
+    ReportMissing,
+    RunTasks,
+    SubmitTasks,
+    TasksDone,
+    TasksFailed,
+    TasksReturned,
+    WantKeys,
+    WorkerJoined,
+)
+from hocket.scheduler import Limits, SchedulerMachine
+from hocket.scheduler.invariants import check
+from hocket.scheduler.transitions import watch
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+
+class ModelWorker:
+    """Keeps what a worker was told, and answers when asked to."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.address = f"tcp://{name}"
+        self.jobs: dict[int, tuple[str, list[tuple[str, int]]]] = {}
+        self.data: dict[str, int] = {}
+
+    def told(self, message: Any) -> None:
+        if type(message) is RunTasks:
+            for row, (key, attempt) in enumerate(zip(message.keys, message.attempts, strict=True)):
+                inputs = [
+                    (message.input_keys[one], message.input_attempts[one])
+                    for one in (message.inputs[row] if message.inputs else [])
+                ]
+                assert attempt not in self.jobs
+                self.jobs[attempt] = (key, inputs)
+        elif type(message) is DropData:
+            for key, attempt in zip(message.keys, message.attempts, strict=True):
+                if self.data.get(key) == attempt:
+                    del self.data[key]
+        elif type(message) is AbandonTasks:
+            for attempt in message.attempts:
+                self.jobs.pop(attempt, None)
+
+
+class SchedulerHistory(RuleBasedStateMachine):
+    keys = Bundle("keys")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.machine = SchedulerMachine(Limits(window_tasks_min=1, window_s=0.02))
+        self.machine.tables.trace = watch
+        self.workers: dict[int, ModelWorker] = {}
+        self.clients: dict[int, dict[str, str]] = {}
+        self.ids = 0
+        self.names = 0
+
+    def new_id(self) -> int:
+        self.ids += 1
+        return self.ids
+
+    def say(self, id_: int, *messages: Any) -> None:
+        assert self.machine.receive(id_, messages) is None
+
+    @rule()
+    def client_joins(self) -> None:
+        if len(self.clients) < 3:
+            id_ = self.new_id()
+            self.machine.client_joined(id_, f"client-{id_}")
+            self.clients[id_] = {}
+
+    @rule(threads=st.integers(1, 3))
+    def worker_joins(self, threads: int) -> None:
+        if len(self.workers) < 4:
+            id_ = self.new_id()
+            worker = ModelWorker(f"w{id_}")
+            self.machine.worker_greeted(id_)
+            self.say(id_, WorkerJoined(worker.name, worker.address, "host", 1, threads))
+            self.workers[id_] = worker
+
+    @rule(
+        target=keys,
+        data=st.data(),
+        count=st.integers(1, 6),
+        retries=st.integers(0, 1),
+        priority=st.integers(-1, 1),
+        all_wanted=st.booleans(),
+    )
+    def submit(
+        self, data: st.DataObject, count: int, retries: int, priority: int, all_wanted: bool
+    ) -> str:
+        if not self.clients:
+            return "none"
+        id_ = data.draw(st.sampled_from(sorted(self.clients)))
+        known = sorted(self.machine.tables.tasks)
+        external = data.draw(
+            st.lists(st.sampled_from([*known, "unknown"]), max_size=2, unique=True)
+        )
+        names = [f"t{self.names + one}" for one in range(count)]
+        self.names += count
+        dependencies = []
+        for row in range(count):
+            choices = [*range(row), *range(count, count + len(external))]
+            dependencies.append(
+                data.draw(st.lists(st.sampled_from(choices), max_size=3, unique=True))
+                if choices
+                else []
+            )
+        wanted = None if all_wanted else [count - 1]
+        self.say(
+            id_,
+            SubmitTasks(
+                [b"f" * 16],
+                ["f"],
+                [b"pickle"],
+                [*names, *external],
+                [],
+                [b"x"] * count,
+                dependencies,
+                [],
+                wanted=wanted,
+                retries=retries,
+                priority=priority,
+            ),
+        )
+        for name in names if all_wanted else names[-1:]:
+            self.clients[id_][name] = "pending"
+        return names[-1]
+
+    @rule(data=st.data(), name=keys)
+    def want_again(self, data: st.DataObject, name: str) -> None:
+        if self.clients:
+            id_ = data.draw(st.sampled_from(sorted(self.clients)))
+            self.clients[id_].setdefault(name, "pending")
+            self.say(id_, WantKeys([name]))
+
+    @rule(data=st.data())
+    def scatter(self, data: st.DataObject) -> None:
+        if self.clients and self.workers:
+            id_ = data.draw(st.sampled_from(sorted(self.clients)))
+            worker = self.workers[data.draw(st.sampled_from(sorted(self.workers)))]
+            self.names += 1
+            name = f"data{self.names}"
+            gone = data.draw(st.booleans())
+            if not gone:
+                worker.data[name] = 0
+            self.clients[id_][name] = "pending"
+            address = "tcp://nowhere" if gone else worker.address
+            self.say(id_, KeysScattered(1, [name], [100], [[address]]))
+
+    @rule(data=st.data(), how=st.sampled_from([ReleaseKeys, CancelTasks]))
+    def release(self, data: st.DataObject, how: Any) -> None:
+        held = [(id_, key) for id_, one in sorted(self.clients.items()) for key in sorted(one)]
+        if held:
+            id_, key = data.draw(st.sampled_from(held))
+            del self.clients[id_][key]
+            self.say(id_, how([key]))
+
+    @rule(data=st.data(), outcome=st.sampled_from(["done", "failed", "returned", "late"]))
+    def worker_answers(self, data: st.DataObject, outcome: str) -> None:
+        busy = [(id_, one) for id_, worker in sorted(self.workers.items()) for one in worker.jobs]
+        if busy:
+            id_, attempt = data.draw(st.sampled_from(busy))
+            self.answer(id_, attempt, outcome)
+
+    def answer(self, id_: int, attempt: int, outcome: str) -> None:
+        worker = self.workers[id_]
+        key, inputs = worker.jobs.pop(attempt)
+        if outcome == "failed":
+            failure = Failure(FailureKind.RAISED, key, "boom")
+            self.say(id_, TasksFailed([key], [attempt], [0.0], [0.1], [failure]))
+            return
+        if outcome == "returned":
+            self.say(id_, TasksReturned([key], [attempt]))
+            return
+        missing = []
+        for name, made_by in inputs:
+            if worker.data.get(name) == made_by:
+                continue
+            holders = [one for one in self.workers.values() if one.data.get(name) == made_by]
+            if holders:
+                worker.data[name] = made_by
+                self.say(id_, ReplicasStored([name], [made_by]))
+            else:
+                missing.append((name, made_by))
+        if missing:
+            for name, made_by in missing:
+                for other in list(self.workers.values()):
+                    self.say(id_, InputsMissing([name], [made_by], other.address, True))
+            self.say(id_, TasksReturned([key], [attempt]))
+            return
+        worker.data[key] = attempt
+        self.say(id_, TasksDone([key], [attempt], [10], [0.0], [0.01], [b"v"]))
+        if outcome == "late":
+            self.say(id_, TasksDone([key], [attempt], [10], [0.0], [0.01], [b"v"]))
+
+    @rule(data=st.data())
+    def value_vanishes(self, data: st.DataObject) -> None:
+        held = [(id_, key) for id_, one in sorted(self.workers.items()) for key in sorted(one.data)]
+        if held and self.clients:
+            id_, key = data.draw(st.sampled_from(held))
+            del self.workers[id_].data[key]
+            client = data.draw(st.sampled_from(sorted(self.clients)))
+            self.say(client, ReportMissing([key], self.workers[id_].address))
+
+    @rule(data=st.data())
+    def worker_dies(self, data: st.DataObject) -> None:
+        if self.workers:
+            id_ = data.draw(st.sampled_from(sorted(self.workers)))
+            del self.workers[id_]
+            self.machine.peer_lost(id_, "killed by signal 9")
+
+    @rule(data=st.data())
+    def client_leaves(self, data: st.DataObject) -> None:
+        if self.clients:
+            id_ = data.draw(st.sampled_from(sorted(self.clients)))
+            del self.clients[id_]
+            self.machine.peer_lost(id_, "gone")
+
+    @rule(data=st.data())
+    def recall(self, data: st.DataObject) -> None:
+        tables = self.machine.tables
+        assigned = [one for one in tables.tasks.values() if one.state == "assigned"]
+        if assigned:
+            task = data.draw(st.sampled_from(assigned))
+            assert task.worker is not None
+            tables.move(task, "recalled")
+            task.worker.outbox.recall(task.key, task.attempt)
+
+    @rule()
+    def turn(self) -> None:
+        for id_, frames in self.machine.turn():
+            for message in (one for frame in frames for one in frame):
+                if id_ in self.workers:
+                    worker = self.workers[id_]
+                    worker.told(message)
+                    if type(message) is RecallTasks:
+                        for key, attempt in zip(message.keys, message.attempts, strict=True):
+                            if worker.jobs.pop(attempt, None):
+                                self.say(id_, TasksReturned([key], [attempt]))
+
+    @invariant()
+    def tables_agree(self) -> None:
+        check(self.machine.tables)
+
+    def teardown(self) -> None:
+        if not self.workers:
+            self.worker_joins(2)
+        quiet = 0
+        while quiet < 3:
+            quiet += 1
+            self.turn()
+            busy = [(id_, one) for id_, worker in self.workers.items() for one in worker.jobs]
+            for id_, attempt in busy:
+                quiet = 0
+                if attempt in self.workers[id_].jobs:
+                    self.answer(id_, attempt, "done")
+        check(self.machine.tables)
+        for task in self.machine.tables.tasks.values():
+            assert task.state in ("stored", "failed", "released"), task
+        for id_ in list(self.clients):
+            self.machine.peer_lost(id_, "gone")
+        assert not self.machine.tables.tasks
+        assert not self.machine.tables.kinds
+        self.turn()
+        for id_, worker in self.workers.items():
+            record = self.machine.tables.workers[id_]
+            assert not record.assigned
+            assert not record.held
+            assert not worker.jobs
+
+
+TestSchedulerHistory = SchedulerHistory.TestCase
+TestSchedulerHistory.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
