@@ -1,1 +1,7 @@
-"""Clusters for hocket: on a laptop, over SSH, on job queues."""
+"""Clusters: scheduler and workers brought to life on this machine (later issues: on others)."""
+
+from __future__ import annotations
+
+from hocket.deploy.local import LocalCluster
+
+__all__ = ["LocalCluster"]

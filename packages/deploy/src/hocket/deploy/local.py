@@ -1,0 +1,303 @@
+"""A cluster on this machine: processes of its own, or threads of this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+from hocket.core.errors import UserError
+from hocket.core.settings import Settings
+from hocket.core.settings_file import load_settings
+from hocket.core.units import parse_bytes
+
+__all__ = ["LocalCluster"]
+
+log = logging.getLogger("hocket.deploy")
+
+#: A worker that keeps dying is replaced this many times in a row at the most.
+_RESTARTS_MAX: Final = 20
+
+
+class _Crew(Protocol):
+    """What brings scheduler and workers to life."""
+
+    address: str
+
+    def add(self, name: str) -> None: ...
+    def wait(self, name: str) -> None: ...
+    def remove(self, name: str) -> None: ...
+    def pids(self) -> dict[str, int]: ...
+    def close(self) -> None: ...
+
+
+class LocalCluster:
+    """A scheduler and workers on this machine.
+
+    Parameters
+    ----------
+    n_workers, threads_per_worker
+        By default a worker with one thread for each core, or fewer workers with more threads on
+        machines of more than four.
+    processes
+        True: each worker, and the scheduler, is a process. False: all are threads of this process,
+        which suits code that releases the GIL, and debugging.
+    memory_limit
+        Bytes of memory for each worker, as a number or text such as ``"2 GiB"``.
+    resources
+        Amounts by name that each worker offers.
+    settings
+        A settings tree, or overrides of the usual one.
+
+    Examples
+    --------
+    >>> with LocalCluster(n_workers=1) as cluster:  # doctest: +SKIP
+    ...     print(cluster.address)
+    """
+
+    def __init__(
+        self,
+        n_workers: int | None = None,
+        threads_per_worker: int | None = None,
+        *,
+        processes: bool = True,
+        memory_limit: int | str | None = None,
+        resources: Mapping[str, float] | None = None,
+        settings: Settings | Mapping[str, object] | None = None,
+    ) -> None:
+        self._closed = True
+        self.settings = (
+            settings if isinstance(settings, Settings) else load_settings(overrides=settings)
+        )
+        n_workers, threads = _layout(n_workers, threads_per_worker)
+        limit = parse_bytes(memory_limit) if isinstance(memory_limit, str) else memory_limit
+        if limit is None:
+            limit = self.settings.worker.memory_limit
+        self.secret = secrets.token_bytes(32)
+        options = {
+            "threads": threads,
+            "memory_limit": limit,
+            "resources": dict(resources or {}),
+        }
+        self._threads_per_worker = threads
+        self._processes = processes
+        self._lock = threading.RLock()
+        self._wanted: list[str] = []
+        self._names_count = 0
+        self._restarts_count = 0
+        self._crew: _Crew
+        if processes:
+            self._crew = _process_crew(self, options)
+        else:
+            self._crew = _thread_crew(self, options)
+        self._closed = False
+        try:
+            self.scale(n_workers)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def address(self) -> str:
+        """The scheduler's address."""
+        return self._crew.address
+
+    @property
+    def workers(self) -> list[str]:
+        """The names of the workers."""
+        with self._lock:
+            return list(self._wanted)
+
+    @property
+    def worker_pids(self) -> dict[str, int]:
+        """The process id of each worker."""
+        pids = self._crew.pids()
+        return {name: pids[name] for name in self.workers if name in pids}
+
+    @property
+    def scheduler_pid(self) -> int:
+        """The process id of the scheduler."""
+        return self._crew.pids()["scheduler"]
+
+    def scale(self, n_workers: int) -> None:
+        """Have this many workers; return when new ones are up and old ones were asked to leave.
+
+        Raises
+        ------
+        ConnectFailed
+            A worker ended or took too long while starting.
+        """
+        if n_workers < 0:
+            raise ValueError(f"a cluster cannot have {n_workers} workers; ask for 0 or more")
+        self._check_open()
+        fresh = []
+        with self._lock:
+            while len(self._wanted) < n_workers:
+                fresh.append(self._add())
+            while len(self._wanted) > n_workers:
+                self._crew.remove(self._wanted.pop())
+        for name in fresh:
+            self._crew.wait(name)
+
+    def close(self) -> None:
+        """End all workers and the scheduler. May be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._crew.close()
+
+    def _add(self) -> str:
+        name = f"worker-{self._names_count}"
+        self._names_count += 1
+        self._wanted.append(name)
+        self._crew.add(name)
+        return name
+
+    def _on_exit(self, name: str, cause: str) -> None:
+        """Hear that a process of the cluster ended which was not asked to."""
+        with self._lock:
+            if self._closed:
+                return
+            if name not in self._wanted:
+                log.error("%s of the local cluster ended: %s", name, cause)
+                return
+            self._wanted.remove(name)
+            replace = self.settings.local.restart_workers
+            self._restarts_count += 1
+            if replace and self._restarts_count > _RESTARTS_MAX:
+                log.error("%s ended: %s; workers keep dying, so it is not replaced", name, cause)
+                replace = False
+            if replace:
+                log.warning("%s ended: %s; %s takes its place", name, cause, self._add())
+            else:
+                log.warning("%s ended: %s", name, cause)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise _ClusterClosed(address=self.address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._closed:
+            return "<LocalCluster closed>"
+        how = "processes" if self._processes else "threads of this process"
+        return (
+            f"<LocalCluster {self.address} of {len(self.workers)} workers"
+            f" with {self._threads_per_worker} thread(s) each, as {how}>"
+        )
+
+
+class _ClusterClosed(UserError):
+    """The cluster was closed."""
+
+    address: str
+
+    def __init__(self, *, address: str) -> None:
+        super().__init__(address=address)
+
+    def describe(self) -> str:
+        return f"the cluster at {self.address} is closed; make another"
+
+
+def _layout(n_workers: int | None, threads: int | None) -> tuple[int, int]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = cores or 1
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads_per_worker cannot be {threads}; ask for 1 or more")
+    if n_workers is None and threads is None:
+        # As few processes as still use several interpreters well: the smallest divisor of the
+        # number of cores that is at least its square root.
+        n_workers = cores
+        if cores > 4:
+            n_workers = next(
+                one for one in range(1, cores + 1) if cores % one == 0 and one**2 >= cores
+            )
+    if n_workers is None:
+        assert threads is not None
+        n_workers = max(1, cores // threads)
+    if threads is None:
+        threads = max(1, cores // max(1, n_workers))
+    return n_workers, threads
+
+
+def _process_crew(cluster: LocalCluster, options: dict[str, object]) -> _Crew:
+    return _ProcessCrew(cluster, options)
+
+
+def _thread_crew(cluster: LocalCluster, options: dict[str, object]) -> _Crew:
+    from hocket.deploy.threads import ThreadCrew
+
+    return ThreadCrew(cluster.settings, cluster.secret, options)
+
+
+class _ProcessCrew:
+    """Scheduler and workers as processes under a fork server."""
+
+    def __init__(self, cluster: LocalCluster, options: dict[str, object]) -> None:
+        import weakref
+
+        from hocket.deploy.processes import Processes
+
+        owner = weakref.ref(cluster)
+
+        def on_exit(name: str, cause: str) -> None:
+            alive = owner()
+            if alive is not None:
+                alive._on_exit(name, cause)  # noqa: SLF001 - its own crew
+
+        self._timeout_s = cluster.settings.local.start_timeout_s
+        self._common = {
+            "settings": cluster.settings.to_flat(),
+            "secret": cluster.secret.hex(),
+        }
+        self._options = options
+        self._names: list[str] = ["scheduler"]
+        self._processes = Processes(on_exit)
+        try:
+            self._processes.start(
+                "scheduler", "scheduler", {**self._common, "addresses": ["tcp://127.0.0.1:0"]}
+            )
+            self.address: str = self._processes.wait_ready("scheduler", self._timeout_s)["address"]
+        except BaseException:
+            self._processes.close()
+            raise
+
+    def add(self, name: str) -> None:
+        self._names.append(name)
+        options = {
+            **self._common,
+            **self._options,
+            "scheduler": self.address,
+            "name": name,
+            "path": [one or os.getcwd() for one in sys.path],
+        }
+        self._processes.start(name, "worker", options)
+
+    def wait(self, name: str) -> None:
+        self._processes.wait_ready(name, self._timeout_s)
+
+    def remove(self, name: str) -> None:
+        self._names.remove(name)
+        self._processes.stop(name, signal.SIGTERM)
+
+    def pids(self) -> dict[str, int]:
+        facts = {name: self._processes.facts(name) for name in self._names}
+        return {name: one["pid"] for name, one in facts.items() if "pid" in one}
+
+    def close(self) -> None:
+        self._processes.close()

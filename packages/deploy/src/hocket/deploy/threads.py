@@ -1,0 +1,78 @@
+"""A cluster inside this process: scheduler and workers share one event loop thread."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from hocket.core.settings import Settings
+from hocket.scheduler.shell import Scheduler
+from hocket.transport.loop import shared_loop
+from hocket.worker.shell import Worker
+
+__all__ = ["ThreadCrew"]
+
+
+class ThreadCrew:
+    """Scheduler and workers on the shared loop thread; tasks run on threads of the workers.
+
+    Parameters
+    ----------
+    settings
+        For scheduler and workers.
+    secret
+        Of the cluster; nothing leaves the process, but the handshake is the same.
+    options
+        ``threads``, ``memory_limit`` and ``resources`` of each worker.
+    """
+
+    def __init__(self, settings: Settings, secret: bytes, options: Mapping[str, Any]) -> None:
+        self._settings = settings
+        self._secret = secret
+        self._options = options
+        self._loop = shared_loop()
+        self._workers: dict[str, Worker] = {}
+        self.address = f"inproc://hocket-{secrets.token_hex(4)}"
+        self._scheduler = self._loop.run(self._start_scheduler())
+
+    async def _start_scheduler(self) -> Scheduler:
+        scheduler = Scheduler(self._settings, secret=self._secret)
+        await scheduler.start(self.address)
+        return scheduler
+
+    def add(self, name: str) -> None:
+        """Start a worker; it is up on return."""
+
+        async def start() -> Worker:
+            worker = Worker(
+                self.address,
+                name=name,
+                threads=self._options["threads"],
+                memory_limit=self._options["memory_limit"],
+                resources=self._options["resources"],
+                settings=self._settings,
+                secret=self._secret,
+            )
+            await worker.start()
+            return worker
+
+        self._workers[name] = self._loop.run(start())
+
+    def wait(self, name: str) -> None:
+        """Return at once: :meth:`add` has waited."""
+
+    def remove(self, name: str) -> None:
+        """Close a worker."""
+        self._loop.run(self._workers.pop(name).close())
+
+    def pids(self) -> dict[str, int]:
+        """Return this process's id for every part."""
+        return dict.fromkeys(("scheduler", *self._workers), os.getpid())
+
+    def close(self) -> None:
+        """Close workers and scheduler."""
+        for name in list(self._workers):
+            self.remove(name)
+        self._loop.run(self._scheduler.close())

@@ -1,0 +1,59 @@
+"""The scheduler as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from collections.abc import Callable, Sequence
+
+from hocket.core.settings import Settings
+from hocket.scheduler.shell.server import Scheduler
+
+__all__ = ["run_scheduler"]
+
+#: The collector's first threshold in a scheduler: its records form few cycles that matter, and a
+#: collection walks all of them.
+_GC_THRESHOLD = 200_000
+
+
+def run_scheduler(
+    addresses: Sequence[str],
+    *,
+    settings: Settings,
+    secret: bytes = b"",
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Run a scheduler until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    addresses
+        Where to listen.
+    settings, secret
+        As for :class:`Scheduler`.
+    ready
+        Called with the actual first address once it listens.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD, 20, 50)
+    asyncio.run(_serve(addresses, settings, secret, ready))
+
+
+async def _serve(
+    addresses: Sequence[str],
+    settings: Settings,
+    secret: bytes,
+    ready: Callable[[str], None] | None,
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    scheduler = Scheduler(settings, secret=secret)
+    await scheduler.start(*addresses)
+    if ready is not None:
+        ready(scheduler.address)
+    await stop.wait()
+    await scheduler.close()

@@ -1,0 +1,138 @@
+"""The scheduler as a server: channels on one side, the machine on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from hocket.core.settings import Settings
+from hocket.protocol.roles import Role
+from hocket.scheduler.machine import SchedulerMachine
+from hocket.scheduler.tables import Limits
+from hocket.transport.channel import Channel
+from hocket.transport.listener import Listener, listen
+
+__all__ = ["Scheduler"]
+
+log = logging.getLogger("hocket.scheduler")
+
+
+class Scheduler:
+    """A scheduler on the running event loop.
+
+    Parameters
+    ----------
+    settings
+        Timings and bounds.
+    secret
+        What peers must prove to know; may be empty on this host only.
+    """
+
+    def __init__(self, settings: Settings, *, secret: bytes = b"") -> None:
+        self._settings = settings
+        self._secret = secret
+        limits = settings.scheduler
+        self.machine = SchedulerMachine(
+            Limits(
+                allowed_failures_count=limits.allowed_failures,
+                window_s=limits.window_s,
+                window_tasks_min=limits.window_tasks_min,
+                window_tasks_max=limits.window_tasks_max,
+                unknown_duration_s=limits.unknown_duration_s,
+            )
+        )
+        self._channels: dict[int, Channel] = {}
+        self._ids: dict[Channel, int] = {}
+        self._ids_count = 0
+        self._turn_is_due = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listeners: list[Listener] = []
+
+    @property
+    def address(self) -> str:
+        """Where it listens first."""
+        return self._listeners[0].address if self._listeners else ""
+
+    async def start(self, *addresses: str) -> None:
+        """Listen on these addresses (port 0: any free one).
+
+        Raises
+        ------
+        SettingsError
+            An address is reachable from other hosts and there is no secret.
+        """
+        self._loop = asyncio.get_running_loop()
+        for address in addresses:
+            listener = await listen(
+                address,
+                role=Role.SCHEDULER,
+                name="scheduler",
+                secret=self._secret,
+                settings=self._settings,
+                on_channel=self._on_channel,
+            )
+            self._listeners.append(listener)
+        self.machine.requests.address = self.address
+
+    async def close(self) -> None:
+        """Say goodbye to everybody and stop listening."""
+        for channel in list(self._ids):
+            channel.close("the scheduler is closing")
+        self._ids.clear()
+        self._channels.clear()
+        for listener in self._listeners:
+            await listener.close()
+        self._listeners.clear()
+
+    def _on_channel(self, channel: Channel) -> None:
+        channel.on_messages = self._on_messages
+        channel.on_closed = self._on_closed
+        self._ids_count += 1
+        id_ = self._ids_count
+        if channel.peer.role is Role.CLIENT:
+            self.machine.client_joined(id_, channel.peer.name)
+        elif channel.peer.role is Role.WORKER:
+            self.machine.worker_greeted(id_)
+        else:
+            channel.close(f"the scheduler does not serve the role {channel.peer.role.name}")
+            return
+        self._channels[id_] = channel
+        self._ids[channel] = id_
+
+    def _on_messages(self, channel: Channel, messages: list[Any]) -> None:
+        id_ = self._ids.get(channel)
+        if id_ is None:
+            return
+        reason = self.machine.receive(id_, messages)
+        if reason is not None:
+            log.warning("closing the session of %s: %s", channel.peer.name, reason)
+            channel.close(reason)
+            self._forget(channel, reason)
+        self._schedule_turn()
+
+    def _on_closed(self, channel: Channel, reason: str, clean: bool) -> None:
+        if channel in self._ids:
+            if not clean:
+                role = channel.peer.role.name.lower()
+                log.warning("lost %s %s: %s", role, channel.peer.name, reason)
+            self._forget(channel, reason)
+            self._schedule_turn()
+
+    def _forget(self, channel: Channel, reason: str) -> None:
+        id_ = self._ids.pop(channel)
+        del self._channels[id_]
+        self.machine.peer_lost(id_, reason)
+
+    def _schedule_turn(self) -> None:
+        if not self._turn_is_due and self._loop is not None:
+            self._turn_is_due = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turn_is_due = False
+        for id_, frames in self.machine.turn():
+            channel = self._channels.get(id_)
+            if channel is not None:
+                for frame in frames:
+                    channel.send(frame)
