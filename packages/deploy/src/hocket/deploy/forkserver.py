@@ -231,7 +231,7 @@ def _scheduler(options: dict[str, Any], ready: Callable[..., None]) -> None:
     run_scheduler(
         options["addresses"],
         settings=Settings.from_flat(options["settings"]),
-        secret=bytes.fromhex(options["secret"]),
+        secret=options["secret"],
         ready=lambda address: ready(address=address),
     )
 
@@ -246,7 +246,7 @@ def _worker(options: dict[str, Any], ready: Callable[..., None]) -> None:
         memory_limit=options["memory_limit"],
         resources=options["resources"],
         settings=Settings.from_flat(options["settings"]),
-        secret=bytes.fromhex(options["secret"]),
+        secret=options["secret"],
         ready=lambda address: ready(address=address),
     )
 

@@ -79,7 +79,7 @@ class LocalCluster:
         limit = parse_bytes(memory_limit) if isinstance(memory_limit, str) else memory_limit
         if limit is None:
             limit = self.settings.worker.memory_limit
-        self.secret = secrets.token_bytes(32)
+        self.secret = secrets.token_hex(32)
         options = {
             "threads": threads,
             "memory_limit": limit,
@@ -263,7 +263,7 @@ class _ProcessCrew:
         self._timeout_s = cluster.settings.local.start_timeout_s
         self._common = {
             "settings": cluster.settings.to_flat(),
-            "secret": cluster.secret.hex(),
+            "secret": cluster.secret,
         }
         self._options = options
         self._names: list[str] = ["scheduler"]

@@ -28,7 +28,7 @@ class ThreadCrew:
         ``threads``, ``memory_limit`` and ``resources`` of each worker.
     """
 
-    def __init__(self, settings: Settings, secret: bytes, options: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Settings, secret: str, options: Mapping[str, Any]) -> None:
         self._settings = settings
         self._secret = secret
         self._options = options

@@ -1,1 +1,4 @@
-"""How hocket's processes talk: messages, framing, handshake, sessions, serialisation; bytes in, events out."""
+"""How hocket's processes talk: messages, framing, handshake, sessions, serialisation.
+
+Sans-IO: bytes in, events out.
+"""

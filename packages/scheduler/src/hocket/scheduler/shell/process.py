@@ -21,7 +21,7 @@ def run_scheduler(
     addresses: Sequence[str],
     *,
     settings: Settings,
-    secret: bytes = b"",
+    secret: str = "",
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Run a scheduler until SIGTERM or SIGINT.
@@ -44,7 +44,7 @@ def run_scheduler(
 async def _serve(
     addresses: Sequence[str],
     settings: Settings,
-    secret: bytes,
+    secret: str,
     ready: Callable[[str], None] | None,
 ) -> None:
     stop = asyncio.Event()

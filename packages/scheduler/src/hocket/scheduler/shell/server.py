@@ -29,7 +29,7 @@ class Scheduler:
         What peers must prove to know; may be empty on this host only.
     """
 
-    def __init__(self, settings: Settings, *, secret: bytes = b"") -> None:
+    def __init__(self, settings: Settings, *, secret: str = "") -> None:
         self._settings = settings
         self._secret = secret
         limits = settings.scheduler

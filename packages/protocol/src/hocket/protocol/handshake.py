@@ -1,0 +1,177 @@
+"""The handshake: both sides prove that they know the secret, before anything is parsed.
+
+Pieces of fixed size, so that nothing has to be understood before it is trusted::
+
+    connector -> acceptor   greeting   48 bytes: b"HOCKET", protocol version, plane, zeros, nonce
+    acceptor -> connector   greeting   the same, with its own nonce
+    connector -> acceptor   proof      32 bytes: HMAC(secret, label 1 + both greetings)
+    acceptor -> connector   verdict    33 bytes: a code, HMAC(secret, label 2 + both greetings)
+
+HMAC with SHA-256 (RFC 2104, FIPS 180-4). The connector proves itself first, since it is the side
+that a stranger can play. The labels differ, so a proof cannot be sent back to its maker; the
+nonces are fresh, so it cannot be used again; the greetings are under the proof, so nobody can
+change a version on the way. Comparisons take the same time whatever differs.
+
+The secret is not sent, but who listens in can try out guesses: it must be long and random. The
+handshake keeps strangers out; it does not encrypt or sign what follows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import struct
+from enum import IntEnum
+from typing import Final
+
+from hocket.core.errors import HandshakeRefused, LocalProtocolError
+from hocket.protocol.versions import PROTOCOL_VERSION
+
+__all__ = ["NONCE_NBYTES", "HandshakeAcceptor", "HandshakeConnector", "Plane"]
+
+NONCE_NBYTES: Final = 32
+
+_GREETING: Final = struct.Struct(f"!6sHB7s{NONCE_NBYTES}s")
+_MAGIC: Final = b"HOCKET"
+_ZEROS: Final = bytes(7)
+_PROOF_NBYTES: Final = hashlib.sha256().digest_size
+_VERDICT: Final = struct.Struct(f"!B{_PROOF_NBYTES}s")
+
+_CONNECTOR_LABEL: Final = b"hocket handshake 1: the connector knows the secret\0"
+_ACCEPTOR_LABEL: Final = b"hocket handshake 1: the acceptor knows the secret\0"
+
+_ACCEPTED: Final = 0
+_SECRETS_DIFFER: Final = 1
+
+_SECRETS_DIFFER_REASON: Final = "the secrets differ; both sides need the same security.secret"
+
+
+class Plane(IntEnum):
+    """What a connection is for."""
+
+    CONTROL = 1
+    DATA = 2
+
+
+class _Side:
+    """What both sides share: pieces of known size are gathered and handed to the next step.
+
+    ``farewell`` is to be written before closing when `feed` has raised: it tells the peer why.
+    """
+
+    def __init__(self, address: str, secret: str, nonce: bytes, plane: Plane) -> None:
+        if len(nonce) != NONCE_NBYTES:
+            raise LocalProtocolError(reason=f"a nonce of {len(nonce)} bytes")
+        self._address = address
+        self._secret = secret.encode()
+        self._plane = plane
+        self._greeting = _GREETING.pack(_MAGIC, PROTOCOL_VERSION, plane, _ZEROS, nonce)
+        self._transcript = b""
+        self._received = bytearray()
+        self._expected_nbytes = _GREETING.size
+        self.done = False
+        self.farewell = b""
+
+    def feed(self, data: bytes | bytearray | memoryview) -> bytes:
+        """Take the next bytes of the peer; return what is to be written.
+
+        Raises
+        ------
+        HandshakeRefused
+            One side does not want the other; `farewell` is to be written, then all is over.
+        """
+        if self.done:
+            raise LocalProtocolError(reason="the handshake is over")
+        self._received += data
+        answer = b""
+        if not self._transcript and not _MAGIC.startswith(self._received[: len(_MAGIC)]):
+            # Do not wait for 48 bytes of somebody who speaks another protocol.
+            raise self._refused(f"it does not speak hocket, it began with {self._beginning()!r}")
+        while not self.done and len(self._received) >= self._expected_nbytes:
+            piece = bytes(self._received[: self._expected_nbytes])
+            del self._received[: self._expected_nbytes]
+            answer += self._step(piece)
+        return answer
+
+    def leftover(self) -> bytes:
+        """Return what was received after the handshake's end."""
+        return bytes(self._received)
+
+    def _step(self, piece: bytes) -> bytes:
+        raise NotImplementedError
+
+    def _beginning(self) -> bytes:
+        return bytes(self._received[:16])
+
+    def _check_greeting(self, greeting: bytes) -> None:
+        _, version, plane, _, _ = _GREETING.unpack(greeting)
+        if version != PROTOCOL_VERSION:
+            raise self._refused(
+                f"it speaks version {version} of the protocol and we speak {PROTOCOL_VERSION};"
+                " run the same hocket on both sides"
+            )
+        if plane != self._plane:
+            raise self._refused(
+                f"it is for connections of plane {plane} and this is one of plane"
+                f" {int(self._plane)} (1: control, 2: data); an address was taken for another"
+            )
+
+    def _proof(self, label: bytes) -> bytes:
+        return hmac.digest(self._secret, label + self._transcript, "sha256")
+
+    def _refused(self, reason: str) -> HandshakeRefused:
+        return HandshakeRefused(address=self._address, reason=reason)
+
+
+class HandshakeConnector(_Side):
+    """The side that connects.
+
+    Parameters
+    ----------
+    address
+        Of the peer, for errors.
+    secret
+        The cluster's; may be empty.
+    nonce
+        32 random bytes, never used before.
+    plane
+        What the connection is for.
+    """
+
+    def begin(self) -> bytes:
+        """Return the greeting, to be written first."""
+        return self._greeting
+
+    def _step(self, piece: bytes) -> bytes:
+        if not self._transcript:
+            self._check_greeting(piece)
+            self._transcript = self._greeting + piece
+            self._expected_nbytes = _VERDICT.size
+            return self._proof(_CONNECTOR_LABEL)
+        verdict, proof = _VERDICT.unpack(piece)
+        if verdict == _SECRETS_DIFFER:
+            raise self._refused(_SECRETS_DIFFER_REASON)
+        if verdict != _ACCEPTED:
+            raise self._refused(f"it answered with the unknown code {verdict}")
+        if not hmac.compare_digest(proof, self._proof(_ACCEPTOR_LABEL)):
+            raise self._refused(_SECRETS_DIFFER_REASON)
+        self.done = True
+        return b""
+
+
+class HandshakeAcceptor(_Side):
+    """The side that is connected to; parameters as for `HandshakeConnector`."""
+
+    def _step(self, piece: bytes) -> bytes:
+        if not self._transcript:
+            # Whatever is wrong with its greeting, the peer learns from ours.
+            self.farewell = self._greeting
+            self._check_greeting(piece)
+            self._transcript = piece + self._greeting
+            self._expected_nbytes = _PROOF_NBYTES
+            return self._greeting
+        if not hmac.compare_digest(piece, self._proof(_CONNECTOR_LABEL)):
+            self.farewell = _VERDICT.pack(_SECRETS_DIFFER, bytes(_PROOF_NBYTES))
+            raise self._refused(_SECRETS_DIFFER_REASON)
+        self.done = True
+        return _VERDICT.pack(_ACCEPTED, self._proof(_ACCEPTOR_LABEL))

@@ -1,0 +1,52 @@
+"""User objects as bytes: arguments, functions, values, exceptions, and their sizes.
+
+Pickle 5 does it, with out-of-band buffers; cloudpickle what pickle refuses; tblib tracebacks.
+"""
+
+from __future__ import annotations
+
+from hocket.protocol.serialize.arguments import ArgumentPickler, load_arguments
+from hocket.protocol.serialize.exceptions import (
+    dump_exception,
+    load_exception,
+    strip_engine_frames,
+    text_of_exception,
+)
+from hocket.protocol.serialize.functions import (
+    FunctionPickle,
+    apply,
+    dump_function,
+    label_of,
+    load_function,
+)
+from hocket.protocol.serialize.references import (
+    collecting,
+    inputs_of,
+    note_reference,
+    resolve,
+)
+from hocket.protocol.serialize.sizes import nbytes_of
+from hocket.protocol.serialize.values import dump_value, load_value, pack, unpack
+
+__all__ = [
+    "ArgumentPickler",
+    "FunctionPickle",
+    "apply",
+    "collecting",
+    "dump_exception",
+    "dump_function",
+    "dump_value",
+    "inputs_of",
+    "label_of",
+    "load_arguments",
+    "load_exception",
+    "load_function",
+    "load_value",
+    "nbytes_of",
+    "note_reference",
+    "pack",
+    "resolve",
+    "strip_engine_frames",
+    "text_of_exception",
+    "unpack",
+]

@@ -1,0 +1,81 @@
+"""References: how a future inside an argument becomes a dependency, and a value again.
+
+A future reduces to ``resolve(key)``. While arguments are pickled for a task, each future that is
+met also notes its key here; so the dependencies are known after the one pass that had to be made
+anyway, however deep the futures lie, and nothing walks over containers. Where the task runs, its
+inputs are set out, and unpickling the arguments picks them up.
+
+Both are context variables, so threads do not see each other's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
+
+from hocket.core.errors import SerializationError, UnknownKey
+
+__all__ = ["collecting", "collector", "inputs_of", "note_reference", "resolve"]
+
+#: The keys met by the pickling that is under way in this thread; None: none is.
+collector: Final[ContextVar[list[str] | None]] = ContextVar("hocket_collector", default=None)
+
+_inputs: Final[ContextVar[Mapping[str, object] | None]] = ContextVar("hocket_inputs", default=None)
+
+
+def collecting() -> bool:
+    """Tell whether arguments for a task are being pickled now, in this thread."""
+    return collector.get() is not None
+
+
+def note_reference(key: str) -> None:
+    """Note that what is being pickled depends on a key.
+
+    Raises
+    ------
+    SerializationError
+        No arguments are being pickled.
+    """
+    keys = collector.get()
+    if keys is None:
+        raise SerializationError(
+            what=f"a reference to {key!r}",
+            type_name="Future",
+            reason="it is only known to the arguments of a task",
+        )
+    keys.append(key)
+
+
+def resolve(key: str) -> object:
+    """Return the input of this key, for the task whose arguments are being unpickled.
+
+    Raises
+    ------
+    SerializationError
+        No task's arguments are being unpickled.
+    UnknownKey
+        The key is not among the inputs.
+    """
+    inputs = _inputs.get()
+    if inputs is None:
+        raise SerializationError(
+            what=f"a reference to {key!r}",
+            type_name="Future",
+            reason="it was pickled as an argument of a task and can only be unpickled for one",
+        )
+    try:
+        return inputs[key]
+    except KeyError:
+        raise UnknownKey(key=key) from None
+
+
+@contextmanager
+def inputs_of(values: Mapping[str, object]) -> Iterator[None]:
+    """Let `resolve` find these values, in this thread, within the block."""
+    token = _inputs.set(values)
+    try:
+        yield
+    finally:
+        _inputs.reset(token)

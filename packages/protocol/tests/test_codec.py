@@ -1,0 +1,374 @@
+"""Messages come back as they were; what does not fit is refused with the message's and field's name."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, get_args
+
+import msgpack
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from hocket.core.errors import LocalProtocolError, RemoteProtocolError
+from hocket.protocol import checks, codec, messages
+from hocket.protocol.checks import KEY_LENGTH_MAX, NAME_LENGTH_MAX
+from hocket.protocol.codec import can_speak, decoder_for, encode
+from hocket.protocol.messages import (
+    ClientToScheduler,
+    ClusterDescribed,
+    DataReply,
+    DataStored,
+    EverywhereRan,
+    Failure,
+    FailureKind,
+    FetchData,
+    HereRan,
+    InputsMissing,
+    KeysScattered,
+    PlanScatter,
+    PutData,
+    ReleaseKeys,
+    RunTasks,
+    SchedulerToClient,
+    SchedulerToWorker,
+    SubmitTasks,
+    TasksDone,
+    TasksErred,
+    TasksFailed,
+    TasksStored,
+    WorkerDescription,
+    WorkerJoined,
+    WorkerReport,
+    WorkerToScheduler,
+)
+from hocket.protocol.roles import Role
+
+DIGEST = b"d" * 16
+FAILURE = Failure(FailureKind.RAISED, "k", "ZeroDivisionError", b"pickle", "w", 3)
+WORKER = WorkerDescription("w", "tcp://h:1", "h", 7, 2, 0, {"GPU": 1.0}, 3, 4, 5)
+
+DECODERS = {
+    ClientToScheduler: decoder_for(Role.CLIENT, Role.SCHEDULER),
+    SchedulerToClient: decoder_for(Role.SCHEDULER, Role.CLIENT),
+    WorkerToScheduler: decoder_for(Role.WORKER, Role.SCHEDULER),
+    SchedulerToWorker: decoder_for(Role.SCHEDULER, Role.WORKER),
+    FetchData | PutData: codec.data_request_decoder,
+    DataReply | DataStored: codec.data_reply_decoder,
+}
+DECODER_OF = {
+    message: decoder for union, decoder in DECODERS.items() for message in get_args(union)
+}
+
+#: Values for the fields of which a good one cannot be told from the type.
+FITTING: dict[str, Any] = {
+    "functions": [DIGEST],
+    "labels": ["f"],
+    "blobs": [None],
+    "function": DIGEST,
+    "digests": [DIGEST],
+    "failures": [FAILURE, FAILURE],
+    "workers": ["w", "v"],
+    "resources": {"GPU": 0.5},
+    "function_of": [0, 0],
+    "dependencies": [[2], [0, 1]],
+    "inputs": [[], [0, 1]],
+    "input_holders": [[0], [1, 0]],
+    "sizes": [[3, 0], [5]],
+    "errors": ["", ""],
+    "priority": -5,
+}
+
+
+def sample(cls: type[Struct]) -> Struct:
+    """Return a message that fits, with two rows."""
+    values = {}
+    for field in msgspec.structs.fields(cls):
+        kind = str(field.type)
+        if field.name in FITTING:
+            value = FITTING[field.name]
+        elif kind.startswith(("list[list[str]]",)):
+            value = [["tcp://h:1"], []]
+        elif "list[str]" in kind:
+            value = ["k", "l"]
+        elif "list[bytes" in kind:
+            value = [b"p", b"q"]
+        elif "list[float]" in kind:
+            value = [1.5, 0.0]
+        elif "list[int]" in kind:
+            value = [1, 0]
+        elif field.type in (int, float, str, bytes, bool):
+            value = field.type(1) if field.type is not str else "text"
+        elif kind == "bytes | None":
+            value = b"value"
+        elif field.name == "failure":
+            value = FAILURE
+        else:
+            raise AssertionError(f"{cls.__name__}.{field.name}: {kind}")
+        values[field.name] = value
+    if cls is SubmitTasks:
+        values["keys"] = ["k", "l", "m"]
+    if cls is ClusterDescribed:
+        values["workers"] = [WORKER]
+    return cls(**values)
+
+
+SAMPLES = {cls: sample(cls) for cls in DECODER_OF}
+
+
+def refused(message: Struct, field: str) -> RemoteProtocolError:
+    with pytest.raises(RemoteProtocolError) as caught:
+        DECODER_OF[type(message)].decode(encode([message]))
+    assert f"{type(message).__name__}.{field} does not fit" in caught.value.reason
+    return caught.value
+
+
+def with_(message: Struct, **changes: Any) -> Struct:
+    return msgspec.structs.replace(message, **changes)
+
+
+def test_every_message_has_its_direction_and_its_tests():
+    known = {
+        cls
+        for cls in vars(messages).values()
+        if isinstance(cls, type) and issubclass(cls, Struct)
+    } - {Failure, WorkerDescription}
+    assert set(DECODER_OF) == known
+    assert set(checks._TESTS) == known
+
+
+@pytest.mark.parametrize("cls", SAMPLES, ids=lambda cls: cls.__name__)
+def test_a_message_comes_back(cls):
+    assert DECODER_OF[cls].decode(encode([SAMPLES[cls]])) == [SAMPLES[cls]]
+
+
+@pytest.mark.parametrize("cls", SAMPLES, ids=lambda cls: cls.__name__)
+def test_the_wire_is_plain_messagepack(cls):
+    ((tag, *fields),) = msgpack.unpackb(encode([SAMPLES[cls]]))
+    assert tag == cls.__struct_config__.tag
+    assert fields == msgspec.to_builtins(SAMPLES[cls], builtin_types=(bytes,))[1:]
+    # ... and of the other library's making.
+    assert DECODER_OF[cls].decode(msgpack.packb([[tag, *fields]])) == [SAMPLES[cls]]
+
+
+@given(st.lists(st.sampled_from(get_args(ClientToScheduler)), max_size=8))
+def test_a_batch_keeps_its_order(classes):
+    batch = [SAMPLES[cls] for cls in classes]
+    assert DECODERS[ClientToScheduler].decode(encode(batch)) == batch
+
+
+@pytest.mark.parametrize("cls", SAMPLES, ids=lambda cls: cls.__name__)
+def test_a_field_of_another_type_is_named(cls):
+    for index, field in enumerate(msgspec.structs.fields(cls)):
+        fields = msgspec.to_builtins(SAMPLES[cls], builtin_types=(bytes,))
+        fields[index + 1] = {1: 2}
+        with pytest.raises(RemoteProtocolError) as caught:
+            DECODER_OF[cls].decode(msgspec.msgpack.encode([fields]))
+        assert f"{cls.__name__}.{field.name} does not fit" in caught.value.reason
+
+
+@pytest.mark.parametrize("cls", SAMPLES, ids=lambda cls: cls.__name__)
+def test_a_message_that_ends_early_is_named(cls):
+    required = [field for field in msgspec.structs.fields(cls) if field.required]
+    fields = msgspec.to_builtins(SAMPLES[cls], builtin_types=(bytes,))[: len(required)]
+    with pytest.raises(RemoteProtocolError, match=f"{cls.__name__} does not fit"):
+        DECODER_OF[cls].decode(msgspec.msgpack.encode([SAMPLES[cls], fields]))
+
+
+@pytest.mark.parametrize("cls", SAMPLES, ids=lambda cls: cls.__name__)
+def test_a_message_of_the_other_direction_is_refused(cls):
+    ours = DECODER_OF[cls]
+    for union, decoder in DECODERS.items():
+        tags = {each.__struct_config__.tag for each in get_args(union)}
+        if decoder is not ours and cls.__struct_config__.tag not in tags:
+            with pytest.raises(RemoteProtocolError, match="none that may come here"):
+                decoder.decode(encode([SAMPLES[cls]]))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\xc1",
+        b"\x01",
+        b"\x80",
+        b"\x91",
+        b"\x91\x01",
+        b"\x91\x90",
+        b"\x91\x91\xc0",
+        b"\x91\x91\xa1a",
+        b"\x91\x91\xff",
+        b"\xdd\xff\xff\xff\xff",
+        b"\x91\x92\x02\xdd\xff\xff\xff\xff",
+        b"\x91\x92\x02\x91\xa2\xff\xff",
+        b"\x91" * 100_000,
+        b"\x91\x92\x02" + b"\x91" * 100_000,
+        msgpack.packb([]) + b"\x00",
+    ],
+)
+def test_nonsense_is_refused(payload):
+    with pytest.raises(RemoteProtocolError):
+        DECODERS[ClientToScheduler].decode(payload)
+
+
+@given(st.sampled_from(list(SAMPLES)), st.data())
+def test_a_damaged_message_is_refused_or_fits(cls, data):
+    payload = bytearray(encode([SAMPLES[cls]]))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(payload) - 1))
+        payload[place] = data.draw(st.integers(0, 255))
+    try:
+        decoded = DECODER_OF[cls].decode(payload)
+    except RemoteProtocolError:
+        return
+    for message in decoded:
+        checks.check(message)
+
+
+@given(st.binary(max_size=100))
+def test_garbage_raises_nothing_but_our_error(payload):
+    for decoder in DECODERS.values():
+        try:
+            decoded = decoder.decode(payload)
+        except RemoteProtocolError:
+            continue
+        assert isinstance(decoded, list)
+
+
+#: Columns that all have one row per task or key.
+EQUAL = [
+    (SubmitTasks, ["labels", "blobs"]),
+    (KeysScattered, ["nbytes", "addresses"]),
+    (TasksStored, ["nbytes", "values"]),
+    (TasksErred, ["failures"]),
+    (EverywhereRan, ["values", "failures"]),
+    (RunTasks, ["labels", "blobs", "attempts", "priorities", "payloads"]),
+    (RunTasks, ["input_attempts", "input_nbytes", "input_holders"]),
+    (messages.DropData, ["attempts"]),
+    (messages.RecallTasks, ["attempts"]),
+    (messages.AbandonTasks, ["attempts"]),
+    (TasksDone, ["attempts", "nbytes", "starts", "durations"]),
+    (TasksFailed, ["attempts", "starts", "durations", "failures"]),
+    (messages.TasksReturned, ["attempts"]),
+    (InputsMissing, ["attempts"]),
+    (messages.ReplicasStored, ["attempts"]),
+    (DataReply, ["attempts", "errors"]),
+    (PutData, ["sizes"]),
+]
+
+
+@pytest.mark.parametrize(("cls", "fields"), EQUAL, ids=lambda value: getattr(value, "__name__", ""))
+def test_columns_of_unequal_length_are_refused(cls, fields):
+    for field in fields:
+        column = getattr(SAMPLES[cls], field)
+        refused(with_(SAMPLES[cls], **{field: column[:-1]}), field)
+        refused(with_(SAMPLES[cls], **{field: [*column, column[0]]}), field)
+
+
+@pytest.mark.parametrize(
+    ("cls", "fields"),
+    [
+        (SubmitTasks, ["function_of", "dependencies", "ranks"]),
+        (RunTasks, ["function_of", "wanted", "inputs"]),
+        (TasksDone, ["values"]),
+    ],
+)
+def test_columns_that_may_be_empty_may_not_be_short(cls, fields):
+    for field in fields:
+        column = getattr(SAMPLES[cls], field)
+        empty = with_(SAMPLES[cls], **{field: []})
+        assert DECODER_OF[cls].decode(encode([empty])) == [empty]
+        refused(with_(SAMPLES[cls], **{field: column[:1]}), field)
+
+
+@pytest.mark.parametrize(
+    ("cls", "field", "bad"),
+    [
+        (SubmitTasks, "function_of", [0, 1]),
+        (SubmitTasks, "function_of", [0, -1]),
+        (SubmitTasks, "dependencies", [[3], []]),
+        (SubmitTasks, "dependencies", [[0, -1], []]),
+        (SubmitTasks, "wanted", [2]),
+        (SubmitTasks, "wanted", [-1]),
+        (SubmitTasks, "priority", 32768),
+        (SubmitTasks, "priority", -32769),
+        (SubmitTasks, "retries", -1),
+        (SubmitTasks, "functions", [b"short"]),
+        (SubmitTasks, "resources", {"GPU": -1.0}),
+        (SubmitTasks, "resources", {"GPU": math.nan}),
+        (SubmitTasks, "resources", {"GPU": math.inf}),
+        (SubmitTasks, "resources", {"G" * (NAME_LENGTH_MAX + 1): 1.0}),
+        (SubmitTasks, "workers", ["w" * (NAME_LENGTH_MAX + 1)]),
+        (RunTasks, "function_of", [1, 0]),
+        (RunTasks, "inputs", [[2], []]),
+        (RunTasks, "input_holders", [[], [2]]),
+        (RunTasks, "attempts", [1, -1]),
+        (RunTasks, "wanted", [2, 0]),
+        (RunTasks, "input_keys", ["k" * (KEY_LENGTH_MAX + 1), "l"]),
+        (TasksDone, "attempts", [0, -1]),
+        (TasksDone, "nbytes", [-1, 0]),
+        (TasksDone, "durations", [0.0, math.nan]),
+        (TasksDone, "durations", [0.0, -0.1]),
+        (TasksDone, "starts", [math.inf, 0.0]),
+        (TasksDone, "keys", ["k", "l" * (KEY_LENGTH_MAX + 1)]),
+        (TasksFailed, "failures", [FAILURE, with_(FAILURE, attempt=-1)]),
+        (TasksErred, "failures", [FAILURE, with_(FAILURE, key="k" * (KEY_LENGTH_MAX + 1))]),
+        (HereRan, "failure", with_(FAILURE, worker="w" * (NAME_LENGTH_MAX + 1))),
+        (ReleaseKeys, "keys", ["k" * (KEY_LENGTH_MAX + 1)]),
+        (PlanScatter, "nbytes", [-1]),
+        (KeysScattered, "addresses", [["a" * (NAME_LENGTH_MAX + 1)], []]),
+        (InputsMissing, "address", "a" * (NAME_LENGTH_MAX + 1)),
+        (messages.RunHere, "function", b"short"),
+        (messages.RunEverywhere, "function", b"short"),
+        (WorkerJoined, "threads", -1),
+        (WorkerReport, "cpu_s", math.nan),
+        (messages.WaitForWorkers, "count", -1),
+        (DataReply, "sizes", [[-1], [1]]),
+        (DataReply, "sizes", [[], [1]]),
+        (DataReply, "attempts", [-2, 0]),
+        (PutData, "sizes", [[1], [-1]]),
+        (DataStored, "nbytes", [-1]),
+    ],
+)
+def test_values_out_of_range_are_refused(cls, field, bad):
+    refused(with_(SAMPLES[cls], **{field: bad}), field)
+
+
+def test_there_are_no_more_tasks_than_keys_and_none_without_a_function():
+    refused(with_(SAMPLES[SubmitTasks], keys=["k"], dependencies=[]), "payloads")
+    nothing = {"functions": [], "labels": [], "blobs": [], "function_of": []}
+    refused(with_(SAMPLES[SubmitTasks], **nothing), "functions")
+    refused(with_(SAMPLES[RunTasks], **nothing), "functions")
+
+
+def test_a_value_that_is_not_there_has_no_size():
+    reply = DataReply(sizes=[None, [3]], attempts=[-1, 2], errors=["it is gone", ""])
+    assert DECODER_OF[DataReply].decode(encode([reply])) == [reply]
+    refused(with_(reply, sizes=[[1], [3]]), "sizes")
+
+
+def test_a_described_worker_is_checked_as_well():
+    bad = with_(WORKER, threads=-1)
+    with pytest.raises(RemoteProtocolError, match=r"WorkerDescription\.threads"):
+        DECODER_OF[ClusterDescribed].decode(encode([with_(SAMPLES[ClusterDescribed], workers=[bad])]))
+
+
+def test_what_cannot_be_encoded_is_our_bug():
+    with pytest.raises(LocalProtocolError, match="ReleaseKeys"):
+        encode([ReleaseKeys([object()])])  # type: ignore[list-item]
+    with pytest.raises(LocalProtocolError):
+        encode([ReleaseKeys([1 << 100])])  # type: ignore[list-item]
+
+
+def test_who_may_speak_to_whom():
+    spoken = {(a, b) for a in Role for b in Role if can_speak(a, b)}
+    assert spoken == {
+        (Role.CLIENT, Role.SCHEDULER),
+        (Role.SCHEDULER, Role.CLIENT),
+        (Role.WORKER, Role.SCHEDULER),
+        (Role.SCHEDULER, Role.WORKER),
+    }
+    with pytest.raises(LocalProtocolError, match="a worker has nothing to say to a client"):
+        decoder_for(Role.WORKER, Role.CLIENT)

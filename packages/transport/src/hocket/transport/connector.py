@@ -1,0 +1,246 @@
+"""Connecting: until somebody answers, and again whenever the connection is cut."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+import secrets
+from typing import Final
+
+import msgspec
+
+from hocket.core.errors import (
+    ConnectFailed,
+    HandshakeRefused,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+from hocket.core.settings import Settings
+from hocket.protocol.codec import can_speak, decoder_for
+from hocket.protocol.hello import Hello, Refusal, Welcome
+from hocket.protocol.roles import Role
+from hocket.protocol.session import SESSION_ID_NBYTES
+from hocket.protocol.versions import OUR_VERSIONS
+from hocket.transport.address import is_same_host, parse
+from hocket.transport.channel import Channel, OnChange, OnClosed, OnMessages, PeerInfo
+from hocket.transport.clock import monotonic
+from hocket.transport.inproc import connect_name
+from hocket.transport.openings import ConnectorProtocol
+from hocket.transport.sockets import local_address, peer_address
+
+__all__ = ["connect"]
+
+_logger: Final = logging.getLogger("hocket.transport")
+
+#: Waits between two attempts: the first, and the longest; each is twice the one before.
+_WAIT_S_MIN: Final = 0.01
+_WAIT_S_MAX: Final = 1.0
+
+
+async def connect(  # noqa: PLR0913 (the caller says who it is, what it wants and who listens)
+    address: str,
+    *,
+    role: Role,
+    name: str,
+    secret: str,
+    settings: Settings,
+    on_messages: OnMessages,
+    on_closed: OnClosed,
+    peer_role: Role = Role.SCHEDULER,
+    on_interrupted: OnChange | None = None,
+    on_resumed: OnChange | None = None,
+    connect_timeout_s: float | None = None,
+) -> Channel:
+    """Open a session with the process that listens at an address.
+
+    Callbacks come on the running loop, none before this has returned to a caller that awaits it
+    directly. A connection that is cut later is made again, within the grace time of the settings.
+
+    Parameters
+    ----------
+    address
+        See `hocket.transport.parse`.
+    role, name
+        Ours; the name is at most 256 characters long.
+    secret
+        The cluster's.
+    settings
+        ``transport`` and ``session`` are used.
+    on_messages, on_closed, on_interrupted, on_resumed
+        See `Channel`.
+    peer_role
+        What the process must be.
+    connect_timeout_s
+        In place of ``transport.connect_timeout_s``. Until then refused connections are tried again.
+
+    Raises
+    ------
+    ConnectFailed
+        Nobody answered in time.
+    HandshakeRefused
+        The process does not want us, or is none that we want.
+    SettingsError
+        The address is none.
+    """
+    if not can_speak(role, peer_role):
+        raise LocalProtocolError(
+            reason=f"a {role.name.lower()} has nothing to say to a {peer_role.name.lower()}"
+        )
+    timeout_s = settings.transport.connect_timeout_s
+    connector = _Connector(
+        address,
+        secret=secret,
+        settings=settings,
+        peer_role=peer_role,
+        hello=Hello(
+            role=role,
+            name=name,
+            session_id=secrets.token_bytes(SESSION_ID_NBYTES),
+            versions=OUR_VERSIONS,
+        ),
+    )
+    protocol, welcome, leftover = await connector.open(
+        timeout_s if connect_timeout_s is None else connect_timeout_s
+    )
+    transport = protocol.transport
+    peer_at = peer_address(transport, address)
+    channel = Channel(
+        PeerInfo(
+            role=welcome.role,
+            name=welcome.name,
+            session_id=connector.hello.session_id,
+            address=address,
+            versions=welcome.versions,
+        ),
+        same_host=is_same_host(local_address(transport, address), peer_at),
+        decoder=decoder_for(peer_role, role),
+        settings=settings,
+        keeper=connector,
+    )
+    channel.on_messages = on_messages
+    channel.on_closed = on_closed
+    if on_interrupted is not None:
+        channel.on_interrupted = on_interrupted
+    if on_resumed is not None:
+        channel.on_resumed = on_resumed
+    channel.attach(transport, 0, leftover)
+    asyncio.get_running_loop().call_soon(_read_on, transport)
+    return channel
+
+
+def _read_on(transport: asyncio.Transport) -> None:
+    if not transport.is_closing():
+        transport.resume_reading()
+
+
+class _Connector:
+    """Makes the connections of one session; the keeper of its channel."""
+
+    def __init__(
+        self, address: str, *, secret: str, settings: Settings, peer_role: Role, hello: Hello
+    ) -> None:
+        self.hello = hello
+        self._address = address
+        self._parsed = parse(address)
+        self._secret = secret
+        self._settings = settings
+        self._peer_role = peer_role
+        self._resuming: asyncio.Task[None] | None = None
+
+    async def open(self, timeout_s: float) -> tuple[ConnectorProtocol, Welcome, bytes]:
+        """Return an opened connection; try until the time is over.
+
+        Raises
+        ------
+        ConnectFailed, HandshakeRefused
+            As for `connect`.
+        """
+        start_s = monotonic()
+        wait_s = _WAIT_S_MIN
+        reason = "no answer"
+        while True:
+            left_s = start_s + timeout_s - monotonic()
+            attempt_s = min(left_s, self._settings.transport.connect_timeout_s)
+            try:
+                async with asyncio.timeout(attempt_s):
+                    return await self._open_once()
+            except HandshakeRefused:
+                raise
+            except TimeoutError:
+                # It says less than the error of an attempt before it.
+                pass
+            except OSError as error:
+                reason = error.strerror or str(error) or type(error).__name__
+            waited_s = monotonic() - start_s
+            if waited_s >= timeout_s:
+                raise ConnectFailed(address=self._address, waited_s=waited_s, reason=reason)
+            # A random part is left out so that a whole cluster does not come in one instant.
+            pause_s = wait_s * random.uniform(0.5, 1.0)  # noqa: S311 (nothing secret)
+            await asyncio.sleep(min(pause_s, timeout_s - waited_s))
+            wait_s = min(2 * wait_s, _WAIT_S_MAX)
+
+    async def _open_once(self) -> tuple[ConnectorProtocol, Welcome, bytes]:
+        protocol = ConnectorProtocol(self._address, self._secret, self.hello)
+        try:
+            await self._reach(protocol)
+            async with asyncio.timeout(self._settings.transport.handshake_timeout_s):
+                welcome, leftover = await protocol.opened
+            self._refuse_unfit(welcome)
+        except BaseException:
+            protocol.abandon()
+            raise
+        return protocol, welcome, leftover
+
+    def _refuse_unfit(self, welcome: Welcome) -> None:
+        reason = welcome.reason
+        if welcome.refusal is Refusal.NONE:
+            if welcome.role is self._peer_role:
+                return
+            theirs, wanted = welcome.role.name.lower(), self._peer_role.name.lower()
+            reason = f"a {theirs} listens there, not a {wanted}"
+        raise HandshakeRefused(address=self._address, reason=reason)
+
+    async def _reach(self, protocol: ConnectorProtocol) -> None:
+        """Connect, without a word said yet."""
+        loop = asyncio.get_running_loop()
+        at = self._parsed
+        if at.scheme == "inproc":
+            connect_name(at.path, protocol)
+        elif at.scheme == "unix":
+            await loop.create_unix_connection(lambda: protocol, at.path)
+        else:
+            await loop.create_connection(lambda: protocol, at.host, at.port)
+
+    def channel_interrupted(self, channel: Channel) -> None:
+        """Connect again."""
+        self._resuming = asyncio.get_running_loop().create_task(self._resume(channel))
+
+    def channel_finished(self, channel: Channel) -> None:
+        """Stop connecting again."""
+        del channel
+        if self._resuming is not None and self._resuming is not asyncio.current_task():
+            self._resuming.cancel()
+        self._resuming = None
+
+    async def _resume(self, channel: Channel) -> None:
+        self.hello = msgspec.structs.replace(self.hello, resumes=True, seen=channel.seen)
+        try:
+            # Until the channel ends, for its grace time is over; it cancels us then.
+            protocol, welcome, leftover = await self.open(math.inf)
+        except HandshakeRefused as error:
+            channel.fail(error.reason)
+            return
+        except Exception as error:
+            _logger.exception("an error while a connection to %s was resumed", self._address)
+            channel.fail(f"an internal error: {error!r}")
+            return
+        try:
+            channel.attach(protocol.transport, welcome.seen, leftover)
+        except RemoteProtocolError as error:
+            protocol.abandon()
+            channel.fail(str(error))
+            return
+        _read_on(protocol.transport)
+        channel.resumed()

@@ -1,0 +1,153 @@
+"""Connections that are being opened: the shells of `hocket.protocol.opening`."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from hocket.core.errors import HandshakeRefused
+from hocket.protocol.handshake import NONCE_NBYTES
+from hocket.protocol.hello import Hello, Welcome
+from hocket.protocol.opening import OpeningAcceptor, OpeningConnector
+from hocket.transport.sockets import peer_address, tune_transport
+
+__all__ = ["AcceptorProtocol", "ConnectorProtocol"]
+
+_CLOSED: Final = "the connection was closed during the handshake"
+
+
+class ConnectorProtocol(asyncio.Protocol):
+    """Opens a connection; ``opened`` then has the welcome and what came after it."""
+
+    def __init__(self, address: str, secret: str, hello: Hello) -> None:
+        self._machine = OpeningConnector(address, secret, secrets.token_bytes(NONCE_NBYTES), hello)
+        self.opened: asyncio.Future[tuple[Welcome, bytes]] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self._transport: asyncio.Transport | None = None
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The connection, once there is one."""
+        assert self._transport is not None
+        return self._transport
+
+    def abandon(self) -> None:
+        """Close the connection, if there is one; nobody waits for `opened` any more."""
+        self.opened.cancel()
+        if self.opened.done() and not self.opened.cancelled():
+            self.opened.exception()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        tune_transport(transport)
+        transport.write(self._machine.begin())
+
+    def data_received(self, data: bytes) -> None:
+        """Go on with the opening."""
+        if self.opened.done():
+            return
+        try:
+            answer = self._machine.feed(data)
+        except HandshakeRefused as error:
+            self.opened.set_exception(error)
+            self.transport.abort()
+            return
+        if answer:
+            self.transport.write(answer)
+        if self._machine.welcome is not None:
+            # The channel reads on when it has taken the connection over.
+            self.transport.pause_reading()
+            self.opened.set_result((self._machine.welcome, self._machine.leftover()))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Fail, unless it is open."""
+        if not self.opened.done():
+            self.opened.set_exception(ConnectionResetError(str(error) if error else _CLOSED))
+
+
+class AcceptorProtocol(asyncio.Protocol):
+    """Opens a connection that somebody else has made.
+
+    Parameters
+    ----------
+    address
+        Ours, for connections that do not know their peer's.
+    secret
+        The cluster's.
+    timeout_s
+        How long the peer may take.
+    on_hello
+        Called with this object when the peer has proved itself and said who it is.
+    on_refused
+        Called with this object and the reason when the opening has failed.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        secret: str,
+        timeout_s: float,
+        on_hello: Callable[[AcceptorProtocol, Hello, bytes], None],
+        on_refused: Callable[[AcceptorProtocol, str], None],
+    ) -> None:
+        self._own_address = address
+        self._secret = secret
+        self._timeout_s = timeout_s
+        self._on_hello = on_hello
+        self._on_refused = on_refused
+        self._machine: OpeningAcceptor
+        self._timer: asyncio.TimerHandle
+        self._over = False
+        self.transport: asyncio.Transport
+        self.address = address
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the deadline."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        tune_transport(transport)
+        self.address = str(peer_address(transport, self._own_address))
+        nonce = secrets.token_bytes(NONCE_NBYTES)
+        self._machine = OpeningAcceptor(self.address, self._secret, nonce)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._timeout_s, self._too_late)
+
+    def data_received(self, data: bytes) -> None:
+        """Go on with the opening."""
+        if self._over:
+            return
+        try:
+            answer = self._machine.feed(data)
+        except HandshakeRefused as error:
+            self.transport.write(self._machine.farewell)
+            self.refuse(error.reason)
+            return
+        if answer:
+            self.transport.write(answer)
+        if self._machine.hello is not None:
+            self._over = True
+            self._timer.cancel()
+            self._on_hello(self, self._machine.hello, self._machine.leftover())
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Fail, unless it is over."""
+        del error  # Of somebody whom we do not know.
+        self.refuse(_CLOSED)
+
+    def refuse(self, reason: str) -> None:
+        """Close; what was written still goes out."""
+        if not self._over:
+            self._over = True
+            self._timer.cancel()
+            self.transport.close()
+            self._on_refused(self, reason)
+
+    def _too_late(self) -> None:
+        self.refuse(f"the handshake was not done within {self._timeout_s:g} s")

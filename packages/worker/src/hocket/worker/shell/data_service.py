@@ -1,0 +1,172 @@
+"""The worker's data: sent to those who ask, taken from those who put, fetched from other workers.
+
+Pickling can take long and runs code of the user's, so it is done in threads, never on the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from hocket.core.errors import HocketError, LocalProtocolError, SerializationError
+from hocket.core.settings import Settings
+from hocket.protocol.messages import DataReply, DataStored, FetchData, PutData
+from hocket.transport import DataPool, DataServer, now, serve_data
+from hocket.worker.machine import Answer, WorkerMachine
+from hocket.worker.shell.packed import Packed, pack_datum, split
+from hocket.worker.state import Datum, Fetch
+
+__all__ = ["DataService"]
+
+_logger: Final = logging.getLogger("hocket.worker")
+
+#: Threads that pickle values for others.
+_PACKERS_COUNT: Final = 2
+
+
+class DataService:
+    """Values on their way between this worker's machine and the world.
+
+    Parameters
+    ----------
+    secret, settings
+        The cluster's.
+    lock
+        Guards the machine.
+    on_event
+        Called on the loop, without the lock, when the machine has changed.
+    """
+
+    def __init__(
+        self,
+        *,
+        secret: str,
+        settings: Settings,
+        lock: threading.Lock,
+        on_event: Callable[[], None],
+    ) -> None:
+        self._secret = secret
+        self._settings = settings
+        self._lock = lock
+        self._on_event = on_event
+        self._machine: WorkerMachine | None = None
+        self._server: DataServer | None = None
+        self._pool = DataPool(secret, settings)
+        self._packers = ThreadPoolExecutor(_PACKERS_COUNT, "hocket data")
+        self._fetching: set[asyncio.Task[None]] = set()
+
+    async def start(self, address: str) -> str:
+        """Begin to serve; return the actual address. Nothing is here before `attach`.
+
+        Raises
+        ------
+        SettingsError
+            Others could come in without a secret.
+        OSError
+            The address cannot be had.
+        """
+        self._server = await serve_data(
+            address, secret=self._secret, settings=self._settings, handler=self._answer
+        )
+        return self._server.address
+
+    def attach(self, machine: WorkerMachine) -> None:
+        """Serve the data of this machine."""
+        self._machine = machine
+
+    async def close(self) -> None:
+        """Stop serving and fetching."""
+        for task in self._fetching:
+            task.cancel()
+        await asyncio.gather(*self._fetching, return_exceptions=True)
+        self._pool.close()
+        if self._server is not None:
+            await self._server.close()
+        self._packers.shutdown(wait=False, cancel_futures=True)
+
+    def fetch(self, fetch: Fetch) -> None:
+        """Do what the machine asks for, and tell it how it went."""
+        task = asyncio.get_running_loop().create_task(self._fetch(fetch))
+        self._fetching.add(task)
+        task.add_done_callback(self._fetching.discard)
+
+    async def _fetch(self, fetch: Fetch) -> None:
+        machine = self._machine
+        assert machine is not None
+        try:
+            reply, buffers = await self._pool.request(fetch.address, FetchData(fetch.keys))
+        except Exception as error:
+            # Whatever it is, tasks wait for an answer.
+            if isinstance(error, HocketError | OSError):
+                _logger.info("cannot fetch %d values: %s", len(fetch.data), error)
+            else:
+                _logger.exception("an error while %r was done", fetch)
+            with self._lock:
+                machine.fetch_failed(fetch)
+        else:
+            assert isinstance(reply, DataReply)  # The pool refuses other answers.
+            values = split(reply.sizes, buffers)
+            answers = [
+                _answer_of(attempt, error, packed)
+                for attempt, error, packed in zip(reply.attempts, reply.errors, values, strict=True)
+            ]
+            with self._lock:
+                machine.fetched(fetch, answers, now())
+        self._on_event()
+
+    async def _answer(
+        self, message: FetchData | PutData, buffers: list[memoryview]
+    ) -> tuple[DataReply | DataStored, list[memoryview]]:
+        """Answer a request of a client or another worker."""
+        machine = self._machine
+        if machine is None:
+            raise LocalProtocolError(reason="the worker is still starting; ask again")
+        if isinstance(message, PutData):
+            return self._store(machine, message, buffers), []
+        with self._lock:
+            data = machine.held(message.keys)
+        if all(datum is None or type(datum.value) is Packed for datum in data):
+            return _pack_all(data)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._packers, _pack_all, data)
+
+    def _store(
+        self, machine: WorkerMachine, message: PutData, buffers: list[memoryview]
+    ) -> DataStored:
+        nbytes = []
+        values = split(message.sizes, buffers)
+        with self._lock:
+            for key, packed in zip(message.keys, values, strict=True):
+                assert packed is not None  # Each put value has sizes.
+                machine.put(key, packed, packed.nbytes)
+                nbytes.append(packed.nbytes)
+        self._on_event()
+        return DataStored(nbytes)
+
+
+def _answer_of(attempt: int, error: str, packed: Packed | None) -> Answer:
+    if packed is not None:
+        return Answer(attempt, packed.nbytes, packed)
+    return Answer(attempt, error=error) if error else Answer(-1)
+
+
+def _pack_all(data: list[Datum | None]) -> tuple[DataReply, list[memoryview]]:
+    reply = DataReply([], [], [])
+    buffers: list[memoryview] = []
+    for datum in data:
+        own: list[memoryview] | None = None
+        error = ""
+        if datum is not None:
+            try:
+                own = pack_datum(datum)
+            except SerializationError as failed:
+                error = str(failed)
+        reply.sizes.append(None if own is None else [buffer.nbytes for buffer in own])
+        reply.attempts.append(-1 if datum is None else datum.attempt)
+        reply.errors.append(error)
+        buffers.extend(own or ())
+    return reply, buffers

@@ -1,0 +1,97 @@
+"""Where a worker lives: the address of its data, its threads, its share of the memory."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from hocket.transport import Address, parse
+from hocket.transport.address import is_loopback
+
+__all__ = ["DataPlace", "memory_limit_of", "threads_count_of"]
+
+#: A unix socket's path may not be longer; see `hocket.transport.parse`.
+_PATH_LENGTH_MAX = 100
+
+
+class DataPlace:
+    """Where a worker's data server listens.
+
+    Chosen by how the worker reaches its scheduler, since others reach the worker the same way:
+    within a process by name; on one host by a unix socket in a directory of our own, which moves
+    bytes faster than the loopback and which no other user can open; else by tcp on the interface
+    that leads to the scheduler.
+
+    Parameters
+    ----------
+    scheduler_address
+        As the worker was told.
+
+    Attributes
+    ----------
+    address
+        To listen on.
+    """
+
+    def __init__(self, scheduler_address: str) -> None:
+        self._directory: Path | None = None
+        self.address = self._choose(parse(scheduler_address))
+
+    def close(self) -> None:
+        """Remove what was made for it."""
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+
+    def _choose(self, scheduler: Address) -> str:
+        if scheduler.scheme == "inproc":
+            return f"inproc://worker-{secrets.token_hex(8)}"
+        if scheduler.scheme == "tcp":
+            host = _host_towards(scheduler)
+            if not is_loopback(host):
+                return str(Address("tcp", host=host, port=0))
+        if hasattr(socket, "AF_UNIX"):
+            # Made for its owner only (0700).
+            self._directory = Path(tempfile.mkdtemp(prefix="hocket-"))
+            path = self._directory / "data"
+            if len(os.fsencode(path)) <= _PATH_LENGTH_MAX:
+                return f"unix://{path}"
+            self.close()
+        return "tcp://127.0.0.1:0"
+
+
+def _host_towards(scheduler: Address) -> str:
+    """Return our own numeric address, as the scheduler sees it."""
+    found = socket.getaddrinfo(scheduler.host, scheduler.port, type=socket.SOCK_DGRAM)
+    for family, kind, protocol, _, where in found:
+        # Connecting a datagram socket sends nothing; it only asks for the route.
+        with suppress(OSError), socket.socket(family, kind, protocol) as probe:
+            probe.connect(where)
+            host: str = probe.getsockname()[0]
+            return host
+    return "127.0.0.1"
+
+
+def threads_count_of(asked: int | None) -> int:
+    """Return how many threads are meant; None and 0 stand for the cores that we may use."""
+    if asked:
+        return asked
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory_limit_of(asked: int | str | None, threads_count: int) -> int:
+    """Return a limit in bytes, 0 for none; ``"auto"`` is the threads' share of the memory."""
+    if asked == "auto":
+        cores_count = os.cpu_count() or 1
+        total_nbytes: int = psutil.virtual_memory().total
+        return int(total_nbytes * min(1.0, threads_count / cores_count))
+    return int(asked or 0)

@@ -1,0 +1,212 @@
+"""The moves of tasks and data, as functions on the tables.
+
+A move that leaves a wanted value without its source puts it into ``tables.unsettled``; `settle` at
+the end of the event finds another source, or gives back the tasks that wait for it, which may
+unsettle more. So a chain of any length comes apart without recursion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from hocket.protocol.messages import Failure
+from hocket.worker.state import Datum, Task, TaskState, Want, WantState
+from hocket.worker.tables import Tables
+
+__all__ = [
+    "add_holders",
+    "drop",
+    "fail_waiters",
+    "hasten",
+    "hold",
+    "look_for",
+    "make_ready",
+    "remove",
+    "return_task",
+    "settle",
+    "subscribe",
+    "take_holder_away",
+]
+
+#: States in which the source must be looked for (again).
+_WITHOUT_SOURCE: Final = (WantState.NEW, WantState.EXPECTED)
+
+
+def make_ready(tables: Tables, task: Task) -> None:
+    """Move a task from WAITING to READY: all its inputs are here."""
+    task.state = TaskState.READY
+    tables.ready.push(task)
+
+
+def look_for(tables: Tables, key: str, attempt: int, nbytes: int, priority: int) -> Datum:
+    """Return the value of this attempt: held, wanted already, or wanted from now on.
+
+    A value of another attempt that is held is not it.
+    """
+    datum = tables.held.get(key)
+    if datum is not None and datum.attempt == attempt:
+        return datum
+    datum = tables.wanted.get((key, attempt))
+    if datum is None:
+        datum = Datum(key, attempt, max(nbytes, 0), None, Want(priority))
+        tables.wanted[key, attempt] = datum
+    return datum
+
+
+def add_holders(datum: Datum, addresses: Iterable[str]) -> None:
+    """Note that these peers hold a value, as the scheduler says (perhaps again)."""
+    want = datum.want
+    if want is None:
+        return
+    fresh = [address for address in dict.fromkeys(addresses) if address not in want.holders]
+    if fresh:
+        want.holders.extend(fresh)
+        _queue_anew(want)
+
+
+def hasten(datum: Datum, priority: int) -> None:
+    """Make a value as urgent as a task that needs it."""
+    want = datum.want
+    if want is not None and priority < want.priority:
+        want.priority = priority
+        _queue_anew(want)
+
+
+def _queue_anew(want: Want) -> None:
+    if want.state is WantState.QUEUED:
+        want.state = WantState.NEW
+
+
+def subscribe(task: Task, inputs: list[Datum]) -> None:
+    """Let a task wait for those of its inputs that are not here."""
+    task.inputs = inputs
+    for datum in inputs:
+        if datum.want is not None:
+            datum.want.waiters[task] = None
+            task.missing += 1
+
+
+def remove(tables: Tables, task: Task) -> None:
+    """Move a task out of the table, from any state, with nothing said.
+
+    A thread that has the task keeps it and its resources until it ends.
+    """
+    del tables.tasks[task.key]
+    if task.state is TaskState.READY:
+        task.state = TaskState.GONE
+        tables.ready.discard()
+    elif task.state is TaskState.WAITING:
+        task.state = TaskState.GONE
+        for datum in task.inputs:
+            want = datum.want
+            if want is not None and task in want.waiters:
+                del want.waiters[task]
+                if not want.waiters:
+                    tables.unsettled.append(datum)
+    if tables.wanted:
+        _unsettle_product(tables, task)
+
+
+def _unsettle_product(tables: Tables, task: Task) -> None:
+    """Let those who wait for what the task will not make get it elsewhere."""
+    product = tables.wanted.get((task.key, task.attempt))
+    if product is not None:
+        tables.unsettled.append(product)
+
+
+def return_task(tables: Tables, task: Task) -> None:
+    """Give a task that has not begun back to the scheduler."""
+    remove(tables, task)
+    tables.outbox.returned(task.key, task.attempt)
+
+
+def hold(tables: Tables, key: str, attempt: int, nbytes: int, value: object) -> None:
+    """Keep a value; the tasks that waited for it come nearer to ready.
+
+    A value of another attempt of the key is replaced.
+    """
+    datum = tables.wanted.pop((key, attempt), None) if tables.wanted else None
+    waiters: dict[Task, None] = {}
+    if datum is None:
+        datum = Datum(key, attempt, nbytes, value)
+    else:
+        if datum.want is not None:
+            waiters = datum.want.waiters
+            datum.want.state = WantState.OVER
+            datum.want = None
+        datum.value = value
+        datum.nbytes = nbytes
+    former = tables.held.get(key)
+    if former is not None:
+        tables.held_nbytes -= former.nbytes
+        tables.discarded.append(former)
+    tables.held[key] = datum
+    tables.held_nbytes += nbytes
+    for task in waiters:
+        task.missing -= 1
+        if not task.missing:
+            make_ready(tables, task)
+
+
+def drop(tables: Tables, datum: Datum) -> None:
+    """Let go of a held value. Tasks that are ready to read it, or do so, still have it."""
+    del tables.held[datum.key]
+    tables.held_nbytes -= datum.nbytes
+    tables.discarded.append(datum)
+
+
+def take_holder_away(tables: Tables, datum: Datum, address: str, *, gone: bool) -> None:
+    """Report that a peer did not give a wanted value, and see to another source."""
+    tables.outbox.missing(datum.key, datum.attempt, address, gone=gone)
+    if datum.want is None:
+        return
+    if address in datum.want.holders:
+        datum.want.holders.remove(address)
+    datum.want.state = WantState.NEW
+    tables.unsettled.append(datum)
+
+
+def fail_waiters(tables: Tables, datum: Datum, failure: Failure, now_s: float) -> None:
+    """Fail the tasks that wait for a value that can be had from nobody."""
+    if datum.want is None:
+        return
+    for task in list(datum.want.waiters):
+        remove(tables, task)
+        tables.outbox.failed(task.key, task.attempt, now_s, 0.0, failure)
+    datum.want.state = WantState.NEW
+    tables.unsettled.append(datum)
+
+
+def settle(tables: Tables) -> None:
+    """Find a source for each unsettled value, or give back the tasks that wait for it."""
+    unsettled = tables.unsettled
+    while unsettled:
+        datum = unsettled.pop()
+        if datum.want is None or datum.want.state is WantState.OVER:
+            continue
+        if not datum.want.waiters:
+            # What is on its way may find new waiters until it is here.
+            if datum.want.state is not WantState.FETCHING:
+                datum.want.state = WantState.OVER
+                del tables.wanted[datum.key, datum.attempt]
+        elif datum.want.state in _WITHOUT_SOURCE:
+            _find_source(tables, datum, datum.want)
+
+
+def _find_source(tables: Tables, datum: Datum, want: Want) -> None:
+    producer = tables.tasks.get(datum.key)
+    if producer is not None and producer.attempt == datum.attempt:
+        want.state = WantState.EXPECTED
+        return
+    if tables.address in want.holders:
+        # The scheduler believes that it is here; it is not.
+        want.holders.remove(tables.address)
+        tables.outbox.missing(datum.key, datum.attempt, tables.address, gone=True)
+    if want.holders:
+        want.state = WantState.QUEUED
+        tables.queue.push(datum, want)
+        return
+    want.state = WantState.NEW
+    for task in list(want.waiters):
+        return_task(tables, task)
