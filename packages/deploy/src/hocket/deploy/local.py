@@ -23,6 +23,8 @@ log = logging.getLogger("hocket.deploy")
 
 #: A worker that keeps dying is replaced this many times in a row at the most.
 _RESTARTS_MAX: Final = 20
+#: Up to so many cores each gets a worker of its own.
+_CORES_ONE_EACH: Final = 4
 
 
 class _Crew(Protocol):
@@ -49,7 +51,8 @@ class LocalCluster:
         True: each worker, and the scheduler, is a process. False: all are threads of this process,
         which suits code that releases the GIL, and debugging.
     memory_limit
-        Bytes of memory for each worker, as a number or text such as ``"2 GiB"``.
+        Bytes of memory for each worker, as a number or text such as ``"2 GiB"``; ``"auto"``: a fair
+        share of this machine's; 0: none.
     resources
         Amounts by name that each worker offers.
     settings
@@ -75,12 +78,12 @@ class LocalCluster:
         self.settings = (
             settings if isinstance(settings, Settings) else load_settings(overrides=settings)
         )
-        n_workers, threads = _layout(n_workers, threads_per_worker)
-        limit = parse_bytes(memory_limit) if isinstance(memory_limit, str) else memory_limit
-        if limit is None:
-            limit = self.settings.worker.memory_limit
+        n_workers, threads = layout(n_workers, threads_per_worker, _cores())
+        limit = self.settings.worker.memory_limit if memory_limit is None else memory_limit
+        if isinstance(limit, str) and limit != "auto":
+            limit = parse_bytes(limit)
         self.secret = secrets.token_hex(32)
-        options = {
+        options: dict[str, object] = {
             "threads": threads,
             "memory_limit": limit,
             "resources": dict(resources or {}),
@@ -214,16 +217,15 @@ class _ClusterClosed(UserError):
         return f"the cluster at {self.address} is closed; make another"
 
 
-def _layout(n_workers: int | None, threads: int | None) -> tuple[int, int]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = cores or 1
+def layout(n_workers: int | None, threads: int | None, cores: int) -> tuple[int, int]:
+    """Return how many workers with how many threads each suit what was asked and the machine."""
     if threads is not None and threads < 1:
         raise ValueError(f"threads_per_worker cannot be {threads}; ask for 1 or more")
     if n_workers is None and threads is None:
-        # As few processes as still use several interpreters well: the smallest divisor of the
+        # Few processes, that still use several interpreters well: the smallest divisor of the
         # number of cores that is at least its square root.
         n_workers = cores
-        if cores > 4:
+        if cores > _CORES_ONE_EACH:
             n_workers = next(
                 one for one in range(1, cores + 1) if cores % one == 0 and one**2 >= cores
             )
@@ -233,6 +235,13 @@ def _layout(n_workers: int | None, threads: int | None) -> tuple[int, int]:
     if threads is None:
         threads = max(1, cores // max(1, n_workers))
     return n_workers, threads
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _process_crew(cluster: LocalCluster, options: dict[str, object]) -> _Crew:
