@@ -49,7 +49,7 @@ def test_strangers_do_not_disturb(fresh: tuple[LocalCluster, Client]) -> None:
         with socket.create_connection((host, int(port)), timeout=5) as stranger:
             stranger.sendall(garbage)
     with pytest.raises(HandshakeRefused, match="secret"):
-        Client(cluster.address, secret=b"another secret")
+        Client(cluster.address, secret="another secret")
     assert client.submit(operator.add, 1, 1).result(timeout=10) == 2
 
 

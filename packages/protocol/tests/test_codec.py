@@ -131,9 +131,7 @@ def with_(message: Struct, **changes: Any) -> Struct:
 
 def test_every_message_has_its_direction_and_its_tests():
     known = {
-        cls
-        for cls in vars(messages).values()
-        if isinstance(cls, type) and issubclass(cls, Struct)
+        cls for cls in vars(messages).values() if isinstance(cls, type) and issubclass(cls, Struct)
     } - {Failure, WorkerDescription}
     assert set(DECODER_OF) == known
     assert set(checks._TESTS) == known
@@ -320,8 +318,6 @@ def test_columns_that_may_be_empty_may_not_be_short(cls, fields):
         (PlanScatter, "nbytes", [-1]),
         (KeysScattered, "addresses", [["a" * (NAME_LENGTH_MAX + 1)], []]),
         (InputsMissing, "address", "a" * (NAME_LENGTH_MAX + 1)),
-        (messages.RunHere, "function", b"short"),
-        (messages.RunEverywhere, "function", b"short"),
         (WorkerJoined, "threads", -1),
         (WorkerReport, "cpu_s", math.nan),
         (messages.WaitForWorkers, "count", -1),
@@ -352,7 +348,9 @@ def test_a_value_that_is_not_there_has_no_size():
 def test_a_described_worker_is_checked_as_well():
     bad = with_(WORKER, threads=-1)
     with pytest.raises(RemoteProtocolError, match=r"WorkerDescription\.threads"):
-        DECODER_OF[ClusterDescribed].decode(encode([with_(SAMPLES[ClusterDescribed], workers=[bad])]))
+        DECODER_OF[ClusterDescribed].decode(
+            encode([with_(SAMPLES[ClusterDescribed], workers=[bad])])
+        )
 
 
 def test_what_cannot_be_encoded_is_our_bug():

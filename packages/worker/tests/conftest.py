@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import threading
 
 import pytest
@@ -11,7 +12,9 @@ from hocket.core.settings import Settings
 from hocket.protocol.messages import (
     DataReply,
     FetchData,
+    HereRan,
     PutData,
+    RunHere,
     RunTasks,
     TasksDone,
     TasksFailed,
@@ -54,6 +57,7 @@ class FakeScheduler:
         self._changed = asyncio.Event()
         self._attempt = 0
         self._workers = []
+        self._settled = 0
 
     async def start(self, address):
         self.listener = await listen(
@@ -155,6 +159,13 @@ class FakeScheduler:
         names = set(zip(message.keys, message.attempts, strict=True))
         await self.hear(lambda: names <= set(self.ends()))
         return {key: self.ends()[key, attempt] for key, attempt in names}
+
+    async def settle(self, to=0):
+        """Wait until the worker has taken in all that was sent to it."""
+        self._settled += 1
+        request = 1_000_000 + self._settled
+        self.send(RunHere(request, dump_function(int).blob, pickle.dumps(((), {}))), to=to)
+        await self.hear(lambda: request in [each.request for each in self.of(HereRan)])
 
     def ends(self):
         found = {}

@@ -354,7 +354,7 @@ class WorkerUnderFire(RuleBasedStateMachine):
 
 
 TestWorkerUnderFire = WorkerUnderFire.TestCase
-TestWorkerUnderFire.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestWorkerUnderFire.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 
 def test_tasks_compare_by_identity():

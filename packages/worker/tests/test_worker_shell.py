@@ -109,9 +109,7 @@ def test_a_dropped_value_is_let_go_even_by_idle_threads(with_scheduler):
         await scheduler.run(message)
         assert len(Tracked.alive) == 1
         scheduler.send(DropData(message.keys, message.attempts))
-        # Something that comes after it, and does not occupy the thread.
-        scheduler.send(RunHere(1, dump_function(double).blob, pickle.dumps(((1,), {}))))
-        await scheduler.hear(lambda: scheduler.of(HereRan))
+        await scheduler.settle()
         gc.collect()
         assert len(Tracked.alive) == 0
 
@@ -452,8 +450,9 @@ def test_what_is_abandoned_is_not_reported(with_scheduler, gate):
         scheduler.send(AbandonTasks(["busy", "next"], [1, 2]))
         last = scheduler.task(double, 1, key="last")
         scheduler.send(last)
+        await scheduler.settle()
         opened.release()
-        await scheduler.hear(lambda: scheduler.ends())
+        await scheduler.hear(scheduler.ends)
         assert set(scheduler.ends()) == {("last", last.attempts[0])}
         reply, _ = await scheduler.fetch(worker.address, "busy", "next")
         assert reply.attempts == [-1, -1]
@@ -472,7 +471,7 @@ def test_run_here_runs_beside_the_tasks(with_scheduler, gate):
         scheduler.send(RunHere(5, dump_function(double).blob, arguments))
         scheduler.send(RunHere(6, dump_function(double_later).blob, arguments))
         scheduler.send(RunHere(7, dump_function(lambda x: 1 / 0).blob, arguments))
-        scheduler.send(RunHere(8, dump_function(lambda x: Unpicklable()).blob, arguments))
+        scheduler.send(RunHere(8, dump_function(make_unpicklable).blob, arguments))
         scheduler.send(RunHere(9, b"garbage", arguments))
         await scheduler.hear(lambda: len(scheduler.of(HereRan)) == 5)
         answers = {answer.request: answer for answer in scheduler.of(HereRan)}
@@ -582,5 +581,18 @@ def test_close_does_not_wait_for_ever(with_scheduler, gate, caplog):
         await worker.close(timeout_s=0)
         assert "while tasks of it were running" in caplog.text
         opened.release()
+
+    with_scheduler(scenario)
+
+
+def test_a_worker_with_a_bug_leaves(with_scheduler, monkeypatch, caplog):
+    async def scenario(scheduler):
+        worker = await scheduler.add_worker()
+        monkeypatch.setattr(worker._machine, "executed", lambda *_: 1 / 0)
+        scheduler.send(scheduler.task(double, 1))
+        reason, clean = await worker.wait_finished()
+        assert not clean
+        assert "bug" in reason
+        assert "ZeroDivisionError" in caplog.text
 
     with_scheduler(scenario)

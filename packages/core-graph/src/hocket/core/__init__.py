@@ -1,1 +1,1 @@
-"""The vocabulary of hocket and its task graphs: specification, ordering, rewriting, local executors."""
+"""The vocabulary of hocket: errors, units, settings. Nothing in here opens a connection."""

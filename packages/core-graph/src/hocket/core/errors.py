@@ -11,6 +11,7 @@
     |   |-- SerializationError(what, type_name, reason)
     |   |-- SettingsError(name, value, allowed, source)
     |   `-- GraphError
+    |       |-- InvalidGraph(what, value, reason)
     |       |-- GraphCycle(path)
     |       |-- UnknownKey(key, wanted_by)
     |       `-- DuplicateKey(key)
@@ -42,6 +43,7 @@ __all__ = [
     "HandshakeRefused",
     "HocketError",
     "InternalError",
+    "InvalidGraph",
     "InvariantBroken",
     "KeyLost",
     "LimitExceeded",
@@ -177,6 +179,20 @@ class SettingsError(UserError, ValueError):
 
 class GraphError(UserError, ValueError):
     """A graph that cannot be computed."""
+
+
+class InvalidGraph(GraphError, TypeError):
+    """Something that cannot stand where it stands in a graph; ``value`` is its repr, shortened."""
+
+    what: str
+    value: str
+    reason: str
+
+    def __init__(self, *, what: str, value: str, reason: str) -> None:
+        super().__init__(what=what, value=value, reason=reason)
+
+    def describe(self) -> str:
+        return f"{self.what} cannot be {self.value}: {self.reason}"
 
 
 class GraphCycle(GraphError):

@@ -1,1 +1,28 @@
-"""The vocabulary of hocket and its task graphs: specification, ordering, rewriting, local executors."""
+"""Task graphs: specification, conversion from dask, rewriting, ordering, local execution."""
+
+from __future__ import annotations
+
+from hocket.graph.computing import compute
+from hocket.graph.convert import from_dask
+from hocket.graph.drawing import Drawing, visualize
+from hocket.graph.graph import Graph
+from hocket.graph.keys import Key, key_text
+from hocket.graph.ordering import order
+from hocket.graph.rewrite import cull, fuse
+from hocket.graph.task import Literal, Ref, Task
+
+__all__ = [
+    "Drawing",
+    "Graph",
+    "Key",
+    "Literal",
+    "Ref",
+    "Task",
+    "compute",
+    "cull",
+    "from_dask",
+    "fuse",
+    "key_text",
+    "order",
+    "visualize",
+]

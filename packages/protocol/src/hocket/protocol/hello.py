@@ -11,7 +11,7 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from hocket.core.errors import RemoteProtocolError
+from hocket.core.errors import RemoteProtocolError, SettingsError
 from hocket.protocol.framing import Frame, FrameKind, encode_header
 from hocket.protocol.roles import Role
 from hocket.protocol.session import SESSION_ID_NBYTES
@@ -27,6 +27,7 @@ __all__ = [
     "decode_welcome",
     "encode_hello",
     "encode_welcome",
+    "refuse_unfit_name",
 ]
 
 #: No hello or welcome is longer: a name, three versions and a reason.
@@ -77,6 +78,24 @@ class Welcome(Struct, frozen=True, array_like=True):
 
 
 _T = TypeVar("_T")
+
+
+def refuse_unfit_name(name: str) -> None:
+    """Refuse to go by a name that no peer would take.
+
+    Raises
+    ------
+    SettingsError
+        The name is too long.
+    """
+    if len(name) > NAME_LENGTH_MAX:
+        raise SettingsError(
+            name="name",
+            value=name[:40] + "...",
+            allowed=f"a process's name has at most {NAME_LENGTH_MAX} characters",
+            source="code",
+        )
+
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _hello_decoder: Final = msgspec.msgpack.Decoder(Hello)

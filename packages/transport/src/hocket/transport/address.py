@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -13,6 +14,9 @@ __all__ = ["Address", "is_loopback", "is_same_host", "parse"]
 _PORT_MAX: Final = 65535
 #: What fits the kernel's ``sockaddr_un`` on every system that has one.
 _PATH_LENGTH_MAX: Final = 103
+#: A name of the domain name system (RFC 1035), with the underscores that some networks use.
+_NAME_LENGTH_MAX: Final = 253
+_LABEL: Final = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _FORMS: Final = "it must be tcp://host:port, unix:///path or inproc://name"
 
 
@@ -76,13 +80,27 @@ def _parse_tcp(address: str, rest: str) -> Address:
         raise _unfit(address, f"a port is a number from 0 to {_PORT_MAX}")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
-        if ":" not in host:
-            raise _unfit(address, "only an IPv6 host stands in brackets")
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            raise _unfit(address, "only an IPv6 host stands in brackets") from None
     elif ":" in host:
         raise _unfit(address, "an IPv6 host stands in brackets: tcp://[::1]:8786")
-    if not host or any(character.isspace() or character in "/@?#[]" for character in host):
+    elif not _is_host_name(host):
         raise _unfit(address, f"the host is missing or is none; {_FORMS}")
     return Address("tcp", host=host, port=int(port_text))
+
+
+def _is_host_name(host: str) -> bool:
+    """Whether this could be a name or an IPv4 address; the resolver chokes on what could not."""
+    if len(host) > _NAME_LENGTH_MAX:
+        return False
+    try:
+        name = host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError:
+        return False
+    labels = name.removesuffix(".").split(".")
+    return len(name) <= _NAME_LENGTH_MAX and all(_LABEL.fullmatch(label) for label in labels)
 
 
 def _unfit(address: str, allowed: str) -> SettingsError:
@@ -93,9 +111,11 @@ def _unfit(address: str, allowed: str) -> SettingsError:
 def is_loopback(host: str) -> bool:
     """Whether a numeric IP address can only be reached from this host."""
     try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def is_same_host(ours: Address, theirs: Address) -> bool:

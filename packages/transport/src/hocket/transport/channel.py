@@ -11,6 +11,7 @@ All of it belongs to the thread of its event loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -207,7 +208,8 @@ class Channel:
             self._loop.call_soon(self._finish, f"the peer does not keep up: {error}")
             return
         wire = self._wire
-        if wire is not None and not wire.paused:
+        # Of a connection that is lost we hear in the next turn; until then it takes nothing.
+        if wire is not None and not wire.paused and not wire.transport.is_closing():
             self._written = session.sent
             if nbytes <= _JOIN_NBYTES_MAX:
                 wire.transport.write(header + payload)
@@ -289,7 +291,7 @@ class Channel:
         if wire is not self._wire or self._written == self._session.sent:
             return
         for header, payload in self._session.frames_after(self._written):
-            if wire.paused:
+            if wire.paused or wire.transport.is_closing():
                 return
             self._written += 1
             wire.transport.write(header)
@@ -447,7 +449,8 @@ class _Linger(asyncio.Protocol):
         self.ended: asyncio.Future[None] = loop.create_future()
         self._timer = loop.call_later(_LINGER_S, transport.abort)
         transport.set_protocol(self)
-        if transport.can_write_eof() and not transport.is_closing():
+        # What has gone already needs no end: then `connection_lost` is on its way.
+        with contextlib.suppress(OSError, RuntimeError):
             transport.write_eof()
 
     def connection_lost(self, error: Exception | None) -> None:

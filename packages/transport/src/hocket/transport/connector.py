@@ -19,7 +19,7 @@ from hocket.core.errors import (
 )
 from hocket.core.settings import Settings
 from hocket.protocol.codec import can_speak, decoder_for
-from hocket.protocol.hello import Hello, Refusal, Welcome
+from hocket.protocol.hello import Hello, Refusal, Welcome, refuse_unfit_name
 from hocket.protocol.roles import Role
 from hocket.protocol.session import SESSION_ID_NBYTES
 from hocket.protocol.versions import OUR_VERSIONS
@@ -88,6 +88,7 @@ async def connect(  # noqa: PLR0913 (the caller says who it is, what it wants an
         raise LocalProtocolError(
             reason=f"a {role.name.lower()} has nothing to say to a {peer_role.name.lower()}"
         )
+    refuse_unfit_name(name)
     timeout_s = settings.transport.connect_timeout_s
     connector = _Connector(
         address,

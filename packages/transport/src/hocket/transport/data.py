@@ -202,9 +202,10 @@ class DataServer:
             task.add_done_callback(self._serving.discard)
 
     async def _serve(self, connection: socket.socket) -> None:
-        tune_socket(connection, self._settings)
-        stream = DataStream(connection, str(socket_peer_address(connection, self._at)))
+        address = str(socket_peer_address(connection, self._at))
+        stream = DataStream(connection, address, self._settings.session.silent_s)
         try:
+            tune_socket(connection, self._settings)
             if await self._greet(stream):
                 while await self._answer(stream):
                     pass
@@ -212,6 +213,9 @@ class DataServer:
             _logger.warning("dropped a data connection from %s: %s", stream.address, error)
         except OSError as error:
             _logger.debug("lost a data connection from %s: %s", stream.address, error)
+        except Exception:
+            # A bug on our side must cost one connection, not the server.
+            _logger.exception("an error on a data connection from %s", stream.address)
         finally:
             stream.close()
 
@@ -236,7 +240,7 @@ class DataServer:
 
     async def _answer(self, stream: DataStream) -> bool:
         """Answer one request; False if there is none any more."""
-        frame = await stream.receive(self._settings.transport.frame_nbytes_max)
+        frame = await stream.receive(self._settings.transport.frame_nbytes_max, patient=True)
         if frame is None:
             return False
         if frame.kind != FrameKind.DATA:
@@ -366,7 +370,7 @@ class DataPool:
             async with asyncio.timeout(timeout_s):
                 connection = await connect_socket(parsed)
                 tune_socket(connection, self._settings)
-                stream = DataStream(connection, address)
+                stream = DataStream(connection, address, self._settings.session.silent_s)
                 await stream.connect_handshake(self._secret)
         except BaseException as error:
             if stream is not None:

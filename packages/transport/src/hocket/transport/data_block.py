@@ -46,7 +46,7 @@ def allocate(sizes: Iterable[int]) -> list[memoryview]:
         starts.append(total)
         total += -(-size // ALIGNMENT_NBYTES) * ALIGNMENT_NBYTES
     if not total:
-        return [memoryview(b"") for _ in sizes]
+        return [memoryview(bytearray()) for _ in sizes]
     _refuse_excess(total)
     block = _block(total)
     return [block[start : start + size] for start, size in zip(starts, sizes, strict=True)]

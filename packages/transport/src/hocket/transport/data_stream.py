@@ -70,9 +70,11 @@ class DataStream:
         A connected, non-blocking socket, which is now the stream's.
     address
         Of the peer, for errors.
+    silent_s
+        Seconds after which the connection is lost if somebody waits for it and no byte moves.
     """
 
-    def __init__(self, connection: socket.socket, address: str) -> None:
+    def __init__(self, connection: socket.socket, address: str, silent_s: float) -> None:
         self.address = address
         #: Whether a request was sent of whose reply nothing has come; for the pool.
         self.unanswered = False
@@ -89,6 +91,13 @@ class DataStream:
         self._unsent: deque[memoryview] = deque()
         self._writer: asyncio.Future[None] | None = None
         self._lost: Exception | None = None
+        self._silent_s = silent_s
+        #: Bytes received and sent, and how many it were when the watch last looked.
+        self._moved_nbytes = 0
+        self._moved_before_nbytes = 0
+        self._watch: asyncio.TimerHandle | None = None
+        #: How many wait who are not patient.
+        self._waits = 0
         self._read_more()
 
     @property
@@ -133,15 +142,25 @@ class DataStream:
         if self._unsent:
             self._loop.add_writer(self._socket.fileno(), self._on_writable)
             self._writer = self._loop.create_future()
+            self._waits += 1
+            self._start_watch()
             try:
                 await self._writer
             finally:
+                self._waits -= 1
                 self._writer = None
         if self._lost is not None:
             raise self._lost
 
-    async def receive(self, frame_nbytes_max: int) -> DataFrame | None:
-        """Return the next frame; None if the peer has closed the connection in good order.
+    async def receive(self, frame_nbytes_max: int, *, patient: bool = False) -> DataFrame | None:
+        """Return the next frame; None if the peer has closed the connection instead.
+
+        Parameters
+        ----------
+        frame_nbytes_max
+            The longest payload that is taken.
+        patient
+            Whether the frame may be as long in coming as it likes.
 
         Raises
         ------
@@ -152,7 +171,7 @@ class DataStream:
         """
         start = bytearray(HEADER_NBYTES)
         try:
-            await self.read_into(memoryview(start)[:1])
+            await self.read_into(memoryview(start)[:1], patient=patient)
         except ConnectionResetError:
             return None
         await self.read_into(memoryview(start)[1:])
@@ -163,8 +182,8 @@ class DataStream:
         await self.read_into(memoryview(payload))
         return DataFrame(header.kind, bytes(payload))
 
-    async def read_into(self, view: memoryview) -> None:
-        """Fill a buffer with the next bytes.
+    async def read_into(self, view: memoryview, *, patient: bool = False) -> None:
+        """Fill a buffer with the next bytes, which may be long in coming if we are patient.
 
         Raises
         ------
@@ -180,9 +199,13 @@ class DataStream:
         self._reader = self._loop.create_future()
         if not self._reading:
             self._read_more()
+        if not patient:
+            self._waits += 1
+            self._start_watch()
         try:
             await self._reader
         finally:
+            self._waits -= not patient
             self._reader = None
             self._wanted = memoryview(b"")
 
@@ -219,6 +242,7 @@ class DataStream:
                 if not nbytes:
                     raise ConnectionResetError("the peer closed the connection")
                 received += nbytes
+                self._moved_nbytes += nbytes
                 if not self._wanted.nbytes:
                     break
         except (BlockingIOError, InterruptedError):
@@ -238,6 +262,7 @@ class DataStream:
                 else:
                     gathered = [unsent[i] for i in range(min(len(unsent), _GATHER_MAX))]
                     nbytes = self._socket.sendmsg(gathered)
+                self._moved_nbytes += nbytes
                 while unsent and nbytes >= unsent[0].nbytes:
                     nbytes -= unsent.popleft().nbytes
                 if nbytes:
@@ -254,10 +279,27 @@ class DataStream:
             if self._writer is not None and not self._writer.done():
                 self._writer.set_result(None)
 
+    def _start_watch(self) -> None:
+        """See that bytes move while somebody waits; one timer for many waits."""
+        if self._watch is None:
+            self._moved_before_nbytes = self._moved_nbytes
+            self._watch = self._loop.call_later(self._silent_s, self._look)
+
+    def _look(self) -> None:
+        self._watch = None
+        if not self._waits:
+            return
+        if self._moved_nbytes == self._moved_before_nbytes:
+            self._lose(TimeoutError(f"no byte was moved for {self._silent_s:g} s"))
+        else:
+            self._start_watch()
+
     def _lose(self, error: Exception) -> None:
         if self._lost is not None:
             return
         self._lost = error
+        if self._watch is not None:
+            self._watch.cancel()
         self._loop.remove_reader(self._socket.fileno())
         self._loop.remove_writer(self._socket.fileno())
         self._socket.close()

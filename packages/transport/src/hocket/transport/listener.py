@@ -13,7 +13,7 @@ from typing import Final
 
 from hocket.core.settings import Settings
 from hocket.protocol.codec import can_speak, decoder_for
-from hocket.protocol.hello import Hello, Refusal, Welcome, encode_welcome
+from hocket.protocol.hello import Hello, Refusal, Welcome, encode_welcome, refuse_unfit_name
 from hocket.protocol.roles import Role
 from hocket.protocol.versions import OUR_VERSIONS
 from hocket.transport.address import Address, is_same_host, parse
@@ -70,6 +70,7 @@ async def listen(
     OSError
         The address cannot be had.
     """
+    refuse_unfit_name(name)
     listener = Listener(parse(address), role=role, name=name, secret=secret, settings=settings)
     listener.on_channel = on_channel
     await listener.start()

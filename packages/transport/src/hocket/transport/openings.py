@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from hocket.core.errors import HandshakeRefused
 from hocket.protocol.handshake import NONCE_NBYTES
@@ -44,10 +44,10 @@ class ConnectorProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not isinstance: uvloop's transports are of no class of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
         tune_transport(transport)
-        transport.write(self._machine.begin())
+        self._transport.write(self._machine.begin())
 
     def data_received(self, data: bytes) -> None:
         """Go on with the opening."""
@@ -110,8 +110,7 @@ class AcceptorProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the deadline."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         tune_transport(transport)
         self.address = str(peer_address(transport, self._own_address))
         nonce = secrets.token_bytes(NONCE_NBYTES)

@@ -7,7 +7,7 @@ unsettle more. So a chain of any length comes apart without recursion.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from hocket.protocol.messages import Failure
@@ -54,10 +54,15 @@ def look_for(tables: Tables, key: str, attempt: int, nbytes: int, priority: int)
     return datum
 
 
-def add_holders(datum: Datum, addresses: Iterable[str]) -> None:
+def add_holders(datum: Datum, addresses: Sequence[str]) -> None:
     """Note that these peers hold a value, as the scheduler says (perhaps again)."""
     want = datum.want
-    if want is None:
+    if want is None or not addresses:
+        return
+    if not want.holders and len(addresses) == 1:
+        # Most values are new here, and have one holder.
+        want.holders.append(addresses[0])
+        _queue_anew(want)
         return
     fresh = [address for address in dict.fromkeys(addresses) if address not in want.holders]
     if fresh:
@@ -180,9 +185,8 @@ def fail_waiters(tables: Tables, datum: Datum, failure: Failure, now_s: float) -
 
 def settle(tables: Tables) -> None:
     """Find a source for each unsettled value, or give back the tasks that wait for it."""
-    unsettled = tables.unsettled
-    while unsettled:
-        datum = unsettled.pop()
+    # It grows while it is walked.
+    for datum in tables.unsettled:
         if datum.want is None or datum.want.state is WantState.OVER:
             continue
         if not datum.want.waiters:
@@ -192,6 +196,7 @@ def settle(tables: Tables) -> None:
                 del tables.wanted[datum.key, datum.attempt]
         elif datum.want.state in _WITHOUT_SOURCE:
             _find_source(tables, datum, datum.want)
+    tables.unsettled.clear()
 
 
 def _find_source(tables: Tables, datum: Datum, want: Want) -> None:

@@ -16,7 +16,15 @@ from hocket.core.errors import SerializationError
 from hocket.protocol.serialize.pickling import PROTOCOL, dump, goes_by_value, reason_of
 from hocket.protocol.serialize.references import collector
 
-__all__ = ["DIGEST_NBYTES", "FunctionPickle", "apply", "dump_function", "label_of", "load_function"]
+__all__ = [
+    "DIGEST_NBYTES",
+    "FunctionPickle",
+    "apply",
+    "dump_function",
+    "identity",
+    "label_of",
+    "load_function",
+]
 
 DIGEST_NBYTES: Final = 16
 
@@ -54,6 +62,11 @@ def apply(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     return function(*args, **kwargs)
 
 
+def identity(value: Any) -> Any:
+    """Return a value: how data becomes a task, and a wrapper its content."""
+    return value
+
+
 def label_of(function: object) -> str:
     """Return what people call a function: its name, without the names around it."""
     inner = function
@@ -62,7 +75,9 @@ def label_of(function: object) -> str:
     name = getattr(inner, "__name__", None)
     if not isinstance(name, str):
         name = type(inner).__name__
-    return name.strip("<>")[:_LABEL_LENGTH_MAX] or "task"
+    label = name.strip("<>")[:_LABEL_LENGTH_MAX] or "task"
+    # A text with lone surrogates cannot be sent.
+    return label if label.isascii() else label.encode(errors="replace").decode()
 
 
 def dump_function(function: Callable[..., Any]) -> FunctionPickle:

@@ -17,7 +17,14 @@ from typing import Final
 
 from hocket.core.errors import SerializationError, UnknownKey
 
-__all__ = ["collecting", "collector", "inputs_of", "note_reference", "resolve"]
+__all__ = [
+    "collect_references",
+    "collecting",
+    "collector",
+    "inputs_of",
+    "note_reference",
+    "resolve",
+]
 
 #: The keys met by the pickling that is under way in this thread; None: none is.
 collector: Final[ContextVar[list[str] | None]] = ContextVar("hocket_collector", default=None)
@@ -69,6 +76,17 @@ def resolve(key: str) -> object:
         return inputs[key]
     except KeyError:
         raise UnknownKey(key=key) from None
+
+
+@contextmanager
+def collect_references() -> Iterator[list[str]]:
+    """Collect the keys that are met while something is pickled within the block."""
+    keys: list[str] = []
+    token = collector.set(keys)
+    try:
+        yield keys
+    finally:
+        collector.reset(token)
 
 
 @contextmanager

@@ -45,24 +45,20 @@ def place(task: Task, idlest: Worker, *, constrained: bool) -> Worker:
     constrained
         Whether holders must be checked against the task's options.
     """
-    best = idlest
-    best_s = idlest.load_s() + _transfer_s(task, idlest)
-    if best_s <= 0.0:
-        return best
+    total_s = 0.0
+    #: Per holder: the transfers that it would save.
+    saved_s: dict[Worker, float] = {}
     for source in task.dependencies:
+        cost_s = LATENCY_S + source.nbytes / BANDWIDTH_NBYTES_PER_S
+        total_s += cost_s
         for worker in source.holding_workers()[:_HOLDERS_MAX]:
-            if worker is best or (constrained and not may_run(task.options, worker)):
-                continue
-            start_s = worker.load_s() + _transfer_s(task, worker)
-            if start_s < best_s or (start_s == best_s and worker.id < best.id):
-                best, best_s = worker, start_s
+            saved_s[worker] = saved_s.get(worker, 0.0) + cost_s
+    best = idlest
+    best_s = idlest.load_s() + total_s - saved_s.pop(idlest, 0.0)
+    for worker, saving_s in saved_s.items():
+        if constrained and not may_run(task.options, worker):
+            continue
+        start_s = worker.load_s() + total_s - saving_s
+        if start_s < best_s or (start_s == best_s and worker.id < best.id):
+            best, best_s = worker, start_s
     return best
-
-
-def _transfer_s(task: Task, worker: Worker) -> float:
-    """Return how long the inputs that the worker lacks take to come, in seconds."""
-    cost_s = 0.0
-    for source in task.dependencies:
-        if not source.is_held_by(worker):
-            cost_s += LATENCY_S + source.nbytes / BANDWIDTH_NBYTES_PER_S
-    return cost_s

@@ -9,6 +9,7 @@ loop looks in every `FLUSH_INTERVAL_S` by itself and needs no wake-ups.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from enum import IntEnum
@@ -22,6 +23,8 @@ from hocket.worker.shell.execution import Outcome, execute
 from hocket.worker.state import Task
 
 __all__ = ["FLUSH_INTERVAL_S", "Executor", "Flush"]
+
+_logger: Final = logging.getLogger("hocket.worker")
 
 #: How often the loop looks for reports while threads are busy.
 FLUSH_INTERVAL_S: Final = 0.001
@@ -57,6 +60,8 @@ class Executor:
         The largest pickled value that goes along with a report.
     wake_loop
         Makes the event loop flush soon; called in any thread, with the lock held.
+    on_broken
+        Called in any thread when a bug of ours has ended one of these.
     """
 
     def __init__(
@@ -68,12 +73,14 @@ class Executor:
         threads_count: int,
         inline_nbytes_max: int,
         wake_loop: Callable[[], None],
+        on_broken: Callable[[], None],
     ) -> None:
         self._machine = machine
         self._lock = lock
         self._name = name
         self._inline_nbytes_max = inline_nbytes_max
         self._wake_loop = wake_loop
+        self._on_broken = on_broken
         self._closing = False
         self._idle_count = 0
         self._wakeups: SimpleQueue[None] = SimpleQueue()
@@ -120,6 +127,15 @@ class Executor:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self) -> None:
+        try:
+            self._run_tasks()
+        except BaseException:
+            # No code of the user's gets here. A worker that goes on with fewer threads, or with a
+            # machine that is not in order, would keep tasks that others could run.
+            _logger.exception("a bug in hocket, please report: a thread of %r ended", self._name)
+            self._on_broken()
+
+    def _run_tasks(self) -> None:
         """Run tasks until the executor is closed."""
         running.worker = self._name
         task: Task | None = None

@@ -8,6 +8,8 @@ import os
 import socket
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -27,6 +29,9 @@ from hocket.worker.state import Fetch
 __all__ = ["Worker"]
 
 _logger: Final = logging.getLogger("hocket.worker")
+
+#: How long a worker that ends waits for the tasks that it runs.
+_CLOSE_TIMEOUT_S: Final = 1.0
 
 
 class Worker:
@@ -114,6 +119,7 @@ class Worker:
                 threads_count=self._threads_count,
                 inline_nbytes_max=own.inline_nbytes_max,
                 wake_loop=self._wake_loop,
+                on_broken=self._break,
             )
             self._monitor = Monitor(
                 own.report_interval_s, counts=self._counts, send=self._send_report
@@ -145,7 +151,9 @@ class Worker:
         """
         return await asyncio.shield(self._finished)
 
-    async def close(self, reason: str = "the worker was closed", *, timeout_s: float = 1.0) -> None:
+    async def close(
+        self, reason: str = "the worker was closed", *, timeout_s: float = _CLOSE_TIMEOUT_S
+    ) -> None:
         """Leave the scheduler and stop. May be called twice.
 
         Parameters
@@ -214,19 +222,25 @@ class Worker:
             _logger.info("worker %r was let go by its scheduler: %s", self.name, reason)
         else:
             _logger.warning("worker %r lost its scheduler: %s", self.name, reason)
+        self._end(reason, clean=clean)
+
+    def _end(self, reason: str, *, clean: bool) -> None:
+        """Close without being asked to."""
         self._finish(reason, clean=clean)
         if self._closing is None:
-            self._closing = self._loop.create_task(self._close(reason, 1.0))
+            self._closing = self._loop.create_task(self._close(reason, _CLOSE_TIMEOUT_S))
+
+    def _break(self) -> None:
+        """End the worker because of a bug; called in any thread."""
+        with suppress(RuntimeError):  # The loop is closed, so the worker is.
+            self._loop.call_soon_threadsafe(partial(self._end, "a bug ended a thread", clean=False))
 
     # What piles up in the machine.
 
     def _wake_loop(self) -> None:
         """Have `_flush` called soon; called by threads, with the lock held."""
-        try:
+        with suppress(RuntimeError):  # The loop is closed, so nobody waits for reports.
             self._loop.call_soon_threadsafe(self._flush)
-        except RuntimeError:
-            # The loop is closed; so nobody waits for reports.
-            _logger.debug("worker %r has no event loop any more", self.name)
 
     def _stir(self) -> None:
         """Do what follows from an event on the loop."""
@@ -289,10 +303,8 @@ class Worker:
 
     def _run_here_in_thread(self, message: RunHere) -> None:
         answer = run_here(message, self.name, self._settings.transport.frame_nbytes_max)
-        try:
+        with suppress(RuntimeError):  # As in `_wake_loop`.
             self._loop.call_soon_threadsafe(self._here_ran, answer)
-        except RuntimeError:
-            _logger.debug("worker %r has no event loop any more", self.name)
 
     def _here_ran(self, answer: HereRan) -> None:
         with self._lock:

@@ -1,0 +1,148 @@
+"""Hocket's main job: four questions about 336,776 real flights, answered by a local cluster.
+
+    python demo.py                 run, print the answers, check them, end
+    python demo.py --workers 4     with so many workers
+    python demo.py --keep          afterwards leave the cluster up until Ctrl-C
+
+Exit codes: 0 all answers equal those of plain pandas; 1 one differs; 2 something is missing;
+130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+try:
+    from rich.console import Console
+    from rich.table import Table
+
+    import data
+    import reference
+    import tables
+    from hocket.client import Client, progress
+    from hocket.deploy import LocalCluster
+    from plan import make_plan
+except ModuleNotFoundError as missing:
+    requirements = Path(__file__).with_name("requirements.txt")
+    print(f"{missing}: pip install -r {requirements}", file=sys.stderr)
+    sys.exit(2)
+
+
+class Stages:
+    """What was done, in how many tasks, and how long it took."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, int, float]] = []
+
+    @contextmanager
+    def stage(self, name: str, tasks: int = 0) -> Iterator[None]:
+        """Time what is done within."""
+        began = time.perf_counter()
+        yield
+        self.rows.append((name, tasks, time.perf_counter() - began))
+
+    def table(self) -> Table:
+        """Return the stages as a table."""
+        table = tables.new_table("Where the time went")
+        table.add_column("stage")
+        table.add_column("tasks", justify="right")
+        table.add_column("seconds", justify="right")
+        for name, tasks, seconds in self.rows:
+            table.add_row(name, str(tasks) if tasks else "", f"{seconds:.2f}")
+        return table
+
+
+def run(cluster: LocalCluster, console: Console, stages: Stages) -> int:
+    """Answer the questions on a cluster, print and check the answers, return the exit code."""
+    with Client(cluster) as client:
+        plan = make_plan(client)
+        count = len(plan.load) + len(plan.compute)
+        console.print(f"{count} tasks in one graph, {len(cluster.workers)} workers")
+        with stages.stage("read the files, a part for each month", len(plan.load)):
+            progress(plan.load, console=console)
+        with stages.stage("answer the questions from the parts", len(plan.compute)):
+            progress(plan.compute, console=console)
+            answers = dict(
+                zip(plan.answers, client.gather(list(plan.answers.values())), strict=True)
+            )
+    with stages.stage("read and answer in plain pandas, one process"):
+        expected = reference.compute(data.folder())
+    for table in [*tables.draw(answers), stages.table()]:
+        console.print()
+        console.print(table)
+    console.print()
+    return check(answers, expected, console)
+
+
+def check(answers: dict[str, Any], expected: dict[str, Any], console: Console) -> int:
+    """Compare all answers, tell what differs, and return the exit code."""
+    faults = 0
+    for name, table in answers.items():
+        for fault in reference.differences(table, expected[name]):
+            faults += 1
+            console.print(f"The answer about {name} is wrong: {fault}", style="bold red")
+    if not faults:
+        count = reference.count_numbers(answers)
+        console.print(f"All {count} numbers equal those of plain pandas.", style="bold green")
+    return 1 if faults else 0
+
+
+def wait_for_interrupt(cluster: LocalCluster, console: Console) -> None:
+    """Say where the cluster is, and return at Ctrl-C."""
+    try:
+        console.print(f"\nThe scheduler is at {cluster.address}; Ctrl-C ends it.")
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        console.print("\nEnded.")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description="Four questions about 336,776 real flights, answered by a local cluster."
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the cluster up until Ctrl-C")
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="how many (default: 2)")
+    options = parser.parse_args(arguments)
+    if options.workers < 1:
+        parser.error(f"--workers {options.workers}: it takes one worker at least")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo and return the exit code."""
+    options = parse(arguments)
+    console = Console(highlight=False)
+    console.width = min(console.width, tables.WIDTH_MAX)
+    try:
+        data.folder()
+    except ModuleNotFoundError as missing:
+        requirements = Path(__file__).with_name("requirements.txt")
+        print(f"{missing}: pip install -r {requirements}", file=sys.stderr)
+        return 2
+    stages = Stages()
+    console.print(
+        "Hocket: four questions about the flights that left New York in 2013", style="bold"
+    )
+    try:
+        with stages.stage(f"start a scheduler and {options.workers} workers"):
+            cluster = LocalCluster(n_workers=options.workers, threads_per_worker=1)
+        with cluster:
+            code = run(cluster, console, stages)
+            if options.keep:
+                wait_for_interrupt(cluster, console)
+    except KeyboardInterrupt:
+        console.print("\nInterrupted.")
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

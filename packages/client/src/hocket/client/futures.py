@@ -1,0 +1,201 @@
+"""Futures: what a submitted task is to its user."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from types import TracebackType
+from typing import Any
+
+from msgspec import Struct
+
+from hocket.client.failures import Raised, error_of_state
+from hocket.client.shell.callbacks import call_soon
+from hocket.client.shell.collect import collect_one
+from hocket.client.shell.session import ClientSession, session_of
+from hocket.client.states import CANCELLED, LOST, PENDING, FutureState, Watch
+from hocket.core.errors import PeerLost, TaskCancelled
+from hocket.protocol.serialize import collecting, load_value, note_reference, resolve
+
+__all__ = ["Future"]
+
+
+class Future(Struct, eq=False, weakref=True):
+    """The result of a task, which may not be there yet. Made by a `Client`.
+
+    As long as there is a future of a key, the cluster keeps the key's value. Handed to another task
+    as an argument, however deep in containers and objects, it becomes the value.
+
+    Attributes
+    ----------
+    record, session
+        Of the client's own; not for users.
+
+    Examples
+    --------
+    >>> future = client.submit(pow, 2, 10)  # doctest: +SKIP
+    >>> future.result()  # doctest: +SKIP
+    1024
+    """
+
+    # A struct, because a client may have a million: made in a fifth of a Python class's time.
+    record: FutureState
+    session: ClientSession
+
+    @property
+    def key(self) -> str:
+        """The name of the task."""
+        return self.record.key
+
+    @property
+    def status(self) -> str:
+        """``"pending"``, ``"finished"``, ``"error"``, ``"cancelled"`` or ``"lost"``."""
+        return self.record.status
+
+    def done(self) -> bool:
+        """Return whether it is no longer pending."""
+        return self.record.status is not PENDING
+
+    def cancelled(self) -> bool:
+        """Return whether it was cancelled before it had a result."""
+        return self.record.status is CANCELLED
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Return the value, once it is there.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait; None waits for ever.
+
+        Raises
+        ------
+        Exception
+            What the task raised, with its own traceback.
+        TaskCancelled
+            It was cancelled.
+        WorkerDied, KeyLost, UnknownKey, DuplicateKey, SerializationError
+            The task has no result for a reason that is not its own.
+        PeerLost
+            The scheduler is gone.
+        TimeoutError
+            It is not there in time.
+        """
+        value = collect_one(self.session, self.record, timeout)
+        if type(value) is Raised:
+            raise value.error
+        return value
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what `result` would raise, once it is known; None if it would return.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait; None waits for ever.
+
+        Raises
+        ------
+        TimeoutError
+            It is not known in time.
+        """
+        if not self.session.wait([self.record], timeout):
+            raise TimeoutError(f"{self.key!r} has no result after {timeout} s")
+        return error_of_state(self.record, self.session.machine.closed)
+
+    def traceback(self, timeout: float | None = None) -> TracebackType | None:
+        """Return the traceback of `exception`; None if there is none."""
+        error = self.exception(timeout)
+        return None if error is None else error.__traceback__
+
+    def cancel(self) -> None:
+        """Ask that the task is not run, if it has not begun and nobody else wants it.
+
+        Returns at once; if the wish is granted, the status becomes ``"cancelled"``.
+        """
+        self.session.cancel([self.record])
+
+    def release(self) -> None:
+        """Do without the result from now on; the cluster may drop it.
+
+        The same happens when the last reference to the future is gone.
+        """
+        self.session.drop(self.record)
+        self.record = FutureState(self.record.key, status=CANCELLED, references=0)
+
+    def add_done_callback(self, function: Callable[[Future], object]) -> None:
+        """Have a function called with the future when it is done, in a thread for callbacks.
+
+        What it raises is logged.
+        """
+        watch = Watch(lambda: call_soon(function, self))
+        if not self.session.add_watch([self.record], watch):
+            call_soon(function, self)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._result_in_loop().__await__()
+
+    async def _result_in_loop(self) -> Any:
+        """Wait on the caller's own event loop."""
+        loop = asyncio.get_running_loop()
+        if self.record.status is PENDING:
+            waiter = loop.create_future()
+
+            def wake() -> None:
+                loop.call_soon_threadsafe(_set_done, waiter)
+
+            watch = Watch(wake)
+            session = self.session
+            states = [self.record]
+            if session.add_watch(states, watch):
+                try:
+                    await waiter
+                finally:
+                    session.remove_watch(states, watch)
+        if self.record.value is not None:
+            return load_value(self.record.value)
+        # It may have to be fetched, which blocks.
+        return await loop.run_in_executor(None, self.result)
+
+    def __del__(self) -> None:
+        self.session.drop(self.record)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if collecting():
+            status = self.record.status
+            if status is CANCELLED:
+                raise TaskCancelled(key=self.key)
+            if status is LOST or self.session.machine.closed is not None:
+                raise PeerLost(address=self.session.address, reason="the future's client is closed")
+            note_reference(self.key)
+            return resolve, (self.key,)
+        return _attach, (self.key, self.session.address)
+
+    def __copy__(self) -> Future:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Future:
+        return self
+
+    def __repr__(self) -> str:
+        return f"<Future: {self.record.status}, key: {self.record.key}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("key", self.record.key), ("status", self.record.status)]
+
+
+def _set_done(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def _attach(key: str, address: str) -> Future:
+    """Unpickle a future: bind it to the client made last of the same scheduler.
+
+    Raises
+    ------
+    PeerLost
+        No client of the same scheduler is open here.
+    """
+    session = session_of(address)
+    return Future(session.want(key), session)

@@ -1,0 +1,484 @@
+"""The client's machine: which futures there are, what became of them, and what is to be said.
+
+Messages of the scheduler and wishes of the caller go in; messages for the scheduler (`post` and
+`take_frames`) and those who are to be woken (`take_fired`) come out. It reads no clock, opens no
+socket and starts no thread; whoever calls it sees to it that one thread calls at a time.
+
+A key's state is shared by all futures of the key and counts them. States of a future::
+
+    pending --> finished --> pending    its value was lost and is being computed again
+    pending --> error
+    pending --> cancelled
+    pending --> lost                    the scheduler is gone
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
+
+from msgspec import Struct
+
+from hocket.client.batches import TaskBatch
+from hocket.client.states import (
+    CANCELLED,
+    FAILED,
+    LOST,
+    PENDING,
+    STORED,
+    FutureState,
+    Request,
+    Watch,
+)
+from hocket.core.errors import DuplicateKey, HocketError, InvariantBroken
+from hocket.protocol.messages import (
+    CancelTasks,
+    ClusterDescribed,
+    EverywhereRan,
+    ForgetFunctions,
+    KeysLocated,
+    KeysLost,
+    KeysScattered,
+    ReleaseKeys,
+    RequestRefused,
+    ScatterAccepted,
+    ScatterPlanned,
+    TasksCancelled,
+    TasksErred,
+    TasksStored,
+    WantKeys,
+    WorkersReady,
+)
+
+__all__ = [
+    "CANCELLED",
+    "FAILED",
+    "LOST",
+    "PENDING",
+    "STORED",
+    "ClientMachine",
+    "FutureState",
+    "Request",
+    "Watch",
+]
+
+
+class ClientMachine:
+    """Decides for one client of one scheduler.
+
+    Parameters
+    ----------
+    token
+        Makes this client's keys differ from those of all others.
+    functions_known_max
+        Pickled functions that the scheduler is asked to remember for this client.
+    """
+
+    def __init__(self, token: str, functions_known_max: int = 1000) -> None:
+        self.token = token
+        #: By key; only those of which there is a future.
+        self.states: dict[str, FutureState] = {}
+        #: Questions without an answer, by number.
+        self.requests: dict[int, Request] = {}
+        #: Why nothing goes any more; None: all is well.
+        self.closed: HocketError | None = None
+        self._numbers = 0
+        self._request_numbers = 0
+        #: Digests of the functions whose pickles the scheduler has, least recently used first.
+        self._functions: dict[bytes, None] = {}
+        self._functions_known_max = functions_known_max
+        #: Digests of what was submitted under a key that the user chose.
+        self._specs: dict[str, bytes] = {}
+        self._outbox: list[tuple[Struct, int]] = []
+        self._fired: list[Watch | Request] = []
+
+    # ------------------------------------------------------------------ what comes out
+
+    @property
+    def has_output(self) -> bool:
+        """Whether there is something to send."""
+        return bool(self._outbox)
+
+    def take_frames(self, frame_nbytes_max: int) -> list[list[Struct]]:
+        """Return what is to be sent, in order, in lists that each fit in a frame, and forget it.
+
+        Parameters
+        ----------
+        frame_nbytes_max
+            A list is ended when the pickles in it add up to this; a single message may be longer.
+        """
+        frames: list[list[Struct]] = []
+        room = 0
+        for message, nbytes in self._outbox:
+            if not frames or nbytes > room:
+                frames.append([])
+                room = frame_nbytes_max
+            frames[-1].append(message)
+            room -= nbytes
+        self._outbox = []
+        return frames
+
+    def take_fired(self) -> list[Watch | Request]:
+        """Return those to be woken, and forget them."""
+        fired, self._fired = self._fired, []
+        for one in fired:
+            # The others are woken once.
+            if isinstance(one, Watch) and one.arrived is not None:
+                one.fired = False
+        return fired
+
+    def post(self, message: Struct, nbytes: int = 0) -> None:
+        """Have a message sent; ``nbytes`` of pickles are in it."""
+        if self.closed is None:
+            self._outbox.append((message, nbytes))
+
+    # ------------------------------------------------------------------ futures
+
+    def take_numbers(self, count: int) -> int:
+        """Return the first of this many numbers that no other key of this client has."""
+        first = self._numbers
+        self._numbers = first + count
+        return first
+
+    def submit(self, batch: TaskBatch) -> list[FutureState]:
+        """Have a batch of tasks made, and return the states of those that the caller wants.
+
+        A task that is there already, with the same content, is not made again.
+
+        Raises
+        ------
+        DuplicateKey
+            A key that the user chose stands for another task; nothing was submitted.
+        HocketError
+            The client is closed, or has lost its scheduler.
+        """
+        if self.closed is not None:
+            raise self.closed
+        all_keys = batch.keys
+        known: dict[str, FutureState] = {}
+        if batch.specs is not None:
+            known, batch = self._leave_out_known(batch)
+        keys = batch.keys
+        wanted = keys if batch.wanted is None else [keys[index] for index in batch.wanted]
+        states = list(map(FutureState, wanted))
+        self.states.update(zip(wanted, states, strict=True))
+        if keys:
+            self._post_batch(batch)
+        if len(keys) == len(all_keys):
+            return states
+        made = dict(zip(wanted, states, strict=True))
+        result = []
+        for key in all_keys:
+            state = made.pop(key, None)
+            if state is None:
+                state = known[key]
+                state.references += 1
+            known[key] = state
+            result.append(state)
+        return result
+
+    def _leave_out_known(self, batch: TaskBatch) -> tuple[dict[str, FutureState], TaskBatch]:
+        """Return the states of keys that are there already, and the batch without them."""
+        assert batch.specs is not None
+        assert batch.wanted is None
+        known: dict[str, FutureState] = {}
+        new: dict[str, bytes] = {}
+        rows: list[int] = []
+        for row, (key, spec) in enumerate(zip(batch.keys, batch.specs, strict=True)):
+            state = self.states.get(key)
+            if state is not None and state.status not in (CANCELLED, LOST):
+                if self._specs.get(key, spec) != spec:
+                    raise DuplicateKey(key=key)
+                known[key] = state
+            elif key in new:
+                if new[key] != spec:
+                    raise DuplicateKey(key=key)
+            else:
+                new[key] = spec
+                rows.append(row)
+        self._specs.update(new)
+        return known, batch.only(rows)
+
+    def _post_batch(self, batch: TaskBatch) -> None:
+        message, nbytes = batch.message()
+        functions = self._functions
+        for row, digest in enumerate(message.functions):
+            if digest in functions:
+                del functions[digest]
+                message.blobs[row] = None
+            else:
+                nbytes += len(message.blobs[row] or b"")
+            functions[digest] = None
+        self.post(message, nbytes)
+        excess = len(functions) - max(self._functions_known_max, len(message.functions))
+        if excess > 0:
+            forgotten = list(functions)[:excess]
+            for digest in forgotten:
+                del functions[digest]
+            self.post(ForgetFunctions(forgotten))
+
+    def find(self, key: str) -> FutureState | None:
+        """Return the state of a key if there are futures of it."""
+        return self.states.get(key)
+
+    def retain(self, state: FutureState) -> None:
+        """Count one more future of a state."""
+        state.references += 1
+
+    def want(self, key: str) -> FutureState:
+        """Return the state of a key for one more future, and ask for the key if it is new here.
+
+        Raises
+        ------
+        HocketError
+            The client is closed, or has lost its scheduler.
+        """
+        if self.closed is not None:
+            raise self.closed
+        state = self.states.get(key)
+        if state is not None:
+            state.references += 1
+            return state
+        state = self.states[key] = FutureState(key)
+        self.post(WantKeys([key]))
+        return state
+
+    def scattered(
+        self, message: Callable[[int], KeysScattered], keys: Sequence[str], wake: Callable[[], None]
+    ) -> tuple[Request, list[FutureState]]:
+        """Tell of values that were put on workers; their states are pending until it is accepted.
+
+        Raises
+        ------
+        HocketError
+            The client is closed, or has lost its scheduler.
+        """
+        request = self.ask(message, wake)
+        states = []
+        for key in keys:
+            state = self.states.get(key)
+            if state is None or state.status in (CANCELLED, LOST):
+                state = self.states[key] = FutureState(key)
+            else:
+                state.references += 1
+            states.append(state)
+        return request, states
+
+    def accept_scattered(self, states: Iterable[FutureState], sizes: Iterable[int]) -> None:
+        """Take note that the scheduler knows of values now."""
+        for state, nbytes in zip(states, sizes, strict=True):
+            if state.status is PENDING:
+                state.nbytes = nbytes
+                self._settle(state, STORED)
+
+    def release(self, states: Iterable[FutureState]) -> None:
+        """Take note that for each of these, one future less exists."""
+        released: list[str] = []
+        for state in states:
+            state.references -= 1
+            if state.references:
+                continue
+            key = state.key
+            # Another may have taken the place of one that was cancelled.
+            if self.states.get(key) is not state:
+                continue
+            del self.states[key]
+            self._specs.pop(key, None)
+            if state.status is not CANCELLED:
+                released.append(key)
+        if released:
+            self.post(ReleaseKeys(released))
+
+    def cancel(self, states: Iterable[FutureState]) -> None:
+        """Ask that tasks are not computed, as far as they have not begun."""
+        pending = [state for state in states if state.status is PENDING]
+        if pending:
+            self.post(CancelTasks([state.key for state in pending]))
+        # At once, not when it is confirmed: the scheduler drops the wish in any case, and news of
+        # the value may be on its way here, or the key be submitted again before the answer comes.
+        for state in pending:
+            if state.status is PENDING:
+                self._settle(state, CANCELLED)
+
+    # ------------------------------------------------------------------ waiting
+
+    def watch(self, states: Iterable[FutureState], watch: Watch) -> int:
+        """Have a watch hear of the states that are pending; return how many it waits for.
+
+        With ``first_failure``, none if one has failed already.
+        """
+        alone = (watch,)
+        missing = 0
+        for state in states:
+            if state.status is PENDING:
+                missing += 1
+                watches = state.watches
+                state.watches = alone if watches is None else (*watches, watch)
+            elif watch.first_failure and state.status is not STORED:
+                watch.missing += missing
+                self.unwatch(states, watch)
+                return 0
+        watch.missing += missing
+        return missing
+
+    def unwatch(self, states: Iterable[FutureState], watch: Watch) -> None:
+        """Have a watch hear no more of states."""
+        for state in states:
+            watches = state.watches
+            if watches is not None and watch in watches:
+                left = tuple(one for one in watches if one is not watch)
+                watch.missing -= len(watches) - len(left)
+                state.watches = left or None
+
+    def ask(self, message: Callable[[int], Struct], wake: Callable[[], None]) -> Request:
+        """Post a question.
+
+        Parameters
+        ----------
+        message
+            Returns the message for the number of the question.
+        wake
+            Called, outside of the machine, when the answer is there.
+
+        Raises
+        ------
+        HocketError
+            The client is closed, or has lost its scheduler.
+        """
+        if self.closed is not None:
+            raise self.closed
+        self._request_numbers += 1
+        request = Request(self._request_numbers, wake)
+        self.requests[request.number] = request
+        self.post(message(request.number))
+        return request
+
+    def withdraw(self, request: Request) -> None:
+        """Wait for an answer no longer."""
+        self.requests.pop(request.number, None)
+
+    # ------------------------------------------------------------------ what comes in
+
+    def receive(self, message: Struct) -> None:
+        """Take a message of the scheduler's; one about keys that nobody wants any more is dropped.
+
+        Raises
+        ------
+        KeyError
+            A client is not told this; the codec lets nothing of the kind through.
+        """
+        self._handlers[type(message)](self, message)
+
+    def _on_stored(self, message: TasksStored) -> None:
+        find = self.states.get
+        for key, nbytes, value in zip(message.keys, message.nbytes, message.values, strict=True):
+            state = find(key)
+            if state is None or state.status is CANCELLED:
+                continue
+            state.nbytes = nbytes
+            state.value = value
+            state.failure = None
+            state.status = STORED
+            if state.watches is not None:
+                self._tell(state)
+
+    def _on_erred(self, message: TasksErred) -> None:
+        for key, failure in zip(message.keys, message.failures, strict=True):
+            state = self.states.get(key)
+            if state is not None and state.status is not CANCELLED:
+                state.failure = failure
+                state.value = None
+                self._settle(state, FAILED)
+
+    def _on_cancelled(self, message: TasksCancelled) -> None:
+        """Do nothing: the states are cancelled since they were asked to be."""
+
+    def _on_lost(self, message: KeysLost) -> None:
+        for key in message.keys:
+            state = self.states.get(key)
+            if state is not None and state.status is STORED and state.value is None:
+                state.status = PENDING
+
+    def _on_answer(self, message: Any) -> None:
+        request = self.requests.pop(message.request, None)
+        if request is not None:
+            request.reply = message
+            self._fire(request)
+
+    def close(self, error: HocketError, *, lost: bool = False) -> None:
+        """End: nobody will wait for ever.
+
+        Parameters
+        ----------
+        error
+            What whoever still wants something is told.
+        lost
+            Whether the scheduler was lost, rather than left.
+        """
+        if self.closed is not None:
+            return
+        self.closed = error
+        self._outbox = []
+        for state in self.states.values():
+            if state.status is PENDING:
+                self._settle(state, LOST if lost else CANCELLED)
+        for request in self.requests.values():
+            request.error = error
+            self._fire(request)
+        self.requests = {}
+
+    def _settle(self, state: FutureState, status: str) -> None:
+        state.status = status
+        if state.watches is not None:
+            self._tell(state)
+
+    def _tell(self, state: FutureState) -> None:
+        watches, state.watches = state.watches, None
+        assert watches is not None
+        failed = state.status is not STORED
+        for watch in watches:
+            watch.missing -= 1
+            if watch.arrived is not None:
+                watch.arrived.append(state)
+                self._fire(watch)
+            elif not watch.missing or (failed and watch.first_failure):
+                self._fire(watch)
+
+    def _fire(self, one: Watch | Request) -> None:
+        if not one.fired:
+            one.fired = True
+            self._fired.append(one)
+
+    def check(self) -> None:
+        """Check what must hold between any two calls; for tests and the simulator.
+
+        Raises
+        ------
+        InvariantBroken
+            It does not.
+        """
+        for key, state in self.states.items():
+            if key != state.key or state.references < 1:
+                raise InvariantBroken(rule="futures are counted", detail=repr(state))
+            if (state.failure is not None) != (state.status is FAILED):
+                raise InvariantBroken(rule="a failure belongs to the failed", detail=repr(state))
+            if state.value is not None and state.status is not STORED:
+                raise InvariantBroken(rule="a value belongs to the finished", detail=repr(state))
+            if state.watches is not None and state.status is not PENDING:
+                raise InvariantBroken(rule="only the pending are waited for", detail=repr(state))
+            if self.closed is not None and state.status is PENDING:
+                raise InvariantBroken(rule="the closed wait for nothing", detail=repr(state))
+
+    _handlers: ClassVar[dict[type[Struct], Callable[[ClientMachine, Any], None]]] = {
+        TasksStored: _on_stored,
+        TasksErred: _on_erred,
+        TasksCancelled: _on_cancelled,
+        KeysLost: _on_lost,
+        ClusterDescribed: _on_answer,
+        EverywhereRan: _on_answer,
+        KeysLocated: _on_answer,
+        RequestRefused: _on_answer,
+        ScatterAccepted: _on_answer,
+        ScatterPlanned: _on_answer,
+        WorkersReady: _on_answer,
+    }

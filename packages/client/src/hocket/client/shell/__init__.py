@@ -1,0 +1,1 @@
+"""What the client does in the world: connections, threads, waiting."""

@@ -1,0 +1,95 @@
+"""Which faults are on in a run, and how large everything is: drawn from the seed, like all else.
+
+Each fault is on in half of the runs, so that a run is not always the same stew: some bugs need a
+fault to be absent (Groce et al., "Swarm Testing", 2012).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from random import Random
+
+__all__ = ["Faults", "Swarm", "draw_swarm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What may go wrong, or be unusual, in one run."""
+
+    #: Latencies with a long tail.
+    slow_links: bool = False
+    #: Frames arrive in pieces.
+    fragments: bool = False
+    #: Links carry nothing for a while, then all of it.
+    stalls: bool = False
+    #: Connections are cut, and the session resumes on a new one.
+    cuts: bool = False
+    #: Sessions are over for good while both sides live.
+    session_losses: bool = False
+    #: Workers die, and come back.
+    worker_crashes: bool = False
+    #: Workers leave in good order.
+    worker_leaves: bool = False
+    #: A worker comes back on the address that it had.
+    address_reuse: bool = False
+    #: Clients die.
+    client_crashes: bool = False
+    #: Workers lose values, and do not know.
+    vanishing_values: bool = False
+    #: Requests for data fail although the worker lives.
+    data_failures: bool = False
+    #: Some tasks raise always, some sometimes.
+    raising_tasks: bool = False
+    #: Some tasks kill their worker.
+    poison_tasks: bool = False
+    #: Tasks are asked back.
+    recalls: bool = False
+    #: Some tasks need resources, or certain workers.
+    constraints: bool = False
+    #: Some values are too big to travel with the report.
+    big_values: bool = False
+    #: Some of those cannot be pickled.
+    stuck_values: bool = False
+    #: Clients put data on workers.
+    scatters: bool = False
+
+    def names(self) -> list[str]:
+        """Return the names of those that are on."""
+        return [one.name for one in fields(self) if getattr(self, one.name)]
+
+
+@dataclass(frozen=True, slots=True)
+class Swarm:
+    """The sizes of a run."""
+
+    workers_count: int
+    threads_max: int
+    clients_count: int
+    #: Mean time between two faults, and between two deeds of a user, in seconds.
+    fault_interval_s: float
+    user_interval_s: float
+    #: Typical time for a message to arrive, and for a task to run, in seconds.
+    latency_s: float
+    duration_s: float
+    #: Tasks of one submission, at most.
+    graph_tasks_max: int
+    #: How many of the tasks read a value that their user holds already.
+    held_inputs_part: float
+    faults: Faults
+
+
+def draw_swarm(random: Random, workers_count: int | None = None) -> Swarm:
+    """Draw the settings of a run."""
+    faults = Faults(**{one.name: random.random() < 0.5 for one in fields(Faults)})
+    return Swarm(
+        workers_count=workers_count or random.randint(1, 5),
+        threads_max=random.randint(1, 3),
+        clients_count=random.randint(1, 3),
+        fault_interval_s=random.choice([0.05, 0.2, 1.0]),
+        user_interval_s=random.choice([0.02, 0.1, 0.5]),
+        latency_s=random.choice([0.0002, 0.001, 0.01]),
+        duration_s=random.choice([0.0005, 0.01, 0.05]),
+        graph_tasks_max=random.choice([3, 8, 16, 30]),
+        held_inputs_part=random.choice([0.1, 0.4]),
+        faults=faults,
+    )

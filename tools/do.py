@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+"""The one entry to every chore: ``python3 tools/do.py VERB [ARGUMENTS]``.
+
+    setup            make .venv and install all packages editable (done first by all that need it)
+    fmt              format the code and apply ruff's safe fixes
+    lint             ruff, its format, and tidy (the house rules that ruff does not know)
+    types            mypy, strict
+    floors           the import contracts between and inside packages
+    test [ARGS]      all tests; ARGS go to pytest
+    unit PKG [ARGS]  the tests of one package, by the name of its folder
+    demo [--keep]    the main job on real data; --keep (or KEEP=1) leaves its cluster up
+    bench [NAME]     a benchmark by its file's name (engines, unless told); more ARGS go to it
+    simulate [ARGS]  the engine's machines in virtual time
+    docs [--check]   write the generated pages of docs/ (or only tell whether they are fresh)
+    wheels           build and check the wheel of every package, into dist/
+    isolation [PKG]  test each package in an environment with it and its dependencies alone
+    ci               what CI runs
+
+It needs Python 3.11 or later and nothing else.
+"""
+
+# No `from __future__` here, and nothing before this check that an old Python cannot read: it is to
+# say that it is too old, not that the syntax is invalid.
+import os
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036
+    sys.exit(
+        "hocket needs Python 3.11 or later; this is %s (%s).\n"  # noqa: UP031
+        "Name another one: make PYTHON=python3.12 ..." % (sys.version.split()[0], sys.executable)
+    )
+
+from collections.abc import Callable
+
+import environment
+import wheels
+from workspace import ROOT, Failure, package_named, run
+
+#: What the types are checked of: packages and programs alike.
+TYPED = ("packages/*/src", "tools", "benchmarks", "examples")
+
+
+def setup(arguments: list[str]) -> None:
+    """Make or refresh .venv."""
+    environment.setup(use_uv="--pip" not in arguments)
+
+
+def fmt(_arguments: list[str]) -> None:
+    """Format everything."""
+    environment.setup()
+    environment.run_tool("ruff", "check", "--fix-only", "--quiet", ".")
+    environment.run_tool("ruff", "format", ".")
+
+
+def lint(_arguments: list[str]) -> None:
+    """Check style and house rules."""
+    environment.setup()
+    environment.run_tool("ruff", "check", ".")
+    environment.run_tool("ruff", "format", "--check", ".")
+    environment.run_python("tools/tidy.py")
+
+
+def types(_arguments: list[str]) -> None:
+    """Check types."""
+    environment.setup()
+    folders = [
+        str(folder.relative_to(ROOT))
+        for pattern in TYPED
+        for folder in sorted(ROOT.glob(pattern))
+        if any(folder.rglob("*.py"))
+    ]
+    environment.run_python("-m", "mypy", *folders)
+
+
+def floors(_arguments: list[str]) -> None:
+    """Check who imports whom."""
+    environment.setup()
+    environment.run_tool("lint-imports")
+
+
+def test(arguments: list[str]) -> None:
+    """Run all tests."""
+    environment.setup()
+    environment.run_python("-m", "pytest", *arguments)
+
+
+def unit(arguments: list[str]) -> None:
+    """Run one package's tests, without the slow ones."""
+    if not arguments:
+        raise Failure("which package? for instance: tools/do.py unit core-graph")
+    package = package_named(arguments[0])
+    environment.setup()
+    environment.run_python(
+        "-m", "pytest", "-m", "not slow", str(package.folder / "tests"), *arguments[1:]
+    )
+
+
+def demo(arguments: list[str]) -> None:
+    """Run the main job."""
+    environment.setup(extra=[ROOT / "examples" / "flights" / "requirements.txt"])
+    keep = ["--keep"] if os.environ.get("KEEP", "") not in {"", "0"} else []
+    environment.run_python("examples/flights/demo.py", *keep, *arguments)
+
+
+def bench(arguments: list[str]) -> None:
+    """Run one benchmark."""
+    named = bool(arguments) and not arguments[0].startswith("-")
+    name = arguments[0] if named else "engines"
+    file = ROOT / "benchmarks" / f"{name}.py"
+    if not file.exists():
+        there = ", ".join(path.stem for path in sorted(file.parent.glob("*.py")))
+        raise Failure(f"there is no benchmark {name!r}; there are {there}", code=2)
+    environment.setup()
+    environment.run_python(str(file.relative_to(ROOT)), *arguments[named:])
+
+
+def simulate(arguments: list[str]) -> None:
+    """Run the simulator."""
+    environment.setup()
+    environment.run_python("-m", "hocket.testing", *arguments)
+
+
+def docs(arguments: list[str]) -> None:
+    """Write or check the generated pages."""
+    environment.setup()
+    environment.run_python("tools/settings_page.py", *arguments)
+
+
+def build_wheels(_arguments: list[str]) -> None:
+    """Build every wheel."""
+    environment.setup()
+    wheels.build(ROOT / "dist")
+
+
+def isolation(arguments: list[str]) -> None:
+    """Test each package alone."""
+    environment.setup()
+    wheels.test_alone([package_named(name) for name in arguments])
+
+
+def ci(_arguments: list[str]) -> None:
+    """Do what CI does."""
+    run(["bash", ".ci/run"])
+
+
+VERBS: dict[str, Callable[[list[str]], None]] = {
+    "setup": setup,
+    "fmt": fmt,
+    "lint": lint,
+    "types": types,
+    "floors": floors,
+    "test": test,
+    "unit": unit,
+    "demo": demo,
+    "bench": bench,
+    "simulate": simulate,
+    "docs": docs,
+    "wheels": build_wheels,
+    "isolation": isolation,
+    "ci": ci,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the first argument says; return the exit code."""
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        print(__doc__)
+        return 0
+    verb = VERBS.get(arguments[0])
+    if verb is None:
+        print(f"there is no verb {arguments[0]!r}; there are {', '.join(VERBS)}", file=sys.stderr)
+        return 2
+    try:
+        verb(arguments[1:])
+    except Failure as failure:
+        if str(failure):
+            print(f"{arguments[0]}: {failure}", file=sys.stderr)
+        return failure.code
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,80 @@
+"""Writes docs/settings.md from the settings tree, or tells whether it is fresh (``--check``)."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Final
+
+from hocket.core.settings import ENVIRONMENT_PREFIX, FILE_VARIABLE, Settings, setting_kinds
+from workspace import ROOT
+
+PAGE: Final = ROOT / "docs" / "settings.md"
+
+HEAD: Final = f"""\
+# Settings
+
+<!-- Written by `tools/do.py docs` from hocket.core.settings. Do not edit: change the code. -->
+
+Every process reads its settings from four layers; a later one wins:
+
+1. the defaults on this page;
+2. a YAML file, named in code or by the variable `{FILE_VARIABLE}`;
+3. environment variables that begin with `{ENVIRONMENT_PREFIX}`, with two underscores between
+   section and name;
+4. code.
+
+The same setting in each:
+
+```yaml
+worker:
+  inline_nbytes_max: 64 KiB
+```
+
+```sh
+export {ENVIRONMENT_PREFIX}WORKER__INLINE_NBYTES_MAX=64KiB
+```
+
+```python
+load_settings(overrides={{"worker.inline_nbytes_max": "64 KiB"}})
+```
+
+Bytes are written as numbers or with a unit (`kB`, `MB`, `GB` are powers of 1000; `KiB`, `MiB`,
+`GiB` of 1024), times as seconds or with `ns`, `us`, `ms`, `s`, `min`, `h`, `d`. A name that is not
+on this page is an error, and so is a wrong value: both say where they stand. That holds for every
+variable that begins with `{ENVIRONMENT_PREFIX}` as well.
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    settings = Settings()
+    parts = [HEAD]
+    for section, kinds in setting_kinds().items():
+        values = getattr(settings, section)
+        parts.append(f"\n## {section}\n\n{inspect.getdoc(type(values))}\n")
+        for name, kind in kinds.items():
+            default = kind.format(getattr(values, name))
+            shown = f"`{default}`" if default else "empty"
+            variable = f"{ENVIRONMENT_PREFIX}{section}__{name}".upper()
+            parts.append(
+                f"\n### {section}.{name}\n\n{kind.doc}\n\n"
+                f"Default {shown}; {kind.describe()}. Variable `{variable}`.\n"
+            )
+    return "".join(parts)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or compare it with what is there; return the exit code."""
+    text = page()
+    if "--check" not in arguments:
+        PAGE.write_text(text, encoding="utf-8")
+        return 0
+    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
+        return 0
+    print("docs/settings.md is stale; run: python3 tools/do.py docs", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
