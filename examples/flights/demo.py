@@ -62,6 +62,8 @@ class Stages:
 def run(cluster: LocalCluster, console: Console, stages: Stages) -> int:
     """Answer the questions on a cluster, print and check the answers, return the exit code."""
     with Client(cluster) as client:
+        with stages.stage("import pandas in each worker"):
+            client.run(data.pandas_version)
         plan = make_plan(client)
         count = len(plan.load) + len(plan.compute)
         console.print(f"{count} tasks in one graph, {len(cluster.workers)} workers")

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
-MODULES = ("data", "questions", "plan", "reference", "tables")
+MODULES = ("data", "questions", "plan", "reference", "tables", "demo")
 
 
 @pytest.fixture(scope="session")
@@ -52,10 +52,17 @@ class Done:
 
 
 class EagerClient:
-    """As much of a client as the plan uses: it runs each task when it is submitted."""
+    """As much of a client as the demo uses: it runs each task when it is submitted."""
 
-    def __init__(self) -> None:
+    def __init__(self, cluster: object = None) -> None:
+        self.cluster = cluster
         self.tasks: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        pass
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Done:
         self.tasks.append(function.__name__)
@@ -63,6 +70,12 @@ class EagerClient:
 
     def map(self, function: Callable[..., Any], *columns: Any) -> list[Done]:
         return [self.submit(function, *row) for row in zip(*columns, strict=True)]
+
+    def run(self, function: Callable[[], Any]) -> dict[str, Any]:
+        return {"here": function()}
+
+    def gather(self, futures: list[Done]) -> list[Any]:
+        return [future.value for future in futures]
 
 
 def _resolved(argument: Any) -> Any:

@@ -12,20 +12,6 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("flights_installed")]
 
-#: A driver gives the demo a wrong reference to be compared with.
-WRONG = """
-import sys
-sys.path.insert(0, sys.argv.pop(1))
-import demo, reference
-compute = reference.compute
-def wrong(folder):
-    answers = compute(folder)
-    answers["planes"].loc["N328AA", "miles"] += 1
-    return answers
-reference.compute = wrong
-sys.exit(demo.main())
-"""
-
 
 @pytest.fixture
 def start(examples, tmp_path):
@@ -65,14 +51,6 @@ def test_demo_answers_and_ends_by_itself(start, examples):
     assert len(out.splitlines()) < 100
 
 
-def test_wrong_answer_is_named_and_fails(start, examples):
-    process = start("-c", WRONG, str(examples / "flights"))
-    out, err = process.communicate(timeout=50)
-    assert (err, process.returncode) == ("", 1)
-    assert "The answer about planes is wrong: miles of N328AA is 929090 instead of 929091" in out
-    assert "about carriers" not in out
-
-
 def test_kept_cluster_is_up_until_interrupted(start, examples):
     process = start(str(examples / "flights" / "demo.py"), "--keep", "--workers", "1")
     for line in process.stdout:
@@ -94,12 +72,6 @@ def test_interrupted_demo_leaves_nothing_running(start, examples):
     cluster = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
-    assert (out.split()[-1:], err, process.returncode) == (["Interrupted."], "", 130)
+    assert (out.split()[-1:], process.returncode) == (["Interrupted."], 130)
+    assert "Traceback" not in err
     assert psutil.wait_procs(cluster, timeout=5)[1] == []
-
-
-def test_workers_there_must_be(start, examples):
-    process = start(str(examples / "flights" / "demo.py"), "--workers", "0")
-    _, err = process.communicate(timeout=50)
-    assert process.returncode == 2
-    assert "it takes one worker at least" in err

@@ -26,6 +26,7 @@ from hocket.protocol.messages import (
     KeysScattered,
     LocateKeys,
     PlanScatter,
+    RecallTasks,
     ReleaseKeys,
     ReplicasStored,
     RequestRefused,
@@ -58,6 +59,7 @@ class House:
     def __init__(self, workers: int = 2, threads: int = 1, **limits: Any) -> None:
         self.machine = SchedulerMachine(Limits(**limits), address="tcp://scheduler")
         self.machine.tables.trace = watch
+        self.now_s = 0.0
         self.machine.client_joined(CLIENT, "client")
         for id_ in range(1, workers + 1):
             self.join(id_, threads)
@@ -67,13 +69,13 @@ class House:
         self.say(id_, WorkerJoined(f"w{id_}", f"tcp://w{id_}", f"host{id_}", id_, threads, **more))
 
     def say(self, id_: int, *messages: Any) -> None:
-        assert self.machine.receive(id_, messages) is None
+        assert self.machine.receive(id_, messages, self.now_s) is None
         check(self.machine.tables)
 
     def turn(self) -> dict[int, list[Any]]:
         out = {
             id_: [message for frame in frames for message in frame]
-            for id_, frames in self.machine.turn()
+            for id_, frames in self.machine.turn(self.now_s)
         }
         check(self.machine.tables)
         return out
@@ -217,7 +219,7 @@ def test_what_a_dead_worker_held_is_computed_again() -> None:
     house.done(id_, "b", 2)
     house.turn()
     other = 3 - id_
-    house.machine.peer_lost(id_, "killed")
+    house.machine.peer_lost(id_, "killed", house.now_s)
     out = house.turn()
     assert out[CLIENT] == [KeysLost(["b"])]
     (run,) = out[other]
@@ -231,10 +233,10 @@ def test_only_tasks_that_may_have_run_are_blamed_for_a_death() -> None:
     house = House(workers=1, allowed_failures_count=2, window_tasks_min=3)
     house.submit(["a", "b", "c"])
     house.turn()
-    house.machine.peer_lost(1, "killed by signal 9")
+    house.machine.peer_lost(1, "killed by signal 9", house.now_s)
     house.join(2)
     house.turn()
-    house.machine.peer_lost(2, "killed by signal 9")
+    house.machine.peer_lost(2, "killed by signal 9", house.now_s)
     (erred,) = house.turn()[CLIENT]
     assert erred.keys == ["a"]
     assert erred.failures[0].kind is FailureKind.WORKER_DIED
@@ -293,7 +295,7 @@ def test_scattered_values_and_their_loss() -> None:
     assert out[2] == ScatterAccepted(2)
     house.submit(["a"], [[1]], known=["d"])
     house.turn()
-    house.machine.peer_lost(1, "killed")
+    house.machine.peer_lost(1, "killed", house.now_s)
     (erred,) = house.turn()[CLIENT]
     assert sorted(erred.keys) == ["a", "d"]
 
@@ -358,7 +360,7 @@ def test_a_clients_wishes_go_with_it() -> None:
     house = House(workers=1)
     house.submit(["a", "b"], [[], [0]])
     house.turn()
-    house.machine.peer_lost(CLIENT, "gone")
+    house.machine.peer_lost(CLIENT, "gone", house.now_s)
     assert house.turn() == {1: [AbandonTasks(["a"], [1]), DropFunctions([b"f" * 16])]}
     assert not house.machine.tables.tasks
     assert not house.machine.tables.kinds
@@ -380,7 +382,7 @@ def test_requests() -> None:
     assert isinstance(described, ClusterDescribed)
     assert [one.name for one in described.workers] == ["w1", "w2"]
     house.say(1, HereRan(1, b"v", None))
-    house.machine.peer_lost(2, "killed")
+    house.machine.peer_lost(2, "killed", house.now_s)
     (ran,) = house.turn()[CLIENT]
     assert isinstance(ran, EverywhereRan)
     assert ran.values == [b"v", None]
@@ -399,7 +401,7 @@ def test_requests() -> None:
 )
 def test_out_of_turn_is_refused_with_a_reason(id_: int, message: Any) -> None:
     house = House(workers=1)
-    reason = house.machine.receive(id_, [message])
+    reason = house.machine.receive(id_, [message], 0.0)
     assert reason is not None
     assert type(message).__name__ in reason
     check(house.machine.tables)
@@ -408,7 +410,7 @@ def test_out_of_turn_is_refused_with_a_reason(id_: int, message: Any) -> None:
 def test_a_second_worker_of_one_name_is_refused() -> None:
     house = House(workers=1)
     house.machine.worker_greeted(2)
-    reason = house.machine.receive(2, [WorkerJoined("w1", "tcp://new", "h", 1, 1)])
+    reason = house.machine.receive(2, [WorkerJoined("w1", "tcp://new", "h", 1, 1)], 0.0)
     assert reason is not None
     assert "w1" in reason
 
@@ -429,3 +431,54 @@ def test_the_machine_pulls_in_no_io() -> None:
         "sys.exit(', '.join(sorted(bad & set(sys.modules))) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_an_idle_worker_gets_what_another_has_not_begun() -> None:
+    house = House(workers=1, window_tasks_min=6, unknown_duration_s=1.0)
+    house.submit([f"t{one}" for one in range(6)])
+    (run,) = house.turn()[1]
+    assert len(run.keys) == 6
+    house.join(2)
+    # Five have not begun; two workers share them.
+    assert house.turn() == {1: [RecallTasks(["t5", "t4", "t3"], [6, 5, 4])]}
+    # Of one the worker says nothing: it has begun.
+    house.say(1, TasksReturned(["t5", "t4"], [6, 5]))
+    (again,) = house.turn()[2]
+    assert sorted(again.keys) == ["t4", "t5"]
+    house.done(1, "t3", 4)
+    assert house.state("t3") == "stored"
+
+
+def test_a_worker_that_is_silent_too_long_counts_as_loaded() -> None:
+    house = House(workers=2, window_tasks_min=4)
+    # The class is thought to be quick.
+    house.submit([f"q{one}" for one in range(4)])
+    for id_, (run,) in house.turn().items():
+        count = len(run.keys)
+        house.say(
+            id_, TasksDone(run.keys, run.attempts, [8] * count, [0.0] * count, [1e-5] * count, [])
+        )
+    house.submit(["long"])
+    ((busy, _),) = [(id_, out) for id_, out in house.turn().items() if id_ != CLIENT]
+    house.now_s += 0.3
+    house.submit(["a", "b"])
+    out = house.turn()
+    assert {id_ for id_ in out if id_ != CLIENT} == {3 - busy}
+
+
+def test_nothing_is_recalled_for_ever() -> None:
+    house = House(workers=2, window_s=10.0, unknown_duration_s=1.0, window_tasks_min=10)
+    house.submit(["a", "b", "c"], workers=["w1"])
+    house.turn()
+    house.now_s += 5
+    assert house.turn() == {}
+    house.submit(["d", "e", "f"], workers=["w1"], allow_other_workers=True)
+    house.submit([f"t{one}" for one in range(3)])
+    for _ in range(20):
+        house.now_s += 1
+        for id_, messages in house.turn().items():
+            for one in messages:
+                if type(one) is RecallTasks:
+                    house.say(id_, TasksReturned(one.keys, one.attempts))
+    assert all(count <= 2 for count in house.machine.tables.recalls.values())
+    assert house.turn() == {}

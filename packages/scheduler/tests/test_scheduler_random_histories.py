@@ -75,13 +75,14 @@ class SchedulerHistory(RuleBasedStateMachine):
         self.clients: dict[int, dict[str, str]] = {}
         self.ids = 0
         self.names = 0
+        self.now_s = 0.0
 
     def new_id(self) -> int:
         self.ids += 1
         return self.ids
 
     def say(self, id_: int, *messages: Any) -> None:
-        assert self.machine.receive(id_, messages) is None
+        assert self.machine.receive(id_, messages, self.now_s) is None
 
     @rule()
     def client_joins(self) -> None:
@@ -229,14 +230,14 @@ class SchedulerHistory(RuleBasedStateMachine):
         if self.workers:
             id_ = data.draw(st.sampled_from(sorted(self.workers)))
             del self.workers[id_]
-            self.machine.peer_lost(id_, "killed by signal 9")
+            self.machine.peer_lost(id_, "killed by signal 9", self.now_s)
 
     @rule(data=st.data())
     def client_leaves(self, data: st.DataObject) -> None:
         if self.clients:
             id_ = data.draw(st.sampled_from(sorted(self.clients)))
             del self.clients[id_]
-            self.machine.peer_lost(id_, "gone")
+            self.machine.peer_lost(id_, "gone", self.now_s)
 
     @rule(data=st.data())
     def recall(self, data: st.DataObject) -> None:
@@ -248,9 +249,13 @@ class SchedulerHistory(RuleBasedStateMachine):
             tables.move(task, "recalled")
             task.worker.outbox.recall(task.key, task.attempt)
 
+    @rule(seconds=st.sampled_from([0.001, 0.04, 2.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now_s += seconds
+
     @rule()
     def turn(self) -> None:
-        for id_, frames in self.machine.turn():
+        for id_, frames in self.machine.turn(self.now_s):
             for message in (one for frame in frames for one in frame):
                 if id_ in self.workers:
                     worker = self.workers[id_]
@@ -280,7 +285,7 @@ class SchedulerHistory(RuleBasedStateMachine):
         for task in self.machine.tables.tasks.values():
             assert task.state in ("stored", "failed", "released"), task
         for id_ in list(self.clients):
-            self.machine.peer_lost(id_, "gone")
+            self.machine.peer_lost(id_, "gone", self.now_s)
         assert not self.machine.tables.tasks
         assert not self.machine.tables.kinds
         self.turn()

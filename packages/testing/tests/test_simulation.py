@@ -22,6 +22,7 @@ def test_fixed_seeds(first):
         assert report.finding is None, report.describe()
 
 
+@pytest.mark.slow
 def test_every_transition_is_taken_and_every_outcome_seen():
     wanted = {(one.source, one.target) for one in TRANSITIONS}
     wanted |= {"value", "RAISED", "WORKER_DIED", "LOST", "SERIALIZATION", "stuck"}

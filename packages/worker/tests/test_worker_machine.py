@@ -360,6 +360,17 @@ def test_the_end_of_an_abandoned_task_is_dropped(machine):
     assert (machine.held_nbytes, machine.running_count) == (0, 0)
 
 
+def test_a_task_ends_only_once(machine):
+    handle(machine, run_tasks(("a", 1)))
+    task = machine.take()
+    for _ in range(2):
+        machine.executed(task, "A", 8, 1.0, 0.5)
+        machine.failed(task, Failure(FailureKind.RAISED, "a", "boom"), 1.0, 0.5)
+        check(machine)
+    (done,) = reports(machine)
+    assert done.keys == ["a"]
+
+
 def test_a_newer_attempt_takes_the_place_of_an_older(machine):
     handle(machine, run_tasks(("a", 1)))
     former = machine.take()

@@ -142,6 +142,42 @@ class WorkerUnderFire(RuleBasedStateMachine):
                     self.current[key] = attempt
         self.machine.handle([message], 1.0)
 
+    @rule(
+        count=st.integers(1, 4),
+        first=st.integers(0, len(KEYS) - 1),
+        lags=st.lists(lags, max_size=3),
+        holders=st.lists(st.integers(0, 2), min_size=1, max_size=3),
+        gpus=st.sampled_from([0.0, 0.0, 1.0]),
+    )
+    def run_legal_tasks(self, count, first, lags, holders, gpus):
+        """Send what a scheduler would: free keys, inputs that are here or have holders."""
+        free = [key for key in KEYS[first:] + KEYS[:first] if key not in self.current][:count]
+        named = [(key, self.attempt - lag) for key, lag in zip(KEYS, lags, strict=False)]
+        held = [(key, datum.attempt) for key, datum in self.machine.tables.held.items()]
+        given = list(dict.fromkeys([*named, *held]))
+        attempts = [self.attempt + 1 + number for number in range(len(free))]
+        self.attempt += len(free)
+        self.current.update(zip(free, attempts, strict=True))
+        message = RunTasks(
+            functions=[b"f"],
+            labels=["f"],
+            blobs=[b"blob"],
+            keys=free,
+            attempts=attempts,
+            priorities=list(range(len(free))),
+            function_of=[],
+            payloads=[b""] * len(free),
+            wanted=[],
+            inputs=[[index] if index < len(given) else [] for index in range(len(free))],
+            input_keys=[key for key, _ in given],
+            input_attempts=[attempt for _, attempt in given],
+            input_nbytes=[60] * len(given),
+            input_holders=[holders] * len(given),
+            addresses=ADDRESSES,
+            resources={"GPU": gpus},
+        )
+        self.machine.handle([message], 1.0)
+
     @rule(names=names)
     def drop_data(self, names):
         named = [(key, self.attempt - lag) for key, lag in names]
@@ -200,15 +236,25 @@ class WorkerUnderFire(RuleBasedStateMachine):
 
     @rule()
     def take(self):
+        self._take()
+
+    @rule()
+    def take_all(self):
+        while self._take():
+            check(self.machine)
+
+    def _take(self):
         startable = self.machine.startable_count
         task = self.machine.take()
-        assert (task is not None) >= (startable > 0) or self.machine.startable_count == 0
+        if startable == 0:
+            assert task is None
         if task is None:
             assert self.machine.startable_count == 0
-            return
+            return False
         self.running.append(task)
         for datum in task.inputs:
             assert datum.value == ("value", datum.key, datum.attempt)
+        return True
 
     @rule(data=st.data(), nbytes=st.integers(0, 100), fail=st.booleans())
     def end(self, data, nbytes, fail):

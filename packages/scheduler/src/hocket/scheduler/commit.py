@@ -74,12 +74,13 @@ def _drain(
     constrained = bool(signature)
     options = queue[0][1].options
     loads: list[Entry] = [
-        (worker.load_s(), worker.id, worker)
+        (worker.load_s(tables.now_s), worker.id, worker)
         for worker in tables.open
         if not constrained or may_run(options, worker)
     ]
     heapify(loads)
     open_workers = tables.open
+    now_s = tables.now_s
     limits = tables.limits
     while queue:
         priority, task = queue[0]
@@ -89,19 +90,19 @@ def _drain(
         if bound is not None and priority > bound:
             return True
         share_count = max(limits.window_tasks_min, len(queue) // (2 * max(1, tables.threads_count)))
-        idlest = _idlest(loads, open_workers, share_count)
+        idlest = _idlest(loads, open_workers, share_count, now_s)
         if idlest is None:
             return False
         heappop(queue)
         worker = idlest
         if task.dependencies:
-            worker = place(task, idlest, constrained=constrained)
+            worker = place(task, idlest, now_s, constrained=constrained)
         to_assigned(tables, task, worker)
     return True
 
 
 def _idlest(
-    loads: list[Entry], open_workers: dict[Worker, None], share_count: int
+    loads: list[Entry], open_workers: dict[Worker, None], share_count: int, now_s: float
 ) -> Worker | None:
     """Return the least loaded worker with room; entries are brought up to date as they surface."""
     while loads:
@@ -109,8 +110,8 @@ def _idlest(
         if worker not in open_workers or len(worker.assigned) >= share_count * worker.threads:
             heappop(loads)
             continue
-        now_s = worker.load_s()
-        if now_s == load_s:
+        present_s = worker.load_s(now_s)
+        if present_s == load_s:
             return worker
-        heapreplace(loads, (now_s, id_, worker))
+        heapreplace(loads, (present_s, id_, worker))
     return None

@@ -43,6 +43,9 @@ def check(tables: Tables) -> None:
             _demand(task.is_held_by(worker), "a held task knows its holder", task)
         nbytes = sum(task.nbytes for task in worker.held)
         _demand(nbytes == worker.held_nbytes, "held bytes are the sum over held tasks", worker)
+        _demand((worker in tables.idle) == (not worker.assigned), "idle workers are known", worker)
+        is_loaded = len(worker.assigned) > worker.threads
+        _demand((worker in tables.loaded) == is_loaded, "loaded workers are known", worker)
         is_open = worker in tables.open
         _demand(is_open == tables.has_room(worker), "open workers are those with room", worker)
     threads_count = sum(worker.threads for worker in tables.workers.values())

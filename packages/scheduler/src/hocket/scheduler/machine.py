@@ -43,6 +43,7 @@ from hocket.protocol.messages import (
 )
 from hocket.scheduler.commit import commit
 from hocket.scheduler.intake import accept_scattered, accept_tasks
+from hocket.scheduler.policy.retraction import LOOK_AGAIN_S, choose_recalls
 from hocket.scheduler.requests import Requests
 from hocket.scheduler.state import (
     ASSIGNED,
@@ -58,6 +59,7 @@ from hocket.scheduler.transitions import (
     lose,
     requeue,
     to_failed,
+    to_recalled,
     to_stored,
     unwant,
     want,
@@ -88,6 +90,8 @@ class SchedulerMachine:
     def __init__(self, limits: Limits | None = None, *, address: str = "") -> None:
         self.tables = Tables(limits or Limits())
         self.requests = Requests(self.tables, address)
+        #: After how many seconds a turn is wanted even if nothing happens; None: not at all.
+        self.look_again_s: float | None = None
         self._greeted: set[int] = set()
         self._from_client: dict[type[Any], Callable[[Client, Any], None]] = {
             SubmitTasks: self._on_submit_tasks,
@@ -123,8 +127,9 @@ class SchedulerMachine:
         """Expect ``WorkerJoined`` as the first message of this peer."""
         self._greeted.add(id_)
 
-    def peer_lost(self, id_: int, reason: str) -> None:
+    def peer_lost(self, id_: int, reason: str, now_s: float) -> None:
         """Close the books of a peer whose session is over for good."""
+        self.tables.now_s = now_s
         self._greeted.discard(id_)
         client = self.tables.clients.get(id_)
         if client is not None:
@@ -133,8 +138,17 @@ class SchedulerMachine:
         if worker is not None:
             self._worker_lost(worker, reason)
 
-    def receive(self, id_: int, messages: Sequence[Any]) -> str | None:
+    def receive(self, id_: int, messages: Sequence[Any], now_s: float) -> str | None:
         """Take in what a peer said, in order.
+
+        Parameters
+        ----------
+        id_
+            The peer.
+        messages
+            Of one frame.
+        now_s
+            The time, in seconds of any clock that does not go back.
 
         Returns
         -------
@@ -142,6 +156,7 @@ class SchedulerMachine:
             Why the peer's session is to be closed; None if all is well. (The shell then calls
             :meth:`peer_lost`.)
         """
+        self.tables.now_s = now_s
         try:
             for message in messages:
                 self._receive_one(id_, message)
@@ -149,10 +164,14 @@ class SchedulerMachine:
             return str(refusal)
         return None
 
-    def turn(self) -> list[tuple[int, list[list[Any]]]]:
+    def turn(self, now_s: float) -> list[tuple[int, list[list[Any]]]]:
         """Decide what follows from all that came in; return per peer the frames to send."""
         tables = self.tables
+        tables.now_s = now_s
         commit(tables)
+        for task in choose_recalls(tables):
+            to_recalled(tables, task)
+        self.look_again_s = LOOK_AGAIN_S if tables.idle and tables.loaded else None
         outgoing: list[tuple[int, list[list[Any]]]] = [
             (worker.id, worker.outbox.take()) for worker in tables.workers.values() if worker.outbox
         ]

@@ -44,7 +44,14 @@ class Tables:
         self.queues: dict[tuple[object, ...], list[tuple[int, Task]]] = {(): []}
         #: Workers with room in their window (a dict for its order).
         self.open: dict[Worker, None] = {}
+        #: Workers with nothing to do, and those with more tasks than threads.
+        self.idle: dict[Worker, None] = {}
+        self.loaded: dict[Worker, None] = {}
         self.threads_count = 0
+        #: The time of the event that is being handled, in seconds of any clock.
+        self.now_s = 0.0
+        #: Per task: how often it was asked back.
+        self.recalls: dict[str, int] = {}
         #: Per task: why the workers died that it was running on.
         self.deaths: dict[str, list[str]] = {}
         #: Per task: how often it came back because a holder of an input could not be reached.
@@ -92,8 +99,14 @@ class Tables:
     def assign(self, task: Task, worker: Worker, expected_s: float) -> None:
         """Book a task on a worker."""
         task.worker = worker
-        worker.assigned[task] = expected_s
+        assigned = worker.assigned
+        if not assigned:
+            worker.progress_s = self.now_s
+            self.idle.pop(worker, None)
+        assigned[task] = expected_s
         worker.occupancy_s += expected_s
+        if len(assigned) > worker.threads:
+            self.loaded[worker] = None
         if worker in self.open and not self.has_room(worker):
             del self.open[worker]
 
@@ -103,8 +116,13 @@ class Tables:
         assert worker is not None
         task.worker = None
         worker.occupancy_s -= worker.assigned.pop(task)
+        worker.progress_s = self.now_s
+        if len(worker.assigned) == worker.threads:
+            self.loaded.pop(worker, None)
         if not worker.assigned:
             worker.occupancy_s = 0.0
+            if worker.id in self.workers:
+                self.idle[worker] = None
         if worker not in self.open and worker.id in self.workers and self.has_room(worker):
             self.open[worker] = None
 
@@ -128,6 +146,7 @@ class Tables:
         self.workers_by_address[worker.address] = worker
         self.threads_count += worker.threads
         self.open[worker] = None
+        self.idle[worker] = None
 
     def remove_worker(self, worker: Worker) -> None:
         """Take a worker off the books; its tasks and data are the caller's concern."""
@@ -136,6 +155,8 @@ class Tables:
             del self.workers_by_address[worker.address]
         self.threads_count -= worker.threads
         self.open.pop(worker, None)
+        self.idle.pop(worker, None)
+        self.loaded.pop(worker, None)
 
     def forget_kind(self, kind: TaskClass) -> None:
         """Drop a class that no task and no client refers to."""

@@ -41,6 +41,7 @@ __all__ = [
     "requeue",
     "to_assigned",
     "to_failed",
+    "to_recalled",
     "to_stored",
     "unwant",
     "want",
@@ -136,6 +137,15 @@ def to_assigned(tables: Tables, task: Task, worker: Worker) -> None:
     worker.outbox.run(task)
 
 
+def to_recalled(tables: Tables, task: Task) -> None:
+    """Ask a worker for an assigned task back."""
+    worker = task.worker
+    assert worker is not None
+    tables.move(task, RECALLED)
+    tables.recalls[task.key] = tables.recalls.get(task.key, 0) + 1
+    worker.outbox.recall(task.key, task.attempt)
+
+
 def to_stored(tables: Tables, task: Task, worker: Worker, nbytes: int, value: bytes | None) -> None:
     """Note that the present attempt of an assigned task has a value on its worker."""
     tables.unassign(task)
@@ -146,6 +156,8 @@ def to_stored(tables: Tables, task: Task, worker: Worker, nbytes: int, value: by
         tables.deaths.pop(task.key, None)
     if tables.returns:
         tables.returns.pop(task.key, None)
+    if tables.recalls:
+        tables.recalls.pop(task.key, None)
     dependents = task.dependents
     if dependents is not None:
         for dependent in dependents:
@@ -191,6 +203,7 @@ def to_failed(tables: Tables, task: Task, failure: Failure) -> None:
     for task in failed:
         tables.deaths.pop(task.key, None)
         tables.returns.pop(task.key, None)
+        tables.recalls.pop(task.key, None)
         for source in task.dependencies:
             release(tables, source)
         release(tables, task)
@@ -264,6 +277,7 @@ def _forget(tables: Tables, task: Task) -> list[Task]:
         del tables.tasks[task.key]
     tables.deaths.pop(task.key, None)
     tables.returns.pop(task.key, None)
+    tables.recalls.pop(task.key, None)
     kind = task.kind
     if kind is not None:
         kind.tasks_count -= 1

@@ -110,7 +110,7 @@ class SchedulerHost(Host):
     def receive(self, end: End, messages: list[Any]) -> None:
         """Take in what a peer said."""
         self.note(f"hears from {end.other.peer.name}: {summary(messages)}")
-        refusal = self.machine.receive(end.id, messages)
+        refusal = self.machine.receive(end.id, messages, self.network.timeline.now_s)
         if refusal is not None:
             # Only a worker that came back before its former session was over may be refused.
             if type(messages[0]) is not WorkerJoined:
@@ -128,10 +128,12 @@ class SchedulerHost(Host):
 
     def turn(self) -> None:
         """Decide, and send what follows."""
-        for id_, frames in self.machine.turn():
+        for id_, frames in self.machine.turn(self.network.timeline.now_s):
             for frame in frames:
                 self.ends[id_].send(frame)
         self._check()
+        if self.machine.look_again_s is not None:
+            self.after(self.machine.look_again_s, self.want_turn)
 
     def recall(self, position: int) -> None:
         """Ask one of the assigned tasks back, as a stealing policy will."""
@@ -152,7 +154,7 @@ class SchedulerHost(Host):
         self.note(f"loses {end.other.peer.name}: {reason}")
         if end.id in self.machine.tables.workers:
             self.lost_workers_count += 1
-        self.machine.peer_lost(end.id, reason)
+        self.machine.peer_lost(end.id, reason, self.network.timeline.now_s)
 
     def _check(self) -> None:
         check(self.machine.tables)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from hocket.scheduler.state import Options, Task, Worker
 
-__all__ = ["BANDWIDTH_NBYTES_PER_S", "LATENCY_S", "may_run", "place"]
+__all__ = ["BANDWIDTH_NBYTES_PER_S", "LATENCY_S", "may_run", "place", "transfer_s"]
 
 #: What moving data is expected to cost, until it is measured.
 BANDWIDTH_NBYTES_PER_S: Final = 500e6
@@ -33,7 +33,7 @@ def may_run(options: Options, worker: Worker) -> bool:
     )
 
 
-def place(task: Task, idlest: Worker, *, constrained: bool) -> Worker:
+def place(task: Task, idlest: Worker, now_s: float, *, constrained: bool) -> Worker:
     """Choose among the holders of a task's inputs and the idlest worker that may run it.
 
     Parameters
@@ -42,6 +42,8 @@ def place(task: Task, idlest: Worker, *, constrained: bool) -> Worker:
         Queued; has dependencies, all stored.
     idlest
         The least loaded worker with room that may run the task.
+    now_s
+        The time.
     constrained
         Whether holders must be checked against the task's options.
     """
@@ -54,11 +56,20 @@ def place(task: Task, idlest: Worker, *, constrained: bool) -> Worker:
         for worker in source.holding_workers()[:_HOLDERS_MAX]:
             saved_s[worker] = saved_s.get(worker, 0.0) + cost_s
     best = idlest
-    best_s = idlest.load_s() + total_s - saved_s.pop(idlest, 0.0)
+    best_s = idlest.load_s(now_s) + total_s - saved_s.pop(idlest, 0.0)
     for worker, saving_s in saved_s.items():
         if constrained and not may_run(task.options, worker):
             continue
-        start_s = worker.load_s() + total_s - saving_s
+        start_s = worker.load_s(now_s) + total_s - saving_s
         if start_s < best_s or (start_s == best_s and worker.id < best.id):
             best, best_s = worker, start_s
     return best
+
+
+def transfer_s(task: Task, worker: Worker) -> float:
+    """Return how long the inputs that the worker lacks take to come, in seconds."""
+    return sum(
+        LATENCY_S + source.nbytes / BANDWIDTH_NBYTES_PER_S
+        for source in task.dependencies
+        if not source.is_held_by(worker)
+    )

@@ -11,6 +11,7 @@ from hocket.protocol.roles import Role
 from hocket.scheduler.machine import SchedulerMachine
 from hocket.scheduler.tables import Limits
 from hocket.transport.channel import Channel
+from hocket.transport.clock import monotonic
 from hocket.transport.listener import Listener, listen
 
 __all__ = ["Scheduler"]
@@ -46,6 +47,7 @@ class Scheduler:
         self._ids: dict[Channel, int] = {}
         self._ids_count = 0
         self._turn_is_due = False
+        self._look_again: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: list[Listener] = []
 
@@ -81,6 +83,8 @@ class Scheduler:
             channel.close("the scheduler is closing")
         self._ids.clear()
         self._channels.clear()
+        if self._look_again is not None:
+            self._look_again.cancel()
         for listener in self._listeners:
             await listener.close()
         self._listeners.clear()
@@ -104,7 +108,7 @@ class Scheduler:
         id_ = self._ids.get(channel)
         if id_ is None:
             return
-        reason = self.machine.receive(id_, messages)
+        reason = self.machine.receive(id_, messages, monotonic())
         if reason is not None:
             log.warning("closing the session of %s: %s", channel.peer.name, reason)
             channel.close(reason)
@@ -122,7 +126,7 @@ class Scheduler:
     def _forget(self, channel: Channel, reason: str) -> None:
         id_ = self._ids.pop(channel)
         del self._channels[id_]
-        self.machine.peer_lost(id_, reason)
+        self.machine.peer_lost(id_, reason, monotonic())
 
     def _schedule_turn(self) -> None:
         if not self._turn_is_due and self._loop is not None:
@@ -131,8 +135,13 @@ class Scheduler:
 
     def _turn(self) -> None:
         self._turn_is_due = False
-        for id_, frames in self.machine.turn():
+        if self._look_again is not None:
+            self._look_again.cancel()
+            self._look_again = None
+        for id_, frames in self.machine.turn(monotonic()):
             channel = self._channels.get(id_)
             if channel is not None:
                 for frame in frames:
                     channel.send(frame)
+        if self.machine.look_again_s is not None and self._loop is not None:
+            self._look_again = self._loop.call_later(self.machine.look_again_s, self._schedule_turn)

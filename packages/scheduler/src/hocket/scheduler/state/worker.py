@@ -29,6 +29,7 @@ class Worker:
         "occupancy_s",
         "outbox",
         "pid",
+        "progress_s",
         "report",
         "requests",
         "resources",
@@ -48,6 +49,8 @@ class Worker:
         self.assigned: dict[Task, float] = {}
         #: The sum of those expectations, in seconds.
         self.occupancy_s = 0.0
+        #: When it last ended a task, or was given one when it had none.
+        self.progress_s = 0.0
         #: Stored tasks whose values it holds (a dict for its order).
         self.held: dict[Task, None] = {}
         self.held_nbytes = 0
@@ -58,9 +61,17 @@ class Worker:
         self.report: WorkerReport | None = None
         self.outbox = WorkerOutbox(self.functions)
 
-    def load_s(self) -> float:
-        """Return the expected time until a thread is free, in seconds."""
-        return self.occupancy_s / self.threads
+    def load_s(self, now_s: float) -> float:
+        """Return the expected time until all its tasks are done, in seconds.
+
+        What all threads are busy with for longer than was expected is taken to need as long again.
+        """
+        load_s = self.occupancy_s / self.threads
+        if len(self.assigned) >= self.threads:
+            late_s = now_s - self.progress_s
+            if late_s > load_s:
+                return late_s
+        return load_s
 
     def answers_to(self, names: tuple[str, ...]) -> bool:
         """Tell whether one of these is its name, address or host."""
