@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import operator
 import os
+import sys
 import threading
 import traceback
 from typing import Any
 
 import pytest
 from hocket.client import Client, as_completed, wait
-from hocket.core.errors import DuplicateKey, SerializationError, TaskCancelled
+from hocket.core.errors import DuplicateKey, SerializationError, TaskCancelled, TaskFailed
 from hocket.graph import Graph, Ref, Task
 
 
@@ -129,6 +130,11 @@ def test_errors_reach_dependents(client: Client) -> None:
         after.result(timeout=10)
     good = client.submit(operator.add, 1, 1)
     assert client.gather([good, bad, after], errors="skip") == [2]
+
+
+def test_a_task_cannot_end_the_program_that_asks_for_its_result(client: Client) -> None:
+    with pytest.raises(TaskFailed, match="SystemExit"):
+        client.submit(sys.exit, 3).result(timeout=10)
 
 
 def test_retries(client: Client, tmp_path: Any) -> None:

@@ -96,7 +96,12 @@ def test_the_hungry_branch_goes_first():
 
 
 def test_of_equals_the_longest_chain_goes_first():
-    graph = {"short": task(), "long0": task(), "long1": task("long0"), "top": task("short", "long1")}
+    graph = {
+        "short": task(),
+        "long0": task(),
+        "long1": task("long0"),
+        "top": task("short", "long1"),
+    }
     assert list(order(graph)) == ["long0", "long1", "short", "top"]
     apart = {"a": task(), **chains(1, 3)}
     assert list(order(apart)) == [(0, 0), (0, 1), (0, 2), "a"]
@@ -135,7 +140,7 @@ def test_what_everything_needs_changes_nothing():
     graph = {"all": task()}
     for i in range(100):
         graph |= {("a", i): task("all"), ("b", i): task("all", ("a", i))}
-    assert held_count_max(graph) == held_count_max(shuffled(graph)) == 3
+    assert held_count_max(graph) == held_count_max(shuffled(graph)) == 2
 
 
 def test_ties_are_decided_by_the_order_of_the_graph():

@@ -363,7 +363,8 @@ def test_a_secret_is_never_shown(shown):
 )
 def test_no_error_shows_a_secret(layers):
     error = refused(**layers)
-    told = f"{error!r} {error} {error.fields!r} {error.__cause__} {pickle.dumps(error)!r}"
+    told = f"{error!r} {error} {error.fields!r} {pickle.dumps(error)!r}"
+    told += f"{error.__cause__!r} {error.__context__!r}"
     assert "tell-nobody" not in told
 
 

@@ -77,8 +77,9 @@ def test_a_folder_a_huge_file_and_bytes_are_refused(tmp_path, settings_file):
     with pytest.raises(SettingsError, match="more than 1048576 bytes"):
         load_settings(settings_file, environment={})
     settings_file.write_bytes(b"\xff\xfe")
-    with pytest.raises(SettingsError, match="not UTF-8"):
+    with pytest.raises(SettingsError, match="not UTF-8") as caught:
         load_settings(settings_file, environment={})
+    assert caught.value.__context__ is None  # Which would hold the file.
 
 
 def test_a_secret_comes_from_the_setting():

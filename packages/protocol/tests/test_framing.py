@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import tracemalloc
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -39,7 +40,7 @@ def wire(frame: Frame) -> bytes:
 
 def split(data: bytes, cuts: list[int]) -> list[bytes]:
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    return [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(places)]
 
 
 @given(st.lists(frames, max_size=6), st.lists(st.integers(0, 5000), max_size=20))
@@ -65,6 +66,21 @@ def test_frames_come_back_byte_by_byte(sent):
 def test_a_frame_may_come_as_any_kind_of_bytes(frame):
     for kind in (bytes, bytearray, memoryview):
         assert FrameReader(200).feed(kind(wire(frame))) == [frame]
+
+
+@given(st.lists(frames, max_size=4), st.lists(st.integers(0, 5000), max_size=10))
+def test_frames_before_a_fault_come_back_at_any_split(sent, cuts):
+    reader = FrameReader(200)
+    received = []
+    stream = b"".join(map(wire, sent)) + b"x" * HEADER_NBYTES
+    with contextlib.suppress(RemoteProtocolError):
+        for piece in split(stream, cuts):
+            received += reader.feed(piece)
+    assert received == sent
+    with pytest.raises(RemoteProtocolError):
+        reader.raise_fault()
+    with pytest.raises(RemoteProtocolError):
+        reader.feed(wire(Frame(FrameKind.MESSAGES, 0, 1, 0, b"")))
 
 
 def test_the_reader_does_not_keep_the_memory_it_was_given():

@@ -1,4 +1,4 @@
-"""A connection opens with the handshake, Hello and Welcome, at any split; the rest is left alone."""
+"""A connection opens with the handshake, Hello and Welcome, however its bytes are split."""
 
 from __future__ import annotations
 
@@ -110,6 +110,17 @@ def test_a_refusal_of_the_handshake_has_its_farewell():
         acceptor.feed(proof)
     with pytest.raises(HandshakeRefused, match="the secrets differ"):
         connector.feed(acceptor.farewell)
+
+
+@pytest.mark.parametrize(
+    "data", [b"x" * 32, encode_hello(HELLO), encode_header(FrameKind.WELCOME, 0, 0, 1) + b"\x90"]
+)
+def test_an_acceptor_that_says_nonsense_is_refused(data):
+    connector, acceptor = sides()
+    verdict = acceptor.feed(connector.feed(acceptor.feed(connector.begin())))
+    with pytest.raises(HandshakeRefused):
+        connector.feed(verdict + data)
+    assert connector.welcome is None
 
 
 def frame_of(data: bytes) -> Frame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import itertools
+import operator
 import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -397,7 +398,11 @@ class Client(Inspector):
             for value in values:
                 if type(value) is Raised:
                     raise value.error
-            if type(futures) is list and len(found) == len(futures):
+            if (
+                type(futures) is list
+                and len(found) == len(futures)
+                and all(map(operator.is_, found, futures))
+            ):
                 return values
         by_future = dict(zip(found, values, strict=True))
 
@@ -408,9 +413,9 @@ class Client(Inspector):
         return fill(futures, value_of)
 
     def cancel(self, futures: Any) -> None:
-        """Ask that tasks are not run, if they have not begun and nobody else wants them.
+        """Do without results that are not there yet; their status becomes ``"cancelled"``.
 
-        Returns at once; where the wish is granted, the status becomes ``"cancelled"``.
+        Tasks are not run if they have not begun and nobody else wants them.
         """
         for future in (found := find_futures(futures)):
             if future.session is not self._session:

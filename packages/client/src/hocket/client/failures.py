@@ -60,6 +60,10 @@ def error_of_failure(failure: Failure, key: str) -> BaseException:
     began = failure.key or key
     if failure.exception:
         error = load_exception(failure.exception, began, failure.text)
+        if not isinstance(error, Exception):
+            # A SystemExit of a task must not end the program that asks for its result.
+            cause, error = error, TaskFailed(key=began, cause=f"it raised {error!r}")
+            error.__cause__ = cause
     else:
         error = _error_of_kind(failure, began)
     error.add_note(_describe(failure, began, key))

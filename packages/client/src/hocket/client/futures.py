@@ -109,9 +109,9 @@ class Future(Struct, eq=False, weakref=True):
         return None if error is None else error.__traceback__
 
     def cancel(self) -> None:
-        """Ask that the task is not run, if it has not begun and nobody else wants it.
+        """Do without the result if it is not there yet; the status becomes ``"cancelled"``.
 
-        Returns at once; if the wish is granted, the status becomes ``"cancelled"``.
+        The task is not run if it has not begun and nobody else wants it.
         """
         self.session.cancel([self.record])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from hocket.client.batches import NO_OPTIONS, TaskBatch, TaskOptions, check_key
 from hocket.client.futures import Future
@@ -24,9 +24,6 @@ from hocket.protocol.serialize import (
 )
 
 __all__ = ["submit_graph"]
-
-#: A batch is sent when the pickles in it add up to this.
-_BATCH_NBYTES_MAX: Final = 4 * 1024 * 1024
 
 
 def submit_graph(
@@ -131,12 +128,14 @@ class _GraphSubmission:
         wanted_texts = {self._texts[key] for key in self._wanted}
         # Those of results that only later batches use, until these are handed over, as well.
         futures = dict(self._given)
+        batch_nbytes = self._submitter.batch_nbytes
         batch = _GrowingBatch()
         for position, key in enumerate(self._tasks):
-            batch.add(self._texts[key], position, *self._pickle(key))
+            function, payload, references, holds = self._pickle(key)
+            self._submitter.check_size(len(function.blob) + len(payload), function)
+            batch.add(self._texts[key], position, function, payload, references, holds)
             is_last = position == len(self._tasks) - 1
-            if is_last or len(batch.keys) == batch_tasks or batch.nbytes > _BATCH_NBYTES_MAX:
-                self._submitter.check_size(batch.nbytes, batch.functions[-1])
+            if is_last or len(batch.keys) == batch_tasks or batch.nbytes > batch_nbytes:
                 rows = [
                     row
                     for row, text in enumerate(batch.keys)

@@ -89,6 +89,8 @@ class ClientMachine:
         self._functions_known_max = functions_known_max
         #: Digests of what was submitted under a key that the user chose.
         self._specs: dict[str, bytes] = {}
+        #: Keys that news is passed over of, and how many confirmations are missing.
+        self._leaving: dict[str, int] = {}
         self._outbox: list[tuple[Struct, int]] = []
         self._fired: list[Watch | Request] = []
 
@@ -236,7 +238,7 @@ class ClientMachine:
         if self.closed is not None:
             raise self.closed
         state = self.states.get(key)
-        if state is not None:
+        if state is not None and state.status is not CANCELLED:
             state.references += 1
             return state
         state = self.states[key] = FutureState(key)
@@ -274,6 +276,7 @@ class ClientMachine:
     def release(self, states: Iterable[FutureState]) -> None:
         """Take note that for each of these, one future less exists."""
         released: list[str] = []
+        chosen: list[str] = []
         for state in states:
             state.references -= 1
             if state.references:
@@ -283,22 +286,37 @@ class ClientMachine:
             if self.states.get(key) is not state:
                 continue
             del self.states[key]
-            self._specs.pop(key, None)
-            if state.status is not CANCELLED:
+            if state.status is CANCELLED:
+                self._specs.pop(key, None)
+            elif self._specs.pop(key, None) is None:
                 released.append(key)
+            else:
+                # A key that the user chose is soon chosen again.
+                chosen.append(key)
         if released:
             self.post(ReleaseKeys(released))
+        self._leave(chosen)
 
     def cancel(self, states: Iterable[FutureState]) -> None:
-        """Ask that tasks are not computed, as far as they have not begun."""
-        pending = [state for state in states if state.status is PENDING]
-        if pending:
-            self.post(CancelTasks([state.key for state in pending]))
-        # At once, not when it is confirmed: the scheduler drops the wish in any case, and news of
-        # the value may be on its way here, or the key be submitted again before the answer comes.
-        for state in pending:
+        """Do without what is pending, and ask that it is not computed if it has not begun."""
+        keys: list[str] = []
+        # At once, not when it is confirmed: the scheduler drops the wish in any case.
+        for state in states:
             if state.status is PENDING:
+                keys.append(state.key)
                 self._settle(state, CANCELLED)
+        self._leave(keys)
+
+    def _leave(self, keys: list[str]) -> None:
+        """Drop the wish for keys, and pass over news of them until that is confirmed.
+
+        The key may be submitted again, with other content, before news of the old one is here.
+        """
+        if keys and self.closed is None:
+            self.post(CancelTasks(keys))
+            leaving = self._leaving
+            for key in keys:
+                leaving[key] = leaving.get(key, 0) + 1
 
     # ------------------------------------------------------------------ waiting
 
@@ -367,13 +385,15 @@ class ClientMachine:
         KeyError
             A client is not told this; the codec lets nothing of the kind through.
         """
-        self._handlers[type(message)](self, message)
+        if self.closed is None:
+            self._handlers[type(message)](self, message)
 
     def _on_stored(self, message: TasksStored) -> None:
         find = self.states.get
+        leaving = self._leaving
         for key, nbytes, value in zip(message.keys, message.nbytes, message.values, strict=True):
             state = find(key)
-            if state is None or state.status is CANCELLED:
+            if state is None or state.status is CANCELLED or (leaving and key in leaving):
                 continue
             state.nbytes = nbytes
             state.value = value
@@ -384,18 +404,29 @@ class ClientMachine:
 
     def _on_erred(self, message: TasksErred) -> None:
         for key, failure in zip(message.keys, message.failures, strict=True):
-            state = self.states.get(key)
-            if state is not None and state.status is not CANCELLED:
+            state = self._find_current(key)
+            if state is not None:
                 state.failure = failure
                 state.value = None
                 self._settle(state, FAILED)
 
     def _on_cancelled(self, message: TasksCancelled) -> None:
-        """Do nothing: the states are cancelled since they were asked to be."""
+        leaving = self._leaving
+        for key in message.keys:
+            missing = leaving.pop(key, 0) - 1
+            if missing > 0:
+                leaving[key] = missing
+
+    def _find_current(self, key: str) -> FutureState | None:
+        """Return the state that news of a key is about."""
+        state = self.states.get(key)
+        if state is None or state.status is CANCELLED or key in self._leaving:
+            return None
+        return state
 
     def _on_lost(self, message: KeysLost) -> None:
         for key in message.keys:
-            state = self.states.get(key)
+            state = self._find_current(key)
             if state is not None and state.status is STORED and state.value is None:
                 state.status = PENDING
 

@@ -25,8 +25,8 @@ from hocket.protocol.serialize.pickling import PLAIN
 
 __all__ = ["Submitter"]
 
-#: A batch is sent when the pickles in it add up to this.
-_BATCH_NBYTES_MAX: Final = 4 * 1024 * 1024
+#: A longer batch would make workers wait for the rest of it.
+_BATCH_NBYTES: Final = 4 * 1024 * 1024
 
 #: Classes whose size need not be looked at before they are pickled: looking costs as much.
 _QUICK: Final = PLAIN | {dict, frozenset, list, set, tuple}
@@ -55,7 +55,9 @@ class Submitter:
         self._inline_nbytes_max = settings.client.inline_argument_nbytes_max
         self._batch_tasks = settings.client.submit_batch_tasks
         # Encoded, a batch has keys and lengths besides.
-        self._batch_nbytes_max = settings.transport.frame_nbytes_max // 2
+        self._call_nbytes_max = settings.transport.frame_nbytes_max // 2
+        #: A batch is sent when the pickles in it add up to this.
+        self.batch_nbytes = min(_BATCH_NBYTES, self._call_nbytes_max // 2)
         self._token = self._session.machine.token
 
     def submit(
@@ -162,8 +164,8 @@ class Submitter:
                     references.append(keys)
                 payloads.append(payload)
                 nbytes += len(payload)
-                if nbytes > _BATCH_NBYTES_MAX:
-                    self.check_size(nbytes, calls.function)
+                if nbytes > self.batch_nbytes:
+                    self.check_size(len(payload), calls.function)
                     yield TaskBatch([calls.function], [], payloads, references or None), holds
                     start += len(payloads)
                     payloads, references, holds, nbytes = [], [], [], 0
@@ -281,10 +283,10 @@ class Submitter:
         LimitExceeded
             It does not.
         """
-        if nbytes > self._batch_nbytes_max:
+        if nbytes > self._call_nbytes_max:
             raise LimitExceeded(
                 what=f"the pickled call of {function.label!r}",
-                limit=self._batch_nbytes_max,
+                limit=self._call_nbytes_max,
                 asked=nbytes,
             )
 

@@ -83,8 +83,16 @@ class _Arrivals:
     """Futures of any clients, in the order in which they are done."""
 
     def __init__(self) -> None:
-        self._news = threading.Lock()
-        self._news.acquire()
+        news = threading.Lock()
+        news.acquire()
+
+        # No method: it must not keep the futures of somebody who has stopped to iterate.
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # it is told already
+                news.release()
+
+        self._news = news
+        self._wake = wake
         self._watches: dict[ClientSession, Watch] = {}
         self._pending: dict[int, list[Future]] = {}
         self._ready: list[Future] = []
@@ -136,10 +144,6 @@ class _Arrivals:
                 watch = self._watches[future.session]
                 if future.record.watches is None or watch not in future.record.watches:
                     self._ready += self._pending.pop(identity)
-
-    def _wake(self) -> None:
-        with contextlib.suppress(RuntimeError):  # it is told already
-            self._news.release()
 
     def _sort_in(self) -> None:
         """Take what the watches have heard of."""
@@ -267,9 +271,9 @@ class as_completed:  # noqa: N801 - the name that users of concurrent.futures an
 
     def _wait(self) -> None:
         if not self._arrivals.wait(self._left()):
-            raise TimeoutError(
-                f"{self._arrivals.count} futures are not done after {self._timeout_s} s"
-            )
+            count = self._arrivals.count
+            self.clear()
+            raise TimeoutError(f"{count} futures are not done after {self._timeout_s} s")
 
     def _take(self) -> Any:
         with self._lock:

@@ -33,7 +33,7 @@ leave out a field. ``__reduce__`` hands the fields over, so pickling keeps them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 __all__ = [
     "ConnectFailed",
@@ -60,6 +60,19 @@ __all__ = [
     "UserError",
     "WorkerDied",
 ]
+
+
+#: Keys of a path that a message shows at each end; ``path`` has them all.
+_SHOWN_COUNT: Final = 10
+
+
+def _chain(path: Sequence[object]) -> str:
+    """Return keys with arrows between them; of a long path the middle is left out."""
+    shown = [repr(key) for key in path]
+    if len(shown) > 2 * _SHOWN_COUNT:
+        left_out = f"({len(shown) - 2 * _SHOWN_COUNT:,} more)"
+        shown = [*shown[:_SHOWN_COUNT], left_out, *shown[-_SHOWN_COUNT:]]
+    return " -> ".join(shown)
 
 
 def _rebuild(cls: type[HocketError], fields: dict[str, Any]) -> HocketError:
@@ -143,8 +156,8 @@ class WorkerDied(UserError):
     def describe(self) -> str:
         causes = "; ".join(self.causes)
         return (
-            f"task {self.key!r} was running on {len(self.causes)} worker(s) when they died ({causes});"
-            " it may use too much memory or crash its process"
+            f"task {self.key!r} was running on each of {len(self.causes)} workers as they died"
+            f" ({causes}); it may use too much memory or end its process"
         )
 
 
@@ -204,8 +217,7 @@ class GraphCycle(GraphError):
         super().__init__(path=list(path))
 
     def describe(self) -> str:
-        ring = " -> ".join(repr(key) for key in self.path)
-        return f"the graph has a cycle, which no order can compute: {ring}"
+        return f"the graph has a cycle, which no order can compute: {_chain(self.path)}"
 
 
 class UnknownKey(GraphError, KeyError):
@@ -220,8 +232,9 @@ class UnknownKey(GraphError, KeyError):
     def describe(self) -> str:
         if not self.wanted_by:
             return f"nothing defines the key {self.key!r}"
-        path = " -> ".join(repr(key) for key in self.wanted_by)
-        return f"nothing defines the key {self.key!r}, which is needed by {path}"
+        return (
+            f"nothing defines the key {self.key!r}, which is needed by {_chain(self.wanted_by)}"
+        )
 
     def __str__(self) -> str:
         # KeyError would show the repr of the message.

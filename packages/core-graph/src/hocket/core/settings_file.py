@@ -5,6 +5,7 @@ These are the only functions of `hocket.core` that look outside the process.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Mapping
@@ -98,9 +99,9 @@ def _read(path: Path, name: str, source: str, nbytes_max: int, *, private: bool 
 
 
 def _decode(content: bytes, file_name: str) -> str:
-    try:
+    with contextlib.suppress(UnicodeDecodeError):
         return content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise SettingsError(
-            name="(all)", value=Words("read"), allowed="it is not UTF-8 text", source=file_name
-        ) from None
+    # Out here it has no context: the decoder's error holds the whole file, secrets and all.
+    raise SettingsError(
+        name="(all)", value=Words("read"), allowed="it is not UTF-8 text", source=file_name
+    )

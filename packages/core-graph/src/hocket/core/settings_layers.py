@@ -145,6 +145,7 @@ def _from_file(text: str, kinds: Kinds, file_name: str) -> Iterator[_Given]:
         raise SettingsError(name="(all)", value=Words("read"), allowed=allowed, source=file_name)
 
     loader = None
+    fault = None
     try:
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
@@ -162,10 +163,13 @@ def _from_file(text: str, kinds: Kinds, file_name: str) -> Iterator[_Given]:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         if isinstance(error, SettingsError):
             raise
-        raise _not_yaml(error, file_name) from None
+        fault = _not_yaml(error, file_name)
     finally:
         if loader is not None:
             loader.dispose()
+    if fault is not None:
+        # Out here it has no context: the reader's error quotes the file, and a pickle may carry it.
+        raise fault
 
 
 def _not_yaml(error: Exception, file_name: str) -> SettingsError:

@@ -52,10 +52,7 @@ def key_text(key: Key) -> str:
     kind = type(key)
     if kind is str:
         return key  # type: ignore[return-value]
-    if kind is tuple:
-        for part in key:  # type: ignore[union-attr]
-            if type(part) not in _EXACT:
-                return _literal(key, key, 0)
+    if kind is tuple and _EXACT.issuperset(map(type, key)):  # type: ignore[arg-type]
         return repr(key)
     if isinstance(key, str):
         return str.__str__(key)
@@ -72,7 +69,8 @@ def check_key(key: object) -> None:
     InvalidGraph
         The key is not a str, bytes, number or tuple of these.
     """
-    key_text(key)  # type: ignore[arg-type]
+    if type(key) is not tuple or not _EXACT.issuperset(map(type, key)):
+        key_text(key)  # type: ignore[arg-type]
 
 
 def flat_keys(keys: Keys) -> Iterator[Key]:

@@ -233,9 +233,10 @@ def references(values: Iterable[object]) -> tuple[Key, ...]:
     open_containers: list[Iterator[object]] = [iter(values)]
     while open_containers:
         for value in open_containers[-1]:
-            if type(value) in _SCALARS:
+            kind = type(value)
+            if kind in _SCALARS:
                 continue
-            keys = _direct_references(value)
+            keys = (value.key,) if kind is Ref else _direct_references(value)  # type: ignore[attr-defined]
             if keys is not None:
                 if len(open_containers) > NESTING_DEPTH_MAX and keys:
                     raise LimitExceeded(

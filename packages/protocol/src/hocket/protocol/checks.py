@@ -98,12 +98,13 @@ def _equal(*fields: str) -> _Test:
     columns = attrgetter(*fields)
 
     def test(message: Any) -> None:
-        if len(set(map(len, columns(message)))) != 1:
-            first = len(getattr(message, fields[0]))
-            for field in fields:
-                if len(getattr(message, field)) != first:
-                    what = f"it has {len(getattr(message, field))} rows, {fields[0]} has {first}"
-                    raise _misfit(message, field, what)
+        lengths = list(map(len, columns(message)))
+        first = lengths[0]
+        if lengths.count(first) != len(lengths):
+            field, length = next(
+                each for each in zip(fields, lengths, strict=True) if each[1] != first
+            )
+            raise _misfit(message, field, f"it has {length} rows, {fields[0]} has {first}")
 
     return test
 
@@ -205,6 +206,16 @@ def _amounts(*fields: str) -> _Test:
             # A sum of numbers one of which is not finite is not finite.
             if column and not (isfinite(sum(column)) and min(column) >= 0):
                 raise _misfit(message, field, "an amount is negative or not finite")
+
+    return test
+
+
+def _finite(field: str) -> _Test:
+    """Test that no number in this column is infinite or no number."""
+
+    def test(message: Any) -> None:
+        if not isfinite(sum(getattr(message, field))):
+            raise _misfit(message, field, "a number is not finite")
 
     return test
 
@@ -412,13 +423,15 @@ _TESTS: Final[dict[type[Struct], tuple[_Test, ...]]] = {
         _equal_or_empty("keys", "values"),
         _keys("keys"),
         _counts("attempts", "nbytes"),
-        _amounts("starts", "durations"),
+        _finite("starts"),
+        _amounts("durations"),
     ),
     TasksFailed: (
         _equal("keys", "attempts", "starts", "durations", "failures"),
         _keys("keys"),
         _counts("attempts"),
-        _amounts("starts", "durations"),
+        _finite("starts"),
+        _amounts("durations"),
         _failures,
     ),
     TasksReturned: _KEYS_AND_ATTEMPTS,

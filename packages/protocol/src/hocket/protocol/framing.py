@@ -140,7 +140,7 @@ class FrameReader:
         The longest payload that a frame may have.
     """
 
-    __slots__ = ("_body", "_frame_nbytes_max", "_header", "_partial")
+    __slots__ = ("_body", "_fault", "_frame_nbytes_max", "_header", "_partial")
 
     def __init__(self, frame_nbytes_max: int) -> None:
         self._frame_nbytes_max = frame_nbytes_max
@@ -149,6 +149,19 @@ class FrameReader:
         #: The header of the frame that is being received, and what there is of its payload.
         self._header: Header | None = None
         self._body = bytearray()
+        #: Why nothing more can be understood; None if it can.
+        self._fault: RemoteProtocolError | LimitExceeded | None = None
+
+    def raise_fault(self) -> None:
+        """Raise the error for what came after the frames that `feed` has returned, if any.
+
+        Raises
+        ------
+        RemoteProtocolError, LimitExceeded
+            As for `feed`.
+        """
+        if self._fault is not None:
+            raise self._fault
 
     @property
     def mid_frame(self) -> bool:
@@ -158,6 +171,9 @@ class FrameReader:
     def feed(self, data: bytes | bytearray | memoryview) -> list[Frame]:
         """Take the next bytes; return the frames that they complete, in order.
 
+        Whole frames before a fault are returned, and the fault is raised by the next call, or by
+        `raise_fault`. So what is delivered does not depend on how the bytes were split.
+
         Raises
         ------
         RemoteProtocolError
@@ -165,6 +181,7 @@ class FrameReader:
         LimitExceeded
             A frame is announced that is longer than allowed. The reader is of no use after either.
         """
+        self.raise_fault()
         frames: list[Frame] = []
         position = 0
         size = len(data)
@@ -182,7 +199,13 @@ class FrameReader:
             self._partial = b""
             size = len(data)
         while size - position >= HEADER_NBYTES:
-            header = parse_header(data, position, self._frame_nbytes_max)
+            try:
+                header = parse_header(data, position, self._frame_nbytes_max)
+            except (RemoteProtocolError, LimitExceeded) as error:
+                self._fault = error
+                if frames:
+                    return frames
+                raise
             kind, flags, sequence, acknowledged, length = header
             position += HEADER_NBYTES
             end = position + length

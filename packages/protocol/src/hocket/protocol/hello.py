@@ -47,8 +47,6 @@ class Refusal(IntEnum):
     UNKNOWN_SESSION = 1
     #: Another peer's session, a role that has nothing to say here, or numbers that cannot be.
     UNFIT = 2
-    #: The listener is closing.
-    CLOSING = 3
 
 
 class Hello(Struct, frozen=True, array_like=True):

@@ -366,7 +366,7 @@ class SchedulerMachine:
                 causes = tables.deaths.setdefault(task.key, [])
                 causes.append(f"{worker.name}: {reason}")
                 if len(causes) >= tables.limits.allowed_failures_count:
-                    text = f"{task.key!r} was running on workers that died: {'; '.join(causes)}"
+                    text = "\n".join(causes)
                     to_failed(tables, task, Failure(FailureKind.WORKER_DIED, task.key, text))
                     continue
             requeue(tables, task)

@@ -59,8 +59,8 @@ def collect(
     timeout_s
         Seconds to wait; None waits for ever.
     first_failure
-        Whether the first failure ends the waiting; then only its `Raised` need be right, and what
-        was not waited for is `Raised` too.
+        Whether the first failure ends the waiting; there is then a `Raised` in its place, and None
+        in the places of those that were not there yet.
 
     Raises
     ------
@@ -78,8 +78,8 @@ def collect(
         if not session.wait(waited_for, left(), first_failure=first_failure):
             raise TimeoutError(_describe_late(waited_for, timeout_s))
         rows = _take_inline(session, states, values, rows)
-        if first_failure and any(type(values[row]) is Raised for row in range(len(values))):
-            break
+        if first_failure and any(type(value) is Raised for value in values):
+            return [None if value is _MISSING else value for value in values]
         if not rows:
             return values
         _fetch_round(session, states, values, rows, failed_at, left())

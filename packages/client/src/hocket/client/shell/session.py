@@ -294,10 +294,13 @@ class ClientSession:
         self._unwatch(states, watch)
 
     def cancel(self, states: Iterable[FutureState]) -> None:
-        """Ask that tasks are not run."""
+        """Do without what is pending, and ask that it is not run."""
         with self.lock:
             self.begin().cancel(states)
-        self.send()
+            closed = self.machine.closed is not None
+        self.wake_fired()
+        if not closed:
+            self.send()
 
     def want(self, key: str) -> FutureState:
         """Return the state of a key that is there already, counted for one more future.

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import pickle
-import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
 import cloudpickle
-from tblib import pickling_support
 
-from hocket.core.errors import SerializationError, TaskFailed
-from hocket.graph.executors.tracebacks import without_engine_frames
+from hocket.core.errors import SerializationError
+from hocket.graph.executors.exceptions import pack_error
 from hocket.graph.executors.wire import receive, send
 from hocket.graph.keys import Key, key_text
 from hocket.graph.task import call
@@ -43,7 +41,7 @@ def _serve_one(connection: Connection, functions: dict[int, Callable[..., Any]])
     try:
         failed, blob = False, _result(key, function_id, input_keys, blobs, functions)
     except BaseException as error:  # noqa: BLE001 - the caller's process raises it
-        failed, blob = True, _pickled_error(key, error)
+        failed, blob = True, pack_error(key, error)
     try:
         send(connection, failed, [blob])
     except OSError:
@@ -92,19 +90,3 @@ def _loaded(what: str, blob: bytes | None) -> Any:
         raise SerializationError(
             what=what, type_name="unknown", reason=f"{type(error).__name__}: {error}"
         ) from error
-
-
-def _pickled_error(key: str, error: BaseException) -> bytes:
-    """Pickle an exception with its traceback; make a `TaskFailed` of one that cannot be pickled."""
-    error = error.with_traceback(without_engine_frames(error.__traceback__))
-    try:
-        pickling_support.install(error)
-        blob: bytes = cloudpickle.dumps(error)
-        if type(pickle.loads(blob)) is type(error):
-            return blob
-        problem = "it does not survive pickling"
-    except Exception as refusal:  # noqa: BLE001 - any code may run when pickling
-        problem = f"{type(refusal).__name__}: {refusal}"
-    story = "".join(traceback.format_exception(error)).strip()
-    cause = f"its exception could not be sent ({problem}); it was:\n{story}"
-    return pickle.dumps(TaskFailed(key=key, cause=cause))

@@ -33,7 +33,8 @@ from typing import Any, Self
 
 import cloudpickle
 
-from hocket.core.errors import SerializationError, TaskFailed, WorkerDied
+from hocket.core.errors import SerializationError, WorkerDied
+from hocket.graph.executors.exceptions import unpack_error
 from hocket.graph.executors.progress import Progress
 from hocket.graph.executors.wire import receive, send
 from hocket.graph.graph import Graph
@@ -203,13 +204,7 @@ class _Child:
         assert blob is not None
         if not failed:
             return blob
-        try:
-            error = pickle.loads(blob)
-        except Exception as problem:
-            raise TaskFailed(
-                key=key_text(self.key), cause=f"its exception cannot be unpickled: {problem}"
-            ) from problem
-        raise error
+        raise unpack_error(key_text(self.key), blob)
 
     def _death(self) -> WorkerDied:
         try:
@@ -236,7 +231,7 @@ class _Crew:
         self._workers_count = workers
         self._children: list[_Child] = []
         self._idle: list[_Child] = []
-        self.busy: dict[Connection, _Child] = {}
+        self.busy: dict[object, _Child] = {}
 
     @property
     def has_room(self) -> bool:
@@ -258,11 +253,10 @@ class _Crew:
     def finished(self) -> list[tuple[int, bytes]]:
         """Wait for results and return them with the numbers of their tasks."""
         results = []
-        for connection in wait(list(self.busy)):
-            child = self.busy[connection]  # type: ignore[index]
-            results.append((child.number, child.result()))
-            del self.busy[child.connection]
+        for connection in wait([child.connection for child in self.busy.values()]):
+            child = self.busy.pop(connection)
             self._idle.append(child)
+            results.append((child.number, child.result()))
         return results
 
     def __enter__(self) -> Self:

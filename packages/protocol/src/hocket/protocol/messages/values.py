@@ -16,7 +16,7 @@ class FailureKind(IntEnum):
     RAISED = 1
     #: Arguments, function, result or exception could not be (un)pickled.
     SERIALIZATION = 2
-    #: The task ran on workers that died, once too often.
+    #: The task ran on workers that died, once too often; ``text`` has a cause a line.
     WORKER_DIED = 3
     #: An input of the task failed; ``key`` names the task where it began.
     INPUT_FAILED = 4

@@ -181,7 +181,7 @@ class Worker:
         self._channel.close(reason)
         ended = await asyncio.to_thread(self._executor.close, timeout_s)
         if not ended:
-            _logger.warning("worker %r was closed while tasks of it were running", self.name)
+            _logger.info("worker %r was closed while tasks of it were running", self.name)
         await self._channel.wait_closed()
         await self._release()
 
