@@ -94,8 +94,10 @@ def main() -> None:
             cpu_lines.append(f"| {workload} | " + " | ".join(cells) + " |")
     table = "\n".join(
         [
-            f"{WORKERS} workers of one thread, {os.cpu_count()} cores, Python"
-            f" {platform.python_version()}; medians of {options.rounds} rounds, engines in turn.",
+            (
+                f"{WORKERS} workers of one thread, {os.cpu_count()} cores, Python"
+                f" {platform.python_version()}; medians of {options.rounds} rounds, engines in turn."
+            ),
             "",
             *lines,
             "",

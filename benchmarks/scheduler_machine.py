@@ -1,4 +1,4 @@
-"""How much CPU do the scheduler's decisions cost per task, without sockets?
+"""How much CPU the scheduler's decisions cost per task, without sockets.
 
 ``python benchmarks/scheduler_machine.py [TASKS]``: independent empty tasks through the real machine
 with workers that answer at once.

@@ -111,6 +111,8 @@ def bench(arguments: list[str]) -> None:
         there = ", ".join(path.stem for path in sorted(file.parent.glob("*.py")))
         raise Failure(f"there is no benchmark {name!r}; there are {there}", code=2)
     environment.setup()
+    if name == "engines":
+        environment.peers()
     environment.run_python(str(file.relative_to(ROOT)), *arguments[named:])
 
 

@@ -18,6 +18,10 @@ VENV = ROOT / ".venv"
 SCRIPTS = VENV / ("Scripts" if sys.platform == "win32" else "bin")
 PYTHON = SCRIPTS / ("python.exe" if sys.platform == "win32" else "python")
 
+#: What hocket is compared with lives apart, so that neither sees the other's dependencies.
+PEERS_VENV = ROOT / ".venvs" / "peers"
+PEERS_REQUIREMENTS = ROOT / "benchmarks" / "peers-requirements.txt"
+
 #: Says which state of the pyproject files .venv was made from.
 STAMP = VENV / "hocket-setup-stamp"
 
@@ -58,6 +62,24 @@ def setup(*, extra: Sequence[Path] = (), use_uv: bool = True) -> None:
     kept = known if wanted[0] in known else []
     STAMP.write_text("\n".join(dict.fromkeys([*kept, *wanted])), encoding="utf-8")
     print(f"setup: done in {time.monotonic() - began:.1f} s", flush=True)
+
+
+def peers() -> None:
+    """Make the environment of the engines that the benchmarks compare with, if it is not there."""
+    stamp = PEERS_VENV / "hocket-setup-stamp"
+    wanted = _digest([PEERS_REQUIREMENTS])
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    print(f"bench: installing the peers into {PEERS_VENV.relative_to(ROOT)}", flush=True)
+    python = PEERS_VENV / PYTHON.relative_to(VENV)
+    if not python.exists():
+        run([sys.executable, "-m", "venv", PEERS_VENV])
+    uv = find_uv()
+    installer = (
+        [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
+    )
+    run([*installer, "--quiet", "--requirement", PEERS_REQUIREMENTS])
+    stamp.write_text(wanted, encoding="utf-8")
 
 
 def run_python(*arguments: str) -> None:
@@ -114,8 +136,8 @@ def _make_venv(*, use_uv: bool) -> None:
 
 
 def _works(python: Path) -> bool:
-    """Tell whether an interpreter runs and is recent enough: the one it links to may be gone."""
-    code = "import sys; sys.exit(sys.version_info < (3, 11))"
+    """Tell whether an interpreter runs and is of our version: the one it links to may be gone."""
+    code = f"import sys; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"
     try:
         tried = subprocess.run([python, "-c", code], check=False, capture_output=True)
     except OSError:

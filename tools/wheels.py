@@ -156,6 +156,8 @@ def _make_room(package: Package, wheels: dict[str, Path], room: Path) -> Path:
             room / "tests",
             ignore=shutil.ignore_patterns("__pycache__", ".hypothesis"),
         )
+    # A package's folder without its source; the configuration is the workspace's.
+    shutil.copy(package.folder / "README.md", room)
     shutil.copy(ROOT / "pyproject.toml", room)
     return python
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import operator
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
+
 from hocket.client import Client
 from hocket.core.errors import ConnectFailed, HandshakeRefused, WorkerDied
 from hocket.deploy import LocalCluster
 
 
 def slow_neg(x: int) -> int:
-    import time
-
     time.sleep(0.01)
     return -x
 
@@ -130,8 +131,6 @@ def wait_until_gone(pid: int) -> None:
     except ProcessLookupError:
         return
     try:
-        import select
-
         poller = select.poll()
         poller.register(fd, select.POLLIN)
         assert poller.poll(15_000), f"process {pid} is still there"

@@ -6,10 +6,13 @@ import operator
 import os
 import sys
 import threading
+import time
 import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
+
 from hocket.client import Client, as_completed, wait
 from hocket.core.errors import DuplicateKey, SerializationError, TaskCancelled, TaskFailed
 from hocket.graph import Graph, Ref, Task
@@ -138,28 +141,25 @@ def test_a_task_cannot_end_the_program_that_asks_for_its_result(client: Client) 
 
 
 def test_retries(client: Client, tmp_path: Any) -> None:
-    def flaky(path: str) -> int:
-        with open(path, "a") as file:
+    def flaky(path: Path) -> int:
+        with path.open("a") as file:
             file.write("x")
-        if os.path.getsize(path) < 3:
+        if path.stat().st_size < 3:
             raise OSError("not yet")
         return 3
 
-    future = client.submit(flaky, str(tmp_path / "count"), retries=5)
+    future = client.submit(flaky, tmp_path / "count", retries=5)
     assert future.result(timeout=10) == 3
 
 
 def test_cancel_what_has_not_begun(client: Client, tmp_path: Any) -> None:
     gate = tmp_path / "gate"
 
-    def hold(path: str, _number: int) -> None:
-        import os
-        import time
-
-        while not os.path.exists(path):
+    def hold(path: Path, _number: int) -> None:
+        while not path.exists():
             time.sleep(0.005)
 
-    blockers = [client.submit(hold, str(gate), one) for one in range(2)]
+    blockers = [client.submit(hold, gate, one) for one in range(2)]
     victims = client.map(operator.neg, range(50), priority=-1)
     client.cancel(victims)
     for one in victims:
@@ -222,7 +222,7 @@ def test_run_everywhere(client: Client) -> None:
 
 
 def test_workers_by_name(client: Client) -> None:
-    address = sorted(client.scheduler_info()["workers"])[0]
+    address = min(client.scheduler_info()["workers"])
     futures = [client.submit(os.getpid, workers=[address], key=f"pid-{n}") for n in range(4)]
     assert len(set(client.gather(futures))) == 1
 

@@ -218,6 +218,13 @@ def test_an_environment_whose_python_is_gone_is_made_anew(workshop, monkeypatch)
     assert [sys.executable, "-m", "venv", root / ".venv"] in installed
 
 
+def test_an_environment_of_another_python_is_made_anew(workshop, monkeypatch):
+    root, _ = workshop
+    assert environment._works(root / ".venv/python")
+    monkeypatch.setattr(environment.sys, "version_info", (3, 99, 0))
+    assert not environment._works(root / ".venv/python")
+
+
 @pytest.mark.parametrize("module", ["venv", "ensurepip"])
 def test_a_python_that_cannot_make_environments_is_told_how_to(workshop, monkeypatch, module):
     root, _ = workshop

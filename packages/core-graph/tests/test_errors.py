@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+
 from hocket.core import errors
 from hocket.core.errors import GraphCycle, HocketError, UnknownKey
 

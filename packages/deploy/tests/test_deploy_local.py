@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from hocket.client import Client
 from hocket.core.errors import ConnectFailed, SettingsError, UserError
 from hocket.deploy import LocalCluster
@@ -64,13 +65,13 @@ def test_scaling(processes: bool) -> None:
 
 
 def test_a_killed_worker_is_replaced() -> None:
-    with LocalCluster(1, 1, settings={"session.local_grace_s": 0.1}) as cluster:
-        with Client(cluster) as client:
-            (pid,) = cluster.worker_pids.values()
-            assert set(client.run(os.getpid).values()) == {pid}
-            os.kill(pid, signal.SIGKILL)
-            assert until_gone(pid)
-            assert client.submit(abs, -1, workers=["worker-1"]).result(timeout=30) == 1
+    settings = {"session.local_grace_s": 0.1}
+    with LocalCluster(1, 1, settings=settings) as cluster, Client(cluster) as client:
+        (pid,) = cluster.worker_pids.values()
+        assert set(client.run(os.getpid).values()) == {pid}
+        os.kill(pid, signal.SIGKILL)
+        assert until_gone(pid)
+        assert client.submit(abs, -1, workers=["worker-1"]).result(timeout=30) == 1
 
 
 def test_a_killed_fork_server_takes_all_with_it() -> None:

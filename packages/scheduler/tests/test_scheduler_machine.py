@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+
 from hocket.core.errors import InvariantBroken
 from hocket.protocol.messages import (
     AbandonTasks,

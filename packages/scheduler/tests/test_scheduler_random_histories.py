@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
 from hocket.protocol.messages import (
     AbandonTasks,
     CancelTasks,
@@ -32,9 +36,6 @@ from hocket.protocol.messages import (
 from hocket.scheduler import Limits, SchedulerMachine
 from hocket.scheduler.invariants import check
 from hocket.scheduler.transitions import watch
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 
 class ModelWorker:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+
 from hocket.core.errors import SettingsError
 from hocket.core.settings import Settings
 from hocket.protocol.messages import (

@@ -12,11 +12,18 @@ import pytest
 from hocket.core.settings import Settings
 from hocket.protocol.framing import Frame, FrameReader
 from hocket.protocol.hello import Hello, Welcome
-from hocket.protocol.messages import WaitForWorkers, WorkersReady
+from hocket.protocol.messages import (
+    DataReply,
+    DataStored,
+    FetchData,
+    PutData,
+    WaitForWorkers,
+    WorkersReady,
+)
 from hocket.protocol.opening import OpeningConnector
 from hocket.protocol.roles import Role
 from hocket.protocol.versions import OUR_VERSIONS
-from hocket.transport import Channel, Listener, connect, listen
+from hocket.transport import Channel, DataPool, Listener, connect, listen, serve_data
 
 #: Nothing here waits for a time to pass; this only ends a test that hangs.
 TIMEOUT_S = 30.0
@@ -148,6 +155,73 @@ def new_hello(**changes: Any) -> Hello:
     return Hello(**(fields | changes))
 
 
+class Store:
+    """Values in memory, given and taken as a worker does it."""
+
+    def __init__(self, values: dict[str, list[object]] | None = None) -> None:
+        self.values = values or {}
+        self.requests: list[object] = []
+        self.error: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def answer(self, message, buffers):
+        self.requests.append(message)
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        if isinstance(message, PutData):
+            rest = list(buffers)
+            for key, sizes in zip(message.keys, message.sizes, strict=True):
+                self.values[key] = [bytes(rest.pop(0)) for _ in sizes]
+            return DataStored([sum(sizes) for sizes in message.sizes]), []
+        found = [self.values.get(key) for key in message.keys]
+        reply = DataReply(
+            sizes=[
+                None if value is None else [memoryview(each).nbytes for each in value]
+                for value in found
+            ],
+            attempts=[-1 if value is None else 1 for value in found],
+            errors=["gone" if value is None else "" for value in found],
+        )
+        return reply, [each for value in found if value is not None for each in value]
+
+
+class DataPlane:
+    """A data server with a store and a pool that asks it."""
+
+    def __init__(self, address, values, secret, settings):
+        self._address = address
+        self.store = Store(values)
+        self._secret = secret
+        self._settings = settings
+
+    async def __aenter__(self):
+        self.server = await serve_data(
+            self._address,
+            secret="s",
+            settings=self._settings,
+            handler=self.store.answer,
+        )
+        self.pool = DataPool(self._secret, self._settings)
+        return self
+
+    async def __aexit__(self, *error):
+        self.pool.close()
+        await self.server.close()
+
+    async def fetch(self, *keys):
+        return await self.pool.request(self.server.address, FetchData(list(keys)))
+
+    async def put(self, *values):
+        message = PutData(
+            [f"k{number}" for number in range(len(values))],
+            [[memoryview(each).nbytes for each in value] for value in values],
+        )
+        buffers = [each for value in values for each in value]
+        return await self.pool.request(self.server.address, message, buffers)
+
+
 class Bench:
     """What a test gets: makes houses and peers, and closes them."""
 
@@ -206,6 +280,13 @@ class Bench:
         self._stack.push_async_callback(house.close)
         return house
 
+    def data_plane(self, scheme="tcp", values=None, *, secret="s", **settings: Any) -> DataPlane:
+        """Return a data server with these values and a pool, to be entered."""
+        return DataPlane(self.address(scheme), values, secret, self.settings(**settings))
+
+    def store(self, values=None) -> Store:
+        return Store(values)
+
     async def raw(self, address: str, *, secret=None, **hello: Any) -> RawPeer:
         """Return a raw connection to a tcp address, opened if there is a secret."""
         host, _, port = address.removeprefix("tcp://").rpartition(":")
@@ -214,6 +295,13 @@ class Bench:
         if secret is not None:
             await peer.open(secret, new_hello(**hello))
         return peer
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Let the loop turn until something has come about that tells nobody."""
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0)
 
     async def works(self, house: House) -> None:
         """Show that a house still lets others in and answers."""
@@ -254,5 +342,5 @@ def warnings_logged(caplog):
             and not record.getMessage().startswith("Executing")
         ]
 
-    caplog.set_level("INFO", "hocket.transport")
+    caplog.set_level("WARNING", "hocket.transport")
     return logged

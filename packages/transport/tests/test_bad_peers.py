@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hocket.core.errors import ConnectFailed, HandshakeRefused
+from hocket.core.settings import Settings
 from hocket.protocol import handshake
+from hocket.protocol.codec import decoder_for
 from hocket.protocol.framing import FrameKind, encode_header
 from hocket.protocol.messages import ReleaseKeys, SubmitTasks
+from hocket.protocol.roles import Role
+from hocket.protocol.versions import OUR_VERSIONS
+from hocket.transport import Channel, PeerInfo
 from hocket.transport import listener as listener_module
 
 HTTP = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -122,8 +130,7 @@ def test_too_many_strangers_are_turned_away_with_one_line(with_bench, warnings_l
             peer = await bench.raw(house.address)
             peer.send(b"HOCK")
             waiting.append(peer)
-        while len(house.listener._openings) < 3:
-            await asyncio.sleep(0)
+        await bench.until(lambda: len(house.listener._openings) == 3)
         for _ in range(5):
             turned_away = await bench.raw(house.address)
             assert await turned_away.read_to_end() == b""
@@ -244,3 +251,82 @@ def test_a_process_of_another_version_is_refused_with_both_versions(
         assert "speaks version 2 of the protocol and we speak 1" in line
 
     with_bench(test)
+
+
+class Sink(asyncio.Transport):
+    """A transport that only notes what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+        self.closing = False
+
+    def write(self, data):
+        self.written += data
+
+    def write_eof(self):
+        self.closing = True
+
+    def abort(self):
+        self.closing = True
+
+    def close(self):
+        self.closing = True
+
+    def is_closing(self):
+        return self.closing
+
+    def is_reading(self):
+        return True
+
+    def set_protocol(self, protocol):
+        self.protocol = protocol
+
+    def set_write_buffer_limits(self, high=None, low=None):
+        pass
+
+
+class NoKeeper:
+    finished = 0
+
+    def channel_interrupted(self, channel):
+        raise AssertionError
+
+    def channel_finished(self, channel):
+        self.finished += 1
+
+
+@settings(max_examples=200)
+@given(st.integers(1, 6), st.data())
+def test_whatever_comes_nothing_is_raised_and_what_was_right_is_delivered(count, data):
+    frames = [message_frame(FITTING, sequence) for sequence in range(1, count + 1)]
+    stream = bytearray(b"".join(frames))
+    damaged = data.draw(st.integers(0, len(stream) - 1), "place of the damage")
+    stream[damaged : damaged + 1] = data.draw(st.binary(max_size=40), "damage")
+    cut = data.draw(st.integers(0, len(stream)), "cut")
+
+    async def main():
+        delivered, closed, keeper = [], [], NoKeeper()
+        channel = Channel(
+            PeerInfo(Role.CLIENT, "c", b"r" * 16, "tcp://c:1", OUR_VERSIONS),
+            same_host=True,
+            decoder=decoder_for(Role.CLIENT, Role.SCHEDULER),
+            settings=Settings(),
+            keeper=keeper,
+        )
+        channel.on_messages = lambda channel, messages: delivered.extend(messages)
+        channel.on_closed = lambda channel, reason, clean: closed.append(clean)
+        transport = Sink()
+        channel.attach(transport, 0)
+        for piece in (stream[:cut], stream[cut:]):
+            transport.protocol.data_received(bytes(piece))
+        whole = damaged // len(frames[0])
+        assert delivered[:whole] == [ReleaseKeys(["k"])] * whole
+        assert channel.closed == transport.closing == (keeper.finished == 1) == (len(closed) == 1)
+        channel.close()
+
+    logging.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        logging.disable(logging.NOTSET)

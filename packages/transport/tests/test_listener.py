@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import stat
 from pathlib import Path
@@ -104,16 +103,16 @@ def test_a_taken_name_is_an_error(with_bench, open_any):
 @both
 def test_a_unix_socket_is_for_its_owner_and_goes_with_its_listener(with_bench, tmp_path, open_any):
     async def test(bench):
-        path = tmp_path / "s"
         listener = await open_any(bench, f"unix://{path}")
         assert stat.S_ISSOCK(path.stat().st_mode)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         with pytest.raises(OSError, match="in use"):
             await open_any(bench, f"unix://{path}")
         await listener.close()
-        assert not path.exists()
 
+    path = tmp_path / "s"
     with_bench(test)
+    assert not path.exists()
 
 
 @both
@@ -131,13 +130,13 @@ def test_a_unix_socket_that_a_dead_process_left_is_replaced(with_bench, tmp_path
 @both
 def test_a_file_that_is_no_socket_is_left_alone(with_bench, tmp_path, open_any):
     async def test(bench):
-        path: Path = tmp_path / "precious"
-        path.write_text("data")
         with pytest.raises(OSError, match="in use"):
             await open_any(bench, f"unix://{path}")
-        assert path.read_text() == "data"
 
+    path: Path = tmp_path / "precious"
+    path.write_text("data")
     with_bench(test)
+    assert path.read_text() == "data"
 
 
 def test_closing_while_somebody_is_in_the_handshake(with_bench, warnings_logged):
@@ -145,8 +144,7 @@ def test_closing_while_somebody_is_in_the_handshake(with_bench, warnings_logged)
         house = await bench.house()
         peer = await bench.raw(house.address)
         peer.send(b"HOCK")
-        while not house.listener._openings:
-            await asyncio.sleep(0)
+        await bench.until(lambda: house.listener._openings)
         await house.listener.close()
         assert await peer.read_to_end() == b""
         assert warnings_logged() == []

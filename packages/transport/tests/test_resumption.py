@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import sys
 
 import pytest
 
@@ -356,5 +357,126 @@ def test_an_error_in_on_interrupted_does_not_keep_the_session_from_coming_back(
         cut(channel)
         await recorder.until(lambda notes: notes.resumptions)
         assert len(warnings_logged()) == 1
+
+    with_bench(test)
+
+
+CHILD = """
+import asyncio, sys
+from hocket.core.settings import Settings
+from hocket.protocol.messages import ReleaseKeys
+from hocket.protocol.roles import Role
+from hocket.transport import connect
+
+async def main():
+    nothing = lambda *args: None
+    channel = await connect(sys.argv[1], role=Role.CLIENT, name="doomed", secret="s",
+        settings=Settings(), on_messages=nothing, on_closed=nothing)
+    channel.send([ReleaseKeys(["alive"])])
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "unix"])
+def test_the_death_of_a_process_on_this_host_is_noticed(with_bench, scheme):
+    async def test(bench):
+        house = await bench.house(scheme, session__local_grace_s=0.05, session__grace_s=1000)
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD, house.address)
+        await house.recorder.until(lambda notes: notes.messages)
+        child.kill()
+        await house.recorder.until(lambda notes: notes.closed)
+        ((reason, clean),) = house.recorder.closed
+        assert not clean
+        assert "did not come back in 0.05 s" in reason
+        await child.wait()
+
+    with_bench(test)
+
+
+def test_a_listener_that_claims_to_have_what_was_never_sent(with_bench):
+    async def test(bench):
+        house = await bench.house(session__local_grace_s=20)
+        channel, recorder = await house.connect()
+        house.channels[0]._session.seen = 99
+        cut(channel)
+        await recorder.until(lambda notes: notes.closed)
+        ((reason, clean),) = recorder.closed
+        assert not clean
+        assert "resumes after frame 99" in reason
+
+    with_bench(test)
+
+
+def test_an_error_of_ours_while_a_session_is_resumed_ends_it(with_bench, warnings_logged):
+    async def test(bench):
+        house = await bench.house(session__local_grace_s=20)
+        channel, recorder = await house.connect()
+
+        async def fail(timeout_s):
+            raise ZeroDivisionError
+
+        channel._keeper.open = fail
+        cut(channel)
+        await recorder.until(lambda notes: notes.closed)
+        assert recorder.closed == [("an internal error: ZeroDivisionError()", False)]
+        assert len(warnings_logged()) == 1
+
+    with_bench(test)
+
+
+def test_a_connection_that_is_lost_before_it_is_used_is_made_again(with_bench):
+    async def test(bench):
+        def cut_at_once(channel):
+            if channel.peer.name == "c":
+                cut(channel)
+
+        house = await bench.house(on_channel=cut_at_once, session__local_grace_s=20)
+        channel, recorder = await house.connect()
+        assert "open" in repr(channel)
+        channel.send([WaitForWorkers(1, 0)])
+        await recorder.until(lambda notes: notes.messages)
+        assert recorder.messages == [WorkersReady(1, 0)]
+
+    with_bench(test)
+
+
+def test_a_connection_that_is_lost_while_it_is_handed_over_is_made_again(with_bench, monkeypatch):
+    async def test(bench):
+        house = await bench.house(session__local_grace_s=20)
+        real = Channel.attach
+
+        def attach_too_late(self, transport, peer_seen):
+            monkeypatch.undo()
+            transport.abort()
+            real(self, transport, peer_seen)
+
+        monkeypatch.setattr(Channel, "attach", attach_too_late)
+        # The listening side attaches first, and so is the one that loses its connection.
+        channel, recorder = await house.connect()
+        channel.send([WaitForWorkers(1, 0)])
+        await recorder.until(lambda notes: notes.messages)
+        assert len(house.channels) == 1
+        monkeypatch.setattr(Channel, "attach", attach_too_late)
+        other, recorder = await house.connect()
+        other.send([WaitForWorkers(1, 0)])
+        await recorder.until(lambda notes: notes.messages)
+
+    with_bench(test)
+
+
+def test_an_error_in_on_closed_is_logged(with_bench, warnings_logged):
+    async def test(bench):
+        house = await bench.house()
+
+        def fail(channel, reason, clean):
+            raise ZeroDivisionError
+
+        _, recorder = await house.connect(on_closed=fail)
+        house.channels[0].close()
+        await bench.until(warnings_logged)
+        assert "an error in on_closed" in warnings_logged()[0]
+        assert recorder.messages == []
 
     with_bench(test)

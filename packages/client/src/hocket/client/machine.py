@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 from hocket.client.batches import TaskBatch
+from hocket.client.functions import KnownFunctions
 from hocket.client.states import (
     CANCELLED,
     FAILED,
@@ -84,9 +85,7 @@ class ClientMachine:
         self.closed: HocketError | None = None
         self._numbers = 0
         self._request_numbers = 0
-        #: Digests of the functions whose pickles the scheduler has, least recently used first.
-        self._functions: dict[bytes, None] = {}
-        self._functions_known_max = functions_known_max
+        self._functions = KnownFunctions(functions_known_max)
         #: Digests of what was submitted under a key that the user chose.
         self._specs: dict[str, bytes] = {}
         #: Keys that news is passed over of, and how many confirmations are missing.
@@ -203,20 +202,9 @@ class ClientMachine:
 
     def _post_batch(self, batch: TaskBatch) -> None:
         message, nbytes = batch.message()
-        functions = self._functions
-        for row, digest in enumerate(message.functions):
-            if digest in functions:
-                del functions[digest]
-                message.blobs[row] = None
-            else:
-                nbytes += len(message.blobs[row] or b"")
-            functions[digest] = None
-        self.post(message, nbytes)
-        excess = len(functions) - max(self._functions_known_max, len(message.functions))
-        if excess > 0:
-            forgotten = list(functions)[:excess]
-            for digest in forgotten:
-                del functions[digest]
+        forgotten = self._functions.leave_out_known(message)
+        self.post(message, nbytes + sum(len(blob) for blob in message.blobs if blob is not None))
+        if forgotten:
             self.post(ForgetFunctions(forgotten))
 
     def find(self, key: str) -> FutureState | None:
@@ -314,9 +302,8 @@ class ClientMachine:
         """
         if keys and self.closed is None:
             self.post(CancelTasks(keys))
-            leaving = self._leaving
             for key in keys:
-                leaving[key] = leaving.get(key, 0) + 1
+                self._leaving[key] = self._leaving.get(key, 0) + 1
 
     # ------------------------------------------------------------------ waiting
 
@@ -411,11 +398,10 @@ class ClientMachine:
                 self._settle(state, FAILED)
 
     def _on_cancelled(self, message: TasksCancelled) -> None:
-        leaving = self._leaving
         for key in message.keys:
-            missing = leaving.pop(key, 0) - 1
+            missing = self._leaving.pop(key, 0) - 1
             if missing > 0:
-                leaving[key] = missing
+                self._leaving[key] = missing
 
     def _find_current(self, key: str) -> FutureState | None:
         """Return the state that news of a key is about."""
@@ -505,11 +491,6 @@ class ClientMachine:
         TasksErred: _on_erred,
         TasksCancelled: _on_cancelled,
         KeysLost: _on_lost,
-        ClusterDescribed: _on_answer,
-        EverywhereRan: _on_answer,
-        KeysLocated: _on_answer,
-        RequestRefused: _on_answer,
-        ScatterAccepted: _on_answer,
-        ScatterPlanned: _on_answer,
-        WorkersReady: _on_answer,
+        **dict.fromkeys((ClusterDescribed, EverywhereRan, KeysLocated, RequestRefused), _on_answer),
+        **dict.fromkeys((ScatterAccepted, ScatterPlanned, WorkersReady), _on_answer),
     }

@@ -232,9 +232,7 @@ class UnknownKey(GraphError, KeyError):
     def describe(self) -> str:
         if not self.wanted_by:
             return f"nothing defines the key {self.key!r}"
-        return (
-            f"nothing defines the key {self.key!r}, which is needed by {_chain(self.wanted_by)}"
-        )
+        return f"nothing defines the key {self.key!r}, which is needed by {_chain(self.wanted_by)}"
 
     def __str__(self) -> str:
         # KeyError would show the repr of the message.

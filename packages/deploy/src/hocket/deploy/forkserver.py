@@ -9,8 +9,8 @@ object a line:
 * ``{"stop": id, "signal": number}``
 
 and answers with events: ``{"id": id, "event": "started" | "ready" | "exited", ...}``. When the
-socket closes, whatever the reason, it ends its children and itself. A child dies with it, even if it
-is killed (on Linux).
+socket closes, whatever the reason, it ends its children and itself. A child dies with it, even if
+it is killed (on Linux).
 """
 
 from __future__ import annotations

@@ -8,7 +8,9 @@ import secrets
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -16,6 +18,8 @@ from hocket.core.errors import UserError
 from hocket.core.settings import Settings
 from hocket.core.settings_file import load_settings
 from hocket.core.units import parse_bytes
+from hocket.deploy.processes import Processes
+from hocket.deploy.threads import ThreadCrew
 
 __all__ = ["LocalCluster"]
 
@@ -249,8 +253,6 @@ def _process_crew(cluster: LocalCluster, options: dict[str, object]) -> _Crew:
 
 
 def _thread_crew(cluster: LocalCluster, options: dict[str, object]) -> _Crew:
-    from hocket.deploy.threads import ThreadCrew
-
     return ThreadCrew(cluster.settings, cluster.secret, options)
 
 
@@ -258,10 +260,6 @@ class _ProcessCrew:
     """Scheduler and workers as processes under a fork server."""
 
     def __init__(self, cluster: LocalCluster, options: dict[str, object]) -> None:
-        import weakref
-
-        from hocket.deploy.processes import Processes
-
         owner = weakref.ref(cluster)
 
         def on_exit(name: str, cause: str) -> None:
@@ -293,7 +291,7 @@ class _ProcessCrew:
             **self._options,
             "scheduler": self.address,
             "name": name,
-            "path": [one or os.getcwd() for one in sys.path],
+            "path": [one or str(Path.cwd()) for one in sys.path],
         }
         self._processes.start(name, "worker", options)
 

@@ -16,79 +16,115 @@ __all__ = ["accept_scattered", "accept_tasks"]
 
 def accept_tasks(tables: Tables, client: Client, message: SubmitTasks) -> None:
     """Make the records of a batch and bring those that are needed on their way."""
-    kinds = [
-        _kind(tables, client, digest, label, blob)
-        for digest, label, blob in zip(
-            message.functions, message.labels, message.blobs, strict=True
+    intake = _Intake(tables, client, message)
+    intake.make_records()
+    intake.start()
+
+
+class _Intake:
+    """One batch on its way into the tables."""
+
+    def __init__(self, tables: Tables, client: Client, message: SubmitTasks) -> None:
+        self.tables = tables
+        self.client = client
+        self.message = message
+        count = len(message.payloads)
+        #: Per key of the message: the record, None where there is none (yet).
+        self.records: list[Task | None] = [None] * count
+        self.records.extend(tables.tasks.get(key) for key in message.keys[count:])
+        self.fresh: list[Task] = []
+        #: Rows that get no record, and tasks that cannot be computed.
+        self.refused: dict[int, Failure] = {}
+        self.broken: list[tuple[Task, Failure]] = []
+
+    def make_records(self) -> None:
+        """Make a record for each row, or find the equal one that is there."""
+        tables, message = self.tables, self.message
+        kinds = [
+            _kind(tables, self.client, digest, label, blob)
+            for digest, label, blob in zip(
+                message.functions, message.labels, message.blobs, strict=True
+            )
+        ]
+        options = Options(
+            message.priority,
+            message.retries,
+            tuple(message.workers),
+            message.resources,
+            allow_other_workers=message.allow_other_workers,
         )
-    ]
-    options = Options(
-        message.priority,
-        message.retries,
-        tuple(message.workers),
-        message.allow_other_workers,
-        message.resources,
-    )
-    keys = message.keys
-    count = len(message.payloads)
-    dependencies = message.dependencies
-    function_of = message.function_of
-    ranks = message.ranks
-    wanted = range(count) if message.wanted is None else message.wanted
-    sources: list[Task | None] = [None] * count
-    sources.extend(tables.tasks.get(key) for key in keys[count:])
-    known = tables.tasks
-    fresh: list[Task] = []
-    refused: dict[int, Failure] = {}
-    broken: list[tuple[Task, Failure]] = []
-    for index, payload in enumerate(message.payloads):
-        key = keys[index]
-        kind = kinds[function_of[index] if function_of else 0]
-        inputs: tuple[Task, ...] = ()
-        unknown: str | None = None
-        if dependencies and dependencies[index]:
-            found = [(one, sources[one]) for one in dependencies[index]]
-            inputs = tuple(source for _, source in found if source is not None)
-            if len(inputs) < len(found):
-                unknown = next(keys[one] for one, source in found if source is None)
-        task = known.get(key)
-        if kind is None:
-            text = f"the function of {key!r} is not known here; submit it again"
-            refused[index] = Failure(FailureKind.SERIALIZATION, key, text)
-        elif task is not None:
-            if task.kind is kind and task.payload == payload and task.dependencies == inputs:
-                sources[index] = task
-            else:
-                text = f"the key {key!r} already stands for another task"
-                refused[index] = Failure(FailureKind.DUPLICATE_KEY, key, text)
-        else:
-            rank = ranks[index] if ranks else index
-            task = Task(key, kind, payload, options, tables.priority_of(options, rank), inputs)
-            known[key] = task
+        function_of, ranks, dependencies = (
+            message.function_of,
+            message.ranks,
+            message.dependencies,
+        )
+        for row, payload in enumerate(message.payloads):
+            key = message.keys[row]
+            kind = kinds[function_of[row] if function_of else 0]
+            if kind is None:
+                text = f"the function of {key!r} is not known here; submit it again"
+                self.refused[row] = Failure(FailureKind.SERIALIZATION, key, text)
+                continue
+            inputs: tuple[Task, ...] = ()
+            unknown: str | None = None
+            if dependencies and dependencies[row]:
+                inputs, unknown = self._inputs(dependencies[row])
+            task = tables.tasks.get(key)
+            if task is not None:
+                self._share(row, task, kind, payload, inputs)
+                continue
+            priority = tables.priority_of(options, ranks[row] if ranks else row)
+            task = Task(key, kind, payload, options, priority, inputs)
+            self.records[row] = tables.tasks[key] = task
+            self.fresh.append(task)
             kind.tasks_count += 1
-            sources[index] = task
-            fresh.append(task)
             for source in inputs:
                 source.add_dependent(task)
             if unknown is not None:
                 text = f"{key!r} depends on {unknown!r}, which is not known here"
-                broken.append((task, Failure(FailureKind.UNKNOWN_KEY, unknown, text)))
-    tables.submitted_count += count
-    for index in wanted:
-        failure = refused.get(index)
-        if failure is not None:
-            client.outbox.erred(keys[index], failure)
-            continue
-        task = sources[index]
-        if task is not None:
-            want(tables, task, client)
-    for task, failure in broken:
-        # Only now, so that dependents in the same batch are on their way and fail with it.
-        if task.is_needed():
-            to_failed(tables, task, failure)
-    if message.wanted is not None:
-        for task in fresh:
-            release(tables, task)
+                self.broken.append((task, Failure(FailureKind.UNKNOWN_KEY, unknown, text)))
+        tables.submitted_count += len(message.payloads)
+
+    def start(self) -> None:
+        """Note what the client wants, and bring that on its way."""
+        tables, client, message = self.tables, self.client, self.message
+        wanted = range(len(message.payloads)) if message.wanted is None else message.wanted
+        for row in wanted:
+            failure = self.refused.get(row)
+            task = self.records[row]
+            if failure is not None:
+                client.outbox.erred(message.keys[row], failure)
+            elif task is not None:
+                want(tables, task, client)
+        for task, failure in self.broken:
+            # Only now, so that dependents in the same batch are on their way and fail with it.
+            if task.is_needed():
+                to_failed(tables, task, failure)
+        if message.wanted is not None:
+            for task in self.fresh:
+                release(tables, task)
+
+    def _inputs(self, indices: list[int]) -> tuple[tuple[Task, ...], str | None]:
+        """Return the records at these indices, and the first key that has none."""
+        inputs = []
+        unknown = None
+        for index in indices:
+            source = self.records[index]
+            if source is not None:
+                inputs.append(source)
+            elif unknown is None:
+                unknown = self.message.keys[index]
+        return tuple(inputs), unknown
+
+    def _share(
+        self, row: int, task: Task, kind: TaskClass, payload: bytes, inputs: tuple[Task, ...]
+    ) -> None:
+        """Use a record that is there, if it is of an equal task."""
+        if task.kind is kind and task.payload == payload and task.dependencies == inputs:
+            self.records[row] = task
+        else:
+            text = f"the key {task.key!r} already stands for another task"
+            self.refused[row] = Failure(FailureKind.DUPLICATE_KEY, task.key, text)
 
 
 def _kind(

@@ -26,11 +26,11 @@ __all__ = ["check"]
 
 
 def check(tables: Tables) -> None:
-    """Raise InvariantBroken, naming the rule and the record, if the tables contradict themselves."""
+    """Raise InvariantBroken, naming rule and record, if the tables contradict themselves."""
     queued = {id(task) for queue in tables.queues.values() for _, task in queue}
     for key, task in tables.tasks.items():
         _demand(task.key == key, "a task is filed under its key", key)
-        _check_task(tables, task, id(task) in queued)
+        _check_task(tables, task, queued)
     _check_counts(tables)
     for worker in tables.workers.values():
         for task in worker.assigned:
@@ -56,7 +56,7 @@ def check(tables: Tables) -> None:
             _demand(tables.tasks.get(task.key) is task, "a wanted task is in the tables", task)
 
 
-def _check_task(tables: Tables, task: Task, is_in_queue: bool) -> None:
+def _check_task(tables: Tables, task: Task, queued: set[int]) -> None:
     state = task.state
     _demand(state is not FORGOTTEN, "a forgotten task is not in the tables", task)
     on_worker = state in (ASSIGNED, RECALLED)
@@ -78,7 +78,7 @@ def _check_task(tables: Tables, task: Task, is_in_queue: bool) -> None:
         else:
             _demand(missing == 0, "a queued task has its inputs", task)
     if state is QUEUED:
-        _demand(is_in_queue, "a queued task is in a queue", task)
+        _demand(id(task) in queued, "a queued task is in a queue", task)
     if state in UNFINISHED:
         _demand(task.is_needed(), "an unfinished task is needed", task)
         for source in task.dependencies:
@@ -119,6 +119,6 @@ def _check_counts(tables: Tables) -> None:
         _demand(bool(kind.tasks_count or kind.pinned_by), "a class is used or pinned", kind)
 
 
-def _demand(holds: bool, rule: str, detail: object) -> None:
+def _demand(holds: object, rule: str, detail: object) -> None:
     if not holds:
         raise InvariantBroken(rule=rule, detail=repr(detail))

@@ -72,7 +72,7 @@ __all__ = ["Refusal", "SchedulerMachine"]
 _RETURNS_MAX = 3
 
 
-class Refusal(Exception):  # noqa: N818 - it is not an error of ours
+class Refusal(Exception):
     """A peer did what it may not; its session is to be closed with this reason."""
 
 

@@ -96,6 +96,14 @@ class Tables:
             return self.limits.unknown_duration_s
         return kind.duration_s
 
+    def forgive(self, task: Task) -> None:
+        """Drop what is remembered of a task's misfortunes."""
+        # (Nearly always there is none to drop.)
+        if self.deaths or self.returns or self.recalls:
+            self.deaths.pop(task.key, None)
+            self.returns.pop(task.key, None)
+            self.recalls.pop(task.key, None)
+
     def assign(self, task: Task, worker: Worker, expected_s: float) -> None:
         """Book a task on a worker."""
         task.worker = worker

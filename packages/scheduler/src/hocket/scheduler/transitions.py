@@ -152,12 +152,7 @@ def to_stored(tables: Tables, task: Task, worker: Worker, nbytes: int, value: by
     tables.move(task, STORED)
     task.nbytes = nbytes
     tables.hold(task, worker)
-    if tables.deaths:
-        tables.deaths.pop(task.key, None)
-    if tables.returns:
-        tables.returns.pop(task.key, None)
-    if tables.recalls:
-        tables.recalls.pop(task.key, None)
+    tables.forgive(task)
     dependents = task.dependents
     if dependents is not None:
         for dependent in dependents:
@@ -201,9 +196,7 @@ def to_failed(tables: Tables, task: Task, failure: Failure) -> None:
         if task.dependents is not None:
             todo.extend(one for one in task.dependents if one.state in UNFINISHED)
     for task in failed:
-        tables.deaths.pop(task.key, None)
-        tables.returns.pop(task.key, None)
-        tables.recalls.pop(task.key, None)
+        tables.forgive(task)
         for source in task.dependencies:
             release(tables, source)
         release(tables, task)
@@ -242,7 +235,7 @@ def lose(tables: Tables, task: Task) -> None:
 
 
 def release(tables: Tables, task: Task) -> None:
-    """Let go of a task that nobody needs (nothing happens otherwise), and of what only it needed."""
+    """Let go of a task, if nobody needs it, and then of what only it needed."""
     todo = [task]
     while todo:
         task = todo.pop()
@@ -275,9 +268,7 @@ def _forget(tables: Tables, task: Task) -> list[Task]:
     tables.move(task, FORGOTTEN)
     if tables.tasks.get(task.key) is task:
         del tables.tasks[task.key]
-    tables.deaths.pop(task.key, None)
-    tables.returns.pop(task.key, None)
-    tables.recalls.pop(task.key, None)
+    tables.forgive(task)
     kind = task.kind
     if kind is not None:
         kind.tasks_count -= 1

@@ -247,8 +247,10 @@ class Channel:
         """Drop the present connection for a new one; what still comes on it does not count."""
         self._drop_wire()
 
-    def attach(self, transport: asyncio.Transport, peer_seen: int, leftover: bytes) -> None:
+    def attach(self, transport: asyncio.Transport, peer_seen: int) -> None:
         """Go on over this connection, and send again what the peer has not received.
+
+        What comes on it is to be handed over by `start`.
 
         Parameters
         ----------
@@ -256,8 +258,6 @@ class Channel:
             On which the opening has been done.
         peer_seen
             The number of the last payload that the peer has received.
-        leftover
-            Bytes of the session that came with the opening.
 
         Raises
         ------
@@ -283,19 +283,36 @@ class Channel:
             keepalive_s = self._settings.session.keepalive_s
             self._tick_timer = self._loop.call_later(keepalive_s, self._tick)
         self.flush(wire)
-        if leftover:
-            self._loop.call_soon(wire.data_received, leftover)
+
+    def start(self, leftover: bytes) -> None:
+        """Take what came with the opening, and then what comes.
+
+        Not in a later turn of the loop: uvloop may read more within this one.
+
+        Parameters
+        ----------
+        leftover
+            Bytes of the session that came with the opening.
+        """
+        wire = self._wire
+        if wire is not None and leftover:
+            self.receive(wire, leftover)
+        if wire is not None and wire is self._wire and not wire.transport.is_reading():
+            wire.transport.resume_reading()
 
     def flush(self, wire: Wire) -> None:
         """Write what waits in the session, as far as the connection takes it."""
-        if wire is not self._wire or self._written == self._session.sent:
+        if wire is not self._wire or wire.flushing:
             return
+        # A write may call `pause_writing` and even `resume_writing`, and so come here again.
+        wire.flushing = True
         for header, payload in self._session.frames_after(self._written):
             if wire.paused or wire.transport.is_closing():
-                return
+                break
             self._written += 1
             wire.transport.write(header)
             wire.transport.write(payload)
+        wire.flushing = False
 
     def receive(self, wire: Wire, data: bytes) -> None:
         """Take bytes of the connection; whatever they are, nothing is raised."""
@@ -312,6 +329,7 @@ class Channel:
                     self.on_messages(self, self._decoder.decode(payload))
                     if wire is not self._wire:
                         return
+            wire.reader.raise_fault()
             if session.ack_due():
                 wire.transport.write(session.acknowledge())
         except (RemoteProtocolError, LimitExceeded) as error:
@@ -333,11 +351,13 @@ class Channel:
         self._grace_timer = self._loop.call_later(
             self._grace_s, self._finish, f"{reason} and did not come back in {self._grace_s:g} s"
         )
+        _logger.info("interrupted: %s, %s", self._describe_peer(), reason)
         self._keeper.channel_interrupted(self)
         self._guarded(self.on_interrupted)
 
     def resumed(self) -> None:
         """Tell the owner that there is a connection again."""
+        _logger.info("resumed: %s", self._describe_peer())
         self._guarded(self.on_resumed)
 
     def fail(self, reason: str) -> None:
@@ -414,7 +434,7 @@ class Channel:
 class Wire(asyncio.Protocol):
     """One connection of a channel, after its opening."""
 
-    __slots__ = ("channel", "paused", "reader", "transport")
+    __slots__ = ("channel", "flushing", "paused", "reader", "transport")
 
     def __init__(
         self, channel: Channel, transport: asyncio.Transport, frame_nbytes_max: int
@@ -423,6 +443,7 @@ class Wire(asyncio.Protocol):
         self.transport = transport
         self.reader = FrameReader(frame_nbytes_max)
         self.paused = False
+        self.flushing = False
 
     def data_received(self, data: bytes) -> None:
         """Hand the bytes to the channel."""
@@ -449,9 +470,11 @@ class _Linger(asyncio.Protocol):
         self.ended: asyncio.Future[None] = loop.create_future()
         self._timer = loop.call_later(_LINGER_S, transport.abort)
         transport.set_protocol(self)
-        # What has gone already needs no end: then `connection_lost` is on its way.
+        # Of what has gone already there is nothing to end: `connection_lost` is on its way.
         with contextlib.suppress(OSError, RuntimeError):
             transport.write_eof()
+            if not transport.is_reading():
+                transport.resume_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
         del error  # The session is over, whatever it was.

@@ -126,14 +126,10 @@ async def connect(  # noqa: PLR0913 (the caller says who it is, what it wants an
         channel.on_interrupted = on_interrupted
     if on_resumed is not None:
         channel.on_resumed = on_resumed
-    channel.attach(transport, 0, leftover)
-    asyncio.get_running_loop().call_soon(_read_on, transport)
+    channel.attach(transport, 0)
+    # The opening has paused the reading; so the caller gets the channel before any message.
+    asyncio.get_running_loop().call_soon(channel.start, leftover)
     return channel
-
-
-def _read_on(transport: asyncio.Transport) -> None:
-    if not transport.is_closing():
-        transport.resume_reading()
 
 
 class _Connector:
@@ -238,10 +234,10 @@ class _Connector:
             channel.fail(f"an internal error: {error!r}")
             return
         try:
-            channel.attach(protocol.transport, welcome.seen, leftover)
+            channel.attach(protocol.transport, welcome.seen)
         except RemoteProtocolError as error:
             protocol.abandon()
             channel.fail(str(error))
             return
-        _read_on(protocol.transport)
         channel.resumed()
+        channel.start(leftover)

@@ -156,7 +156,9 @@ class Listener:
         self._channels.pop(channel.peer.session_id, None)
 
     def _new_protocol(self) -> asyncio.Protocol:
-        if self._closed or len(self._openings) >= OPENINGS_MAX:
+        if self._closed:
+            return _TurnedAway()
+        if len(self._openings) >= OPENINGS_MAX:
             if not self._turning_away:
                 # One line for a whole flood.
                 self._turning_away = True
@@ -244,13 +246,14 @@ class Listener:
         )
         self._channels[hello.session_id] = channel
         transport.write(self._welcome())
-        channel.attach(transport, 0, leftover)
+        channel.attach(transport, 0)
         try:
             self.on_channel(channel)
         except Exception as error:
             # A bug on our side must cost one channel, not the others.
             _logger.exception("an error while %s was let in", opening.address)
             channel.close(f"an internal error: {error!r}")
+        channel.start(leftover)
 
     def _resume(
         self, opening: AcceptorProtocol, hello: Hello, leftover: bytes, channel: Channel
@@ -263,9 +266,10 @@ class Listener:
         was_connected = channel.connected
         channel.detach()
         opening.transport.write(self._welcome(seen=channel.seen))
-        channel.attach(opening.transport, hello.seen, leftover)
+        channel.attach(opening.transport, hello.seen)
         if not was_connected:
             channel.resumed()
+        channel.start(leftover)
 
 
 class _TurnedAway(asyncio.Protocol):

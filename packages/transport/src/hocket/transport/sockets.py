@@ -41,9 +41,16 @@ async def resolve(address: Address) -> tuple[socket.AddressFamily, tuple[Any, ..
     OSError
         The name is not known.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
+    kind = socket.SOCK_STREAM
+    passive = socket.AI_PASSIVE
+    try:
+        # What is numeric needs no question to anybody, and so no thread that waits for the answer.
+        found = socket.getaddrinfo(
+            address.host, address.port, type=kind, flags=passive | socket.AI_NUMERICHOST
+        )
+    except socket.gaierror:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(address.host, address.port, type=kind, flags=passive)
     family, _, _, _, where = min(found, key=lambda info: info[0] != socket.AF_INET)
     return family, where
 

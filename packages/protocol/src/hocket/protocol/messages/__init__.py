@@ -1,8 +1,8 @@
 """The messages: what hocket's processes say to each other, one class for each.
 
 A message is a positional struct with a number as its tag; the batch *is* the message: its fields
-are columns of equal length (a column that is the same for all rows may be empty where the class says
-so). Names follow one grammar, seen by the receiver: a request is imperative (``RunTasks``), a
+are columns of equal length (a column that is the same for all rows may be empty where the class
+says so). Names follow one grammar, seen by the receiver: a request is imperative (``RunTasks``), a
 report is in the past tense (``TasksDone``).
 
 Each direction has its own union, so that a peer can only send what its role may send; a message

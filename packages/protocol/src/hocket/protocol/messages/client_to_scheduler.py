@@ -22,8 +22,10 @@ __all__ = [
 
 
 class SubmitTasks(Struct, array_like=True, tag=1, gc=False):
-    """Make tasks. The first ``len(payloads)`` keys are theirs, in an order that computes
-    dependencies before dependents; the other keys are known already and are only depended on.
+    """Make tasks.
+
+    The first ``len(payloads)`` keys are theirs, in an order that computes dependencies before
+    dependents; the other keys are known already and are only depended on.
 
     All options hold for every task of the batch.
     """

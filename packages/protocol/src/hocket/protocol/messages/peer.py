@@ -18,8 +18,10 @@ class FetchData(Struct, array_like=True, tag=1, gc=False):
 
 
 class DataReply(Struct, array_like=True, tag=2, gc=False):
-    """Values. Each is a list of buffers, the first of which is its pickle, the others its
-    out-of-band buffers; all follow this header in order.
+    """Values.
+
+    Each is a list of buffers, the first of which is its pickle, the others its out-of-band buffers;
+    all follow this header in order.
     """
 
     #: Per key asked for: the sizes of its buffers, or None if it is not here.

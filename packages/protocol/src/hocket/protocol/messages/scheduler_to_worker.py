@@ -68,8 +68,10 @@ class RecallTasks(Struct, array_like=True, tag=3, gc=False):
 
 
 class AbandonTasks(Struct, array_like=True, tag=4, gc=False):
-    """Nobody waits for these attempts any more: do not begin them, report nothing of them, and
-    drop their values should they be made. (Inputs fetched for them stay until ``DropData``.)
+    """Nobody waits for these attempts any more.
+
+    Do not begin them, report nothing of them, and drop their values should they be made. (Inputs
+    fetched for them stay until ``DropData``.)
     """
 
     keys: list[str]

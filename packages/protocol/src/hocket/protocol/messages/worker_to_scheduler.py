@@ -75,7 +75,7 @@ class InputsMissing(Struct, array_like=True, tag=5, gc=False):
 
 
 class ReplicasStored(Struct, array_like=True, tag=6, gc=False):
-    """This worker now holds copies of these values, fetched from other workers."""
+    """The worker now holds copies of these values, fetched from other workers."""
 
     keys: list[str]
     attempts: list[int]

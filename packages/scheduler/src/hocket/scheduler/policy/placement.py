@@ -1,10 +1,11 @@
 """Which worker gets a task: the one that is expected to begin it first.
 
 For each candidate the time until the task could begin is estimated: the work that waits there, plus
-the time to bring the missing inputs there. Candidates are the holders of its inputs, even when their
-window is closed (moving a large input may cost more than waiting), and the least loaded worker with
-room. This is the "greedy transfer" rule with load; Böhm and Beránek found the choice of worker to
-matter more than the order of tasks ("Runtime vs Scheduler: Analyzing Dask's Overheads", 2020).
+the time to bring the missing inputs there. Candidates are the holders of its inputs, even when
+their window is closed (moving a large input may cost more than waiting), and the least loaded
+worker with room. This is the "greedy transfer" rule with load; Beránek and others found the choice
+of worker to matter more than the order of tasks ("Analysis of workflow schedulers in simulated
+distributed environments", Journal of Supercomputing, 2022).
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ _HOLDERS_MAX: Final = 8
 
 def may_run(options: Options, worker: Worker) -> bool:
     """Tell whether the options of a task admit this worker at all."""
-    if options.workers and not options.allow_other_workers:
-        if not worker.answers_to(options.workers):
-            return False
+    if (
+        options.workers
+        and not options.allow_other_workers
+        and not worker.answers_to(options.workers)
+    ):
+        return False
     return all(
         worker.resources.get(name, 0.0) >= amount for name, amount in options.resources.items()
     )

@@ -115,7 +115,7 @@ class Scheduler:
             self._forget(channel, reason)
         self._schedule_turn()
 
-    def _on_closed(self, channel: Channel, reason: str, clean: bool) -> None:
+    def _on_closed(self, channel: Channel, reason: str, clean: bool) -> None:  # noqa: FBT001
         if channel in self._ids:
             if not clean:
                 role = channel.peer.role.name.lower()

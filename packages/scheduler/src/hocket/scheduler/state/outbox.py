@@ -138,9 +138,11 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
         kind = task.kind
         assert kind is not None
         batch = self._tail()
-        if type(batch) is not RunTasks or batch.resources != task.options.resources:
-            batch = self._open_batch(task.options.resources)
-        elif batch is not self._batch:
+        if (
+            type(batch) is not RunTasks
+            or batch.resources != task.options.resources
+            or batch is not self._batch
+        ):
             batch = self._open_batch(task.options.resources)
         function = self._functions.get(kind.digest)
         if function is None:

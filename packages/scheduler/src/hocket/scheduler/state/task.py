@@ -64,8 +64,9 @@ class Options:
         priority: int = 0,
         retries: int = 0,
         workers: tuple[str, ...] = (),
-        allow_other_workers: bool = False,
         resources: dict[str, float] | None = None,
+        *,
+        allow_other_workers: bool = False,
     ) -> None:
         self.priority = priority
         self.retries = retries
