@@ -96,7 +96,7 @@ def main() -> None:
         [
             (
                 f"{WORKERS} workers of one thread, {os.cpu_count()} cores, Python"
-                f" {platform.python_version()}; medians of {options.rounds} rounds, engines in turn."
+                f" {platform.python_version()}; medians of {options.rounds} rounds, in turn."
             ),
             "",
             *lines,

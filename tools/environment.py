@@ -75,9 +75,9 @@ def peers() -> None:
     if not python.exists():
         run([sys.executable, "-m", "venv", PEERS_VENV])
     uv = find_uv()
-    installer = (
-        [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install"]
-    )
+    installer: list[str | Path] = [python, "-m", "pip", "install"]
+    if uv is not None:
+        installer = [uv, "pip", "install", "--python", python]
     run([*installer, "--quiet", "--requirement", PEERS_REQUIREMENTS])
     stamp.write_text(wanted, encoding="utf-8")
 
