@@ -5,8 +5,8 @@ are columns of equal length (a column that is the same for all rows may be empty
 says so). Names follow one grammar, seen by the receiver: a request is imperative (``RunTasks``), a
 report is in the past tense (``TasksDone``).
 
-Each direction has its own union, so that a peer can only send what its role may send; a message
-that does not fit is refused at the door by :mod:`hocket.protocol.codec`.
+Each direction has its own union, so that a peer can only send what its role may send, and no tag
+stands for two messages; what does not fit is refused at the door by :mod:`hocket.protocol.codec`.
 """
 
 from __future__ import annotations

@@ -11,13 +11,13 @@ from msgspec import Struct
 __all__ = ["DataReply", "DataStored", "FetchData", "PutData"]
 
 
-class FetchData(Struct, array_like=True, tag=1, gc=False):
+class FetchData(Struct, array_like=True, tag=81, gc=False):
     """Send the values of these keys. Answered by ``DataReply``."""
 
     keys: list[str]
 
 
-class DataReply(Struct, array_like=True, tag=2, gc=False):
+class DataReply(Struct, array_like=True, tag=82, gc=False):
     """Values.
 
     Each is a list of buffers, the first of which is its pickle, the others its out-of-band buffers;
@@ -32,14 +32,14 @@ class DataReply(Struct, array_like=True, tag=2, gc=False):
     errors: list[str]
 
 
-class PutData(Struct, array_like=True, tag=3, gc=False):
+class PutData(Struct, array_like=True, tag=83, gc=False):
     """Keep these values (a client's scatter). Answered by ``DataStored``. Buffers follow."""
 
     keys: list[str]
     sizes: list[list[int]]
 
 
-class DataStored(Struct, array_like=True, tag=4, gc=False):
+class DataStored(Struct, array_like=True, tag=84, gc=False):
     """Answer to ``PutData``: the sizes that the worker estimates for the values, in bytes."""
 
     nbytes: list[int]

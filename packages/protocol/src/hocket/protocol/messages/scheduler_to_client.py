@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-class TasksStored(Struct, array_like=True, tag=1, gc=False):
+class TasksStored(Struct, array_like=True, tag=21, gc=False):
     """These keys have values; small ones come along, pickled in one piece."""
 
     keys: list[str]
@@ -31,20 +31,20 @@ class TasksStored(Struct, array_like=True, tag=1, gc=False):
     values: list[bytes | None]
 
 
-class TasksErred(Struct, array_like=True, tag=2, gc=False):
+class TasksErred(Struct, array_like=True, tag=22, gc=False):
     """These keys will have no values."""
 
     keys: list[str]
     failures: list[Failure]
 
 
-class TasksCancelled(Struct, array_like=True, tag=3, gc=False):
+class TasksCancelled(Struct, array_like=True, tag=23, gc=False):
     """The client's wish to have these is dropped, as it asked."""
 
     keys: list[str]
 
 
-class KeysLost(Struct, array_like=True, tag=4, gc=False):
+class KeysLost(Struct, array_like=True, tag=24, gc=False):
     """These keys had values, which are gone and are being computed again: wait for them anew.
 
     (A value that cannot be computed again comes as ``TasksErred`` of kind ``LOST``.)
@@ -53,27 +53,27 @@ class KeysLost(Struct, array_like=True, tag=4, gc=False):
     keys: list[str]
 
 
-class KeysLocated(Struct, array_like=True, tag=5, gc=False):
+class KeysLocated(Struct, array_like=True, tag=25, gc=False):
     """Answer to ``LocateKeys``: addresses of the holders of each key; none: it has no value now."""
 
     request: int
     addresses: list[list[str]]
 
 
-class ScatterPlanned(Struct, array_like=True, tag=6, gc=False):
+class ScatterPlanned(Struct, array_like=True, tag=26, gc=False):
     """Answer to ``PlanScatter``: addresses for each piece of data."""
 
     request: int
     addresses: list[list[str]]
 
 
-class ScatterAccepted(Struct, array_like=True, tag=7, gc=False):
+class ScatterAccepted(Struct, array_like=True, tag=27, gc=False):
     """Answer to ``KeysScattered``."""
 
     request: int
 
 
-class EverywhereRan(Struct, array_like=True, tag=8, gc=False):
+class EverywhereRan(Struct, array_like=True, tag=28, gc=False):
     """Answer to ``RunEverywhere``: per worker its name, and a pickled value or a failure."""
 
     request: int
@@ -82,7 +82,7 @@ class EverywhereRan(Struct, array_like=True, tag=8, gc=False):
     failures: list[Failure | None]
 
 
-class ClusterDescribed(Struct, array_like=True, tag=9, gc=False):
+class ClusterDescribed(Struct, array_like=True, tag=29, gc=False):
     """Answer to ``DescribeCluster``."""
 
     request: int
@@ -90,14 +90,14 @@ class ClusterDescribed(Struct, array_like=True, tag=9, gc=False):
     workers: list[WorkerDescription]
 
 
-class WorkersReady(Struct, array_like=True, tag=10, gc=False):
+class WorkersReady(Struct, array_like=True, tag=30, gc=False):
     """Answer to ``WaitForWorkers``."""
 
     request: int
     count: int
 
 
-class RequestRefused(Struct, array_like=True, tag=11, gc=False):
+class RequestRefused(Struct, array_like=True, tag=31, gc=False):
     """Answer to any request that cannot be met, with the reason in words."""
 
     request: int

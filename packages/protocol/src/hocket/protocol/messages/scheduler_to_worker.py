@@ -15,7 +15,7 @@ __all__ = [
 ]
 
 
-class RunTasks(Struct, array_like=True, tag=1, gc=False):
+class RunTasks(Struct, array_like=True, tag=41, gc=False):
     """Run these tasks; lower priority numbers first.
 
     Every task ends in exactly one report with its attempt: done, failed or returned.
@@ -49,14 +49,14 @@ class RunTasks(Struct, array_like=True, tag=1, gc=False):
     resources: dict[str, float] = {}
 
 
-class DropData(Struct, array_like=True, tag=2, gc=False):
+class DropData(Struct, array_like=True, tag=42, gc=False):
     """Nobody needs these values any more; each is dropped only if this attempt made it."""
 
     keys: list[str]
     attempts: list[int]
 
 
-class RecallTasks(Struct, array_like=True, tag=3, gc=False):
+class RecallTasks(Struct, array_like=True, tag=43, gc=False):
     """Give back those of these attempts that have not begun.
 
     What is given back is reported by ``TasksReturned``; of the others nothing is said here, they
@@ -67,7 +67,7 @@ class RecallTasks(Struct, array_like=True, tag=3, gc=False):
     attempts: list[int]
 
 
-class AbandonTasks(Struct, array_like=True, tag=4, gc=False):
+class AbandonTasks(Struct, array_like=True, tag=44, gc=False):
     """Nobody waits for these attempts any more.
 
     Do not begin them, report nothing of them, and drop their values should they be made. (Inputs
@@ -78,13 +78,13 @@ class AbandonTasks(Struct, array_like=True, tag=4, gc=False):
     attempts: list[int]
 
 
-class DropFunctions(Struct, array_like=True, tag=5, gc=False):
+class DropFunctions(Struct, array_like=True, tag=45, gc=False):
     """These functions come with their pickles again when they are needed again."""
 
     digests: list[bytes]
 
 
-class RunHere(Struct, array_like=True, tag=6, gc=False):
+class RunHere(Struct, array_like=True, tag=46, gc=False):
     """Run a function once, now, beside the tasks. Answered by ``HereRan``."""
 
     request: int

@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 
-class WorkerJoined(Struct, array_like=True, tag=1, gc=False):
+class WorkerJoined(Struct, array_like=True, tag=61, gc=False):
     """The first message of a worker's session."""
 
     name: str
@@ -32,7 +32,7 @@ class WorkerJoined(Struct, array_like=True, tag=1, gc=False):
     resources: dict[str, float] = {}
 
 
-class TasksDone(Struct, array_like=True, tag=2, gc=False):
+class TasksDone(Struct, array_like=True, tag=62, gc=False):
     """These attempts have values, which the worker holds."""
 
     keys: list[str]
@@ -45,7 +45,7 @@ class TasksDone(Struct, array_like=True, tag=2, gc=False):
     values: list[bytes | None]
 
 
-class TasksFailed(Struct, array_like=True, tag=3, gc=False):
+class TasksFailed(Struct, array_like=True, tag=63, gc=False):
     """These attempts ended in failure."""
 
     keys: list[str]
@@ -55,14 +55,14 @@ class TasksFailed(Struct, array_like=True, tag=3, gc=False):
     failures: list[Failure]
 
 
-class TasksReturned(Struct, array_like=True, tag=4, gc=False):
+class TasksReturned(Struct, array_like=True, tag=64, gc=False):
     """These attempts will not be run here: they were recalled, or inputs could not be had."""
 
     keys: list[str]
     attempts: list[int]
 
 
-class InputsMissing(Struct, array_like=True, tag=5, gc=False):
+class InputsMissing(Struct, array_like=True, tag=65, gc=False):
     """The worker at ``address`` did not give these values to this one.
 
     ``gone``: it answered that it has them not; otherwise it could not be reached.
@@ -74,14 +74,14 @@ class InputsMissing(Struct, array_like=True, tag=5, gc=False):
     gone: bool
 
 
-class ReplicasStored(Struct, array_like=True, tag=6, gc=False):
+class ReplicasStored(Struct, array_like=True, tag=66, gc=False):
     """The worker now holds copies of these values, fetched from other workers."""
 
     keys: list[str]
     attempts: list[int]
 
 
-class HereRan(Struct, array_like=True, tag=7, gc=False):
+class HereRan(Struct, array_like=True, tag=67, gc=False):
     """Answer to ``RunHere``."""
 
     request: int
@@ -89,7 +89,7 @@ class HereRan(Struct, array_like=True, tag=7, gc=False):
     failure: Failure | None
 
 
-class WorkerReport(Struct, array_like=True, tag=8, gc=False):
+class WorkerReport(Struct, array_like=True, tag=68, gc=False):
     """How the worker is: its process's memory and CPU time, and what its store holds, in bytes."""
 
     time_s: float
