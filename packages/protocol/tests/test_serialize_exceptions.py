@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import copyreg
 import pickle
 import threading
 import traceback
 import types
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import tblib.pickling_support
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hocket.core.errors import TaskFailed, WorkerDied
 from hocket.protocol.serialize import apply, dump_exception, load_exception, strip_engine_frames
+
+
+@pytest.fixture(scope="module", params=["alone", "with tblib's hooks"], autouse=True)
+def hooks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Other libraries of a process may have told tblib to pickle all exceptions its way."""
+    before = dict(copyreg.dispatch_table)
+    if request.param != "alone":
+        tblib.pickling_support.install()
+    yield
+    copyreg.dispatch_table.clear()
+    copyreg.dispatch_table.update(before)
 
 
 class NeedsTwo(Exception):

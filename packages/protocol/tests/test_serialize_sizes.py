@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hocket.protocol.serialize import nbytes_of
+from hocket.protocol.serialize import flat_nbytes_of, nbytes_of
 
 
 @dataclass
@@ -128,6 +128,33 @@ def test_containers_are_sampled(container: object) -> None:
 
 def test_lists_whose_ends_differ() -> None:
     assert nbytes_of([b""] * 900 + [b"x" * 100_000] * 100) > 5_000_000
+
+
+def test_the_effort_is_bounded() -> None:
+    looked: list[int] = []
+
+    class Counted:
+        def __sizeof__(self) -> int:
+            looked.append(1)
+            return 16
+
+    deep: Any = [Counted() for _ in range(100)]
+    for _ in range(6):
+        deep = [deep] * 100
+    assert nbytes_of(deep) > 0
+    assert len(looked) <= 500
+    boxes: Any = Counted()
+    for _ in range(100):
+        boxes = Box([boxes, boxes])
+    assert nbytes_of(boxes) > 0
+
+
+def test_flat_sizes_are_of_flat_memory_only() -> None:
+    assert flat_nbytes_of(np.zeros(100)) == 800
+    assert flat_nbytes_of(bytearray(1000)) >= 1000
+    assert flat_nbytes_of(pd.Series(np.zeros(100))) >= 800
+    for value in ([np.zeros(100)], Box(b"x" * 1000), 5, "text", b"bytes", None, Hostile()):
+        assert flat_nbytes_of(value) == 0
 
 
 def test_nothing_raises() -> None:

@@ -27,7 +27,7 @@ from hocket.protocol.serialize.references import (
     note_reference,
     resolve,
 )
-from hocket.protocol.serialize.sizes import nbytes_of
+from hocket.protocol.serialize.sizes import flat_nbytes_of, nbytes_of
 from hocket.protocol.serialize.values import dump_value, load_value, pack, unpack
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "dump_exception",
     "dump_function",
     "dump_value",
+    "flat_nbytes_of",
     "identity",
     "inputs_of",
     "label_of",

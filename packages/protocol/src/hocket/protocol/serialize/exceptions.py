@@ -170,7 +170,7 @@ def _dump_alone(error: BaseException) -> bytes:
     when it is unpickled, or comes back with another text. So the way back is tried here, and if it
     fails, the exception is taken apart so that it is made without ``__init__``.
     """
-    for reduced in (error, _WithoutInit(error)):
+    for reduced in (_AsItSays(error), _WithoutInit(error)):
         try:
             data = dump(reduced)
             if len(data) > _EXCEPTION_NBYTES_MAX:
@@ -181,6 +181,20 @@ def _dump_alone(error: BaseException) -> bytes:
         except Exception:  # noqa: BLE001, S112 - users' classes may raise anything
             continue
     return b""
+
+
+class _AsItSays:
+    """Pickles as the exception does by itself.
+
+    tblib can be told, by any library of the process, to pickle exceptions with all that hangs on
+    them; here each stands alone.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return self.error.__reduce_ex__(PROTOCOL)
 
 
 class _WithoutInit:

@@ -8,16 +8,18 @@ is imported.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
-__all__ = ["nbytes_of"]
+__all__ = ["flat_nbytes_of", "nbytes_of"]
 
 #: Elements of a container that are looked at.
 _SAMPLE_MAX: Final = 32
 #: Containers within containers that are looked into.
 _DEPTH_MAX: Final = 8
+#: Objects that are looked at for one estimate.
+_VISITS_MAX: Final = 500
 #: What is assumed of an object about which nothing can be learnt.
 _UNKNOWN_NBYTES: Final = 64
 #: Classes whose estimator is remembered; all are forgotten when there are more.
@@ -32,7 +34,22 @@ _SCALARS: Final = {
     type(None): _getsizeof(None),
 }
 
-_Estimator = Callable[[Any, int], int]
+
+class _Walk:
+    """How deep an estimate is, and how many objects it may still look at."""
+
+    __slots__ = ("depth", "visits_left")
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.visits_left = _VISITS_MAX
+
+    def may_enter(self) -> bool:
+        """Whether the content of a container is to be looked at."""
+        return self.depth < _DEPTH_MAX and self.visits_left > 0
+
+
+_Estimator = Callable[[Any, _Walk], int]
 
 
 def nbytes_of(value: object) -> int:
@@ -44,22 +61,40 @@ def nbytes_of(value: object) -> int:
     if kind is int:
         return _getsizeof(value)
     size = _SCALARS.get(kind)
-    return _estimate(value, 0) if size is None else size
+    return _estimate(value, _Walk()) if size is None else size
 
 
-def _estimate(value: object, depth: int) -> int:
+def flat_nbytes_of(value: object) -> int:
+    """Return the size of an array, a table or a buffer, in bytes; 0 of anything else.
+
+    Nothing is searched, so this is quick where `nbytes_of` may not be.
+    """
     kind = type(value)
     estimate = _known.get(kind)
     if estimate is None:
-        estimate = _find_estimator(kind)
-        if len(_known) >= _KNOWN_MAX:
-            _known.clear()
-            _known.update(_BUILTIN)
-        _known[kind] = estimate
+        estimate = _remember(kind)
+    return _estimate(value, _Walk()) if estimate in _FLAT else 0
+
+
+def _estimate(value: object, walk: _Walk) -> int:
+    kind = type(value)
+    walk.visits_left -= 1
+    estimate = _known.get(kind)
+    if estimate is None:
+        estimate = _remember(kind)
     try:
-        return int(estimate(value, depth))
+        return int(estimate(value, walk))
     except Exception:  # noqa: BLE001 - an estimate is no reason to fail
         return _UNKNOWN_NBYTES
+
+
+def _remember(kind: type) -> _Estimator:
+    estimate = _find_estimator(kind)
+    if len(_known) >= _KNOWN_MAX:
+        _known.clear()
+        _known.update(_BUILTIN)
+    _known[kind] = estimate
+    return estimate
 
 
 def _find_estimator(kind: type) -> _Estimator:
@@ -73,66 +108,82 @@ def _find_estimator(kind: type) -> _Estimator:
     return _of_object
 
 
-def _of_plain(value: object, _depth: int) -> int:
+def _of_plain(value: object, _walk: _Walk) -> int:
     return _getsizeof(value)
 
 
-def _of_scalar(value: object, _depth: int) -> int:
+def _of_scalar(value: object, _walk: _Walk) -> int:
     return _SCALARS[type(value)]
 
 
-def _of_sampled(size: int, count: int, sample: Iterable[object], depth: int) -> int:
+def _of_sampled(size: int, count: int, sample: Iterable[object], walk: _Walk) -> int:
     """Return a container's own size and its elements', judged by some of them."""
-    if depth >= _DEPTH_MAX:
-        return size
     total = looked = 0
-    for element in islice(sample, _SAMPLE_MAX):
-        total += _estimate(element, depth + 1)
-        looked += 1
+    if walk.may_enter():
+        walk.depth += 1
+        for element in islice(sample, _SAMPLE_MAX):
+            total += _estimate(element, walk)
+            looked += 1
+            if walk.visits_left <= 0:
+                break
+        walk.depth -= 1
     return size + (total * count // looked if looked else 0)
 
 
-def _of_sequence(value: Any, depth: int) -> int:
+def _of_sequence(value: Any, walk: _Walk) -> int:
     count = len(value)
     # Spread over the whole, as the parts of a list often differ.
     step = -(-count // _SAMPLE_MAX) if count else 1
-    return _of_sampled(_getsizeof(value), count, islice(value, 0, None, step), depth)
+    return _of_sampled(_getsizeof(value), count, islice(value, 0, None, step), walk)
 
 
-def _of_set(value: Any, depth: int) -> int:
-    return _of_sampled(_getsizeof(value), len(value), value, depth)
+def _of_set(value: Any, walk: _Walk) -> int:
+    return _of_sampled(_getsizeof(value), len(value), value, walk)
 
 
-def _of_dict(value: Any, depth: int) -> int:
+def _of_dict(value: Any, walk: _Walk) -> int:
     count = len(value)
-    keys = _of_sampled(_getsizeof(value), count, value.keys(), depth)
-    return keys + _of_sampled(0, count, value.values(), depth)
+    keys = _of_sampled(_getsizeof(value), count, value.keys(), walk)
+    return keys + _of_sampled(0, count, value.values(), walk)
 
 
-def _of_object(value: Any, depth: int) -> int:
+def _of_object(value: Any, walk: _Walk) -> int:
     nbytes = getattr(value, "nbytes", None)
     if type(nbytes) is int and nbytes >= 0:
         return nbytes
     size = _getsizeof(value, _UNKNOWN_NBYTES)
-    if isinstance(value, type) or depth >= _DEPTH_MAX:
+    if isinstance(value, type) or not walk.may_enter():
         return size
+    walk.depth += 1
+    for attribute in islice(_attributes_of(value), _SAMPLE_MAX):
+        size += _estimate(attribute, walk)
+        if walk.visits_left <= 0:
+            break
+    walk.depth -= 1
+    return size
+
+
+def _attributes_of(value: object) -> Iterator[object]:
+    """Yield what an object keeps in its ``__dict__`` and its slots."""
     attributes = getattr(value, "__dict__", None)
     if type(attributes) is dict:
-        for attribute in islice(attributes.values(), _SAMPLE_MAX):
-            size += _estimate(attribute, depth + 1)
+        yield from list(attributes.values())
     for base in type(value).__mro__:
         slots = base.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
             if name not in ("__dict__", "__weakref__"):
-                size += _estimate(getattr(value, name, None), depth + 1)
-    return size
+                yield getattr(value, name, None)
 
 
-def _of_memoryview(value: memoryview, _depth: int) -> int:
+def _of_bytearray(value: bytearray, _walk: _Walk) -> int:
+    return _getsizeof(value)
+
+
+def _of_memoryview(value: memoryview, _walk: _Walk) -> int:
     return value.nbytes
 
 
-def _of_ndarray(value: Any, depth: int) -> int:
+def _of_ndarray(value: Any, walk: _Walk) -> int:
     nbytes = int(value.nbytes)
     if 0 in value.strides:  # broadcast: one element stands for many
         nbytes = int(value.itemsize)
@@ -141,39 +192,39 @@ def _of_ndarray(value: Any, depth: int) -> int:
     if value.dtype.hasobject and value.size:
         flat = value.reshape(-1) if value.flags.c_contiguous else value.flat
         step = -(-int(value.size) // _SAMPLE_MAX)
-        return _of_sampled(nbytes, int(value.size), list(flat[::step]), depth)
+        return _of_sampled(nbytes, int(value.size), list(flat[::step]), walk)
     return nbytes
 
 
-def _of_frame(value: Any, depth: int) -> int:
+def _of_frame(value: Any, walk: _Walk) -> int:
     nbytes = int(value.memory_usage(index=True, deep=False).sum())
     for position, kind in enumerate(value.dtypes):
         if kind == object:  # noqa: E721 - a pandas dtype
-            nbytes += _of_objects(value.iloc[:, position], depth)
+            nbytes += _of_objects(value.iloc[:, position], walk)
     return nbytes
 
 
-def _of_series(value: Any, depth: int) -> int:
+def _of_series(value: Any, walk: _Walk) -> int:
     nbytes = int(value.memory_usage(deep=False))
-    return nbytes + (_of_objects(value, depth) if value.dtype == object else 0)
+    return nbytes + (_of_objects(value, walk) if value.dtype == object else 0)
 
 
-def _of_objects(column: Any, depth: int) -> int:
+def _of_objects(column: Any, walk: _Walk) -> int:
     """Return the size of the objects that a pandas column or index only points to."""
     values = column.to_numpy()
     step = -(-len(values) // _SAMPLE_MAX) if len(values) else 1
-    return _of_sampled(0, len(values), list(values[::step]), depth)
+    return _of_sampled(0, len(values), list(values[::step]), walk)
 
 
-def _of_nbytes(value: Any, _depth: int) -> int:
+def _of_nbytes(value: Any, _walk: _Walk) -> int:
     return int(value.nbytes)
 
 
-def _of_arrow_buffer(value: Any, _depth: int) -> int:
+def _of_arrow_buffer(value: Any, _walk: _Walk) -> int:
     return int(value.size)
 
 
-def _of_estimated_size(value: Any, _depth: int) -> int:
+def _of_estimated_size(value: Any, _walk: _Walk) -> int:
     return int(value.estimated_size())
 
 
@@ -181,7 +232,7 @@ _BUILTIN: Final[dict[type, _Estimator]] = {
     int: _of_plain,
     str: _of_plain,
     bytes: _of_plain,
-    bytearray: _of_plain,
+    bytearray: _of_bytearray,
     range: _of_plain,
     **dict.fromkeys(_SCALARS, _of_scalar),
     memoryview: _of_memoryview,
@@ -207,5 +258,8 @@ _BY_NAME: Final[dict[tuple[str, str], _Estimator]] = {
     ("polars", "DataFrame"): _of_estimated_size,
     ("polars", "Series"): _of_estimated_size,
 }
+
+#: Of what lies in flat memory, not in objects that would have to be searched.
+_FLAT: Final = frozenset({*_BY_NAME.values(), _of_memoryview, _of_bytearray}) - {_of_plain}
 
 _known: dict[type, _Estimator] = dict(_BUILTIN)
