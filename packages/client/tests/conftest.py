@@ -217,6 +217,7 @@ class FakeScheduler:
             case WantKeys():
                 self._tell(channel, message.keys)
             case CancelTasks():
+                self._waiting = [one for one in self._waiting if one.keys != message.keys]
                 for key in message.keys:
                     self.values.pop(key, None)
                     self.failures.pop(key, None)

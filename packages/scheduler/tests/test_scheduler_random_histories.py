@@ -3,19 +3,27 @@
 The peers here are models: workers that keep what they were told, clients that want and release at
 random. Every history ends with all workers answering, after which every wanted key must be stored
 or failed; and with all clients leaving, after which nothing may be left.
+
+Among them are peers that know the secret and mean harm: they say anything that the codec lets
+through. They may be refused; nothing may raise, and what the others are told must fit the codec.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
+from hocket.core.errors import RemoteProtocolError
+from hocket.protocol.codec import decoder_for, encode
 from hocket.protocol.messages import (
     AbandonTasks,
     CancelTasks,
+    ClientToScheduler,
     DropData,
     Failure,
     FailureKind,
@@ -32,7 +40,9 @@ from hocket.protocol.messages import (
     TasksReturned,
     WantKeys,
     WorkerJoined,
+    WorkerToScheduler,
 )
+from hocket.protocol.roles import Role
 from hocket.scheduler import Limits, SchedulerMachine
 from hocket.scheduler.invariants import check
 from hocket.scheduler.transitions import watch
@@ -65,6 +75,87 @@ class ModelWorker:
                 self.jobs.pop(attempt, None)
 
 
+#: Numbers that fit the wire and little else; what fits nowhere comes last, and seldom.
+ABSURD_INTS = (0, 1, 2, 3, 2**31, 2**53, 2**63 - 1, 2**64 - 1)
+ABSURD_FLOATS = (0.0, 1e-9, 0.5, 2.0, 1e300, 1.7e308)
+ILL_INTS = (-1, -(2**63))
+ILL_FLOATS = (-1.0, float("inf"), float("nan"))
+DIGESTS = (b"f" * 16, b"g" * 16, b"h" * 16)
+#: Fields that hold indices into other columns, and those that may be left empty.
+INDICES = {"dependencies", "wanted", "function_of", "priority", "retries"}
+SPARSE = {"function_of", "ranks", "values", "workers", "dependencies", "resources"}
+
+
+@cache
+def fields(kind: Any) -> dict[str, Any]:
+    """Return the types of a message's fields."""
+    return get_type_hints(kind)
+
+
+class Hostile:
+    """Draws messages of any class; columns are equally long, so that the codec passes most.
+
+    Parameters
+    ----------
+    texts
+        Keys, names and addresses that are known at the moment, and some that are not.
+    attempts
+        Pairs of key and attempt that are.
+    """
+
+    def __init__(
+        self, data: st.DataObject, texts: list[str], attempts: list[tuple[str, int]]
+    ) -> None:
+        self.draw = data.draw
+        self.texts = st.sampled_from(texts)
+        self.attempts = attempts
+        self.rows = 0
+
+    def message(self, kinds: Any) -> Any:
+        kind = self.draw(st.sampled_from(get_args(kinds)))
+        self.rows = self.draw(st.integers(0, 4))
+        message = self.struct(kind)
+        if self.attempts and {"keys", "attempts"} <= fields(kind).keys():
+            drawn = self.draw(st.lists(st.sampled_from(self.attempts), max_size=self.rows))
+            for row, (key, attempt) in enumerate(drawn[: len(message.keys)]):
+                message.keys[row] = key
+                message.attempts[row : row + 1] = [attempt]
+        return message
+
+    def struct(self, kind: Any) -> Any:
+        return kind(**{name: self.value(name, hint) for name, hint in fields(kind).items()})
+
+    def value(self, name: str, hint: Any) -> Any:
+        inside = get_args(hint)
+        if get_origin(hint) is UnionType:
+            return None if self.draw(st.booleans()) else self.value(name, inside[0])
+        if get_origin(hint) in (list, dict) and name in SPARSE and self.draw(st.booleans()):
+            return hint()
+        if get_origin(hint) is list:
+            return [self.value(name, inside[0]) for _ in range(self.rows)]
+        if get_origin(hint) is dict:
+            return {self.draw(self.texts): self.number(ABSURD_FLOATS, ILL_FLOATS)}
+        if hint is float:
+            return self.number(ABSURD_FLOATS, ILL_FLOATS)
+        if hint is int:
+            few = (0, 1, 2, 3)
+            return self.number(few if name in INDICES else ABSURD_INTS, ILL_INTS)
+        return self.draw(
+            {
+                str: self.texts,
+                bool: st.booleans(),
+                bytes: st.sampled_from(DIGESTS),
+                FailureKind: st.sampled_from(FailureKind),
+                Failure: st.builds(
+                    Failure, st.sampled_from(FailureKind), self.texts, self.texts
+                ),
+            }[hint]
+        )
+
+    def number(self, fit: Any, unfit: Any) -> Any:
+        return self.draw(st.sampled_from(unfit if self.draw(st.integers(0, 60)) == 60 else fit))
+
+
 class SchedulerHistory(RuleBasedStateMachine):
     keys = Bundle("keys")
 
@@ -74,6 +165,8 @@ class SchedulerHistory(RuleBasedStateMachine):
         self.machine.tables.trace = watch
         self.workers: dict[int, ModelWorker] = {}
         self.clients: dict[int, dict[str, str]] = {}
+        #: Peers that mean harm, by id; and those of them that joined as workers.
+        self.hostile: dict[int, Role] = {}
         self.ids = 0
         self.names = 0
         self.now_s = 0.0
@@ -217,6 +310,44 @@ class SchedulerHistory(RuleBasedStateMachine):
         if outcome == "late":
             self.say(id_, TasksDone([key], [attempt], [10], [0.0], [0.01], [b"v"]))
 
+    @rule(role=st.sampled_from([Role.CLIENT, Role.WORKER]), joins=st.booleans())
+    def hostile_joins(self, role: Role, joins: bool) -> None:
+        if len(self.hostile) < 2:
+            id_ = self.new_id()
+            self.hostile[id_] = role
+            if role is Role.CLIENT:
+                self.machine.client_joined(id_, f"hostile-{id_}")
+                return
+            self.machine.worker_greeted(id_)
+            if joins:
+                self.say(id_, WorkerJoined(f"w{id_}", f"tcp://w{id_}", "host", 1, 1))
+
+    @rule(data=st.data(), count=st.integers(1, 8))
+    def hostile_speaks(self, data: st.DataObject, count: int) -> None:
+        if not self.hostile:
+            return
+        id_ = data.draw(st.sampled_from(sorted(self.hostile)))
+        role = self.hostile[id_]
+        tables = self.machine.tables
+        texts = [*tables.tasks, *tables.workers_by_address, "t0", "h1", "unknown", ""]
+        attempts = [(one.key, one.attempt) for one in tables.tasks.values()]
+        drawn = Hostile(data, texts, attempts)
+        kinds = ClientToScheduler if role is Role.CLIENT else WorkerToScheduler
+        for _ in range(count):
+            message = drawn.message(kinds)
+            try:
+                heard = decoder_for(role, Role.SCHEDULER).decode(encode([message]))
+            except RemoteProtocolError:
+                # Refused at the door.
+                continue
+            if self.machine.receive(id_, heard, self.now_s) is not None:
+                self.hostile_leaves(id_)
+                return
+
+    def hostile_leaves(self, id_: int) -> None:
+        del self.hostile[id_]
+        self.machine.peer_lost(id_, "it was refused", self.now_s)
+
     @rule(data=st.data())
     def value_vanishes(self, data: st.DataObject) -> None:
         held = [(id_, key) for id_, one in sorted(self.workers.items()) for key in sorted(one.data)]
@@ -257,6 +388,11 @@ class SchedulerHistory(RuleBasedStateMachine):
     @rule()
     def turn(self) -> None:
         for id_, frames in self.machine.turn(self.now_s):
+            is_client = id_ in self.machine.tables.clients
+            for frame in frames:
+                decoder_for(Role.SCHEDULER, Role.CLIENT if is_client else Role.WORKER).decode(
+                    encode(frame)
+                )
             for message in (one for frame in frames for one in frame):
                 if id_ in self.workers:
                     worker = self.workers[id_]
@@ -271,6 +407,8 @@ class SchedulerHistory(RuleBasedStateMachine):
         check(self.machine.tables)
 
     def teardown(self) -> None:
+        for id_ in list(self.hostile):
+            self.hostile_leaves(id_)
         if not self.workers:
             self.worker_joins(2)
         quiet = 0
@@ -298,4 +436,4 @@ class SchedulerHistory(RuleBasedStateMachine):
 
 
 TestSchedulerHistory = SchedulerHistory.TestCase
-TestSchedulerHistory.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestSchedulerHistory.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)

@@ -188,7 +188,7 @@ class TaskBatch:
             labels=[function.label for function in functions],
             blobs=[function.blob for function in functions],
             keys=keys,
-            function_of=self.function_of,
+            function_of=self.function_of if len(functions) > 1 else [],
             payloads=self.payloads,
             dependencies=dependencies,
             ranks=self.ranks,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import Any
@@ -142,7 +143,8 @@ class Future(Struct, eq=False, weakref=True):
             waiter = loop.create_future()
 
             def wake() -> None:
-                loop.call_soon_threadsafe(_set_done, waiter)
+                with contextlib.suppress(RuntimeError):  # the loop was closed
+                    loop.call_soon_threadsafe(_set_done, waiter)
 
             watch = Watch(wake)
             session = self.session

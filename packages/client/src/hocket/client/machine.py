@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from hocket.client.batches import TaskBatch
-from hocket.client.functions import KnownFunctions
+from hocket.client.batches import NO_OPTIONS, TaskBatch, TaskOptions
+from hocket.client.outbox import Outbox
 from hocket.client.states import (
     CANCELLED,
     FAILED,
@@ -36,7 +36,6 @@ from hocket.protocol.messages import (
     CancelTasks,
     ClusterDescribed,
     EverywhereRan,
-    ForgetFunctions,
     KeysLocated,
     KeysLost,
     KeysScattered,
@@ -50,6 +49,7 @@ from hocket.protocol.messages import (
     WantKeys,
     WorkersReady,
 )
+from hocket.protocol.serialize import FunctionPickle
 
 __all__ = [
     "CANCELLED",
@@ -85,12 +85,11 @@ class ClientMachine:
         self.closed: HocketError | None = None
         self._numbers = 0
         self._request_numbers = 0
-        self._functions = KnownFunctions(functions_known_max)
         #: Digests of what was submitted under a key that the user chose.
         self._specs: dict[str, bytes] = {}
         #: Keys that news is passed over of, and how many confirmations are missing.
         self._leaving: dict[str, int] = {}
-        self._outbox: list[tuple[Struct, int]] = []
+        self._outbox = Outbox(functions_known_max)
         self._fired: list[Watch | Request] = []
 
     # ------------------------------------------------------------------ what comes out
@@ -108,16 +107,7 @@ class ClientMachine:
         frame_nbytes_max
             A list is ended when the pickles in it add up to this; a single message may be longer.
         """
-        frames: list[list[Struct]] = []
-        room = 0
-        for message, nbytes in self._outbox:
-            if not frames or nbytes > room:
-                frames.append([])
-                room = frame_nbytes_max
-            frames[-1].append(message)
-            room -= nbytes
-        self._outbox = []
-        return frames
+        return self._outbox.take_frames(frame_nbytes_max)
 
     def take_fired(self) -> list[Watch | Request]:
         """Return those to be woken, and forget them."""
@@ -131,7 +121,7 @@ class ClientMachine:
     def post(self, message: Struct, nbytes: int = 0) -> None:
         """Have a message sent; ``nbytes`` of pickles are in it."""
         if self.closed is None:
-            self._outbox.append((message, nbytes))
+            self._outbox.add(message, nbytes)
 
     # ------------------------------------------------------------------ futures
 
@@ -164,7 +154,7 @@ class ClientMachine:
         states = list(map(FutureState, wanted))
         self.states.update(zip(wanted, states, strict=True))
         if keys:
-            self._post_batch(batch)
+            self._outbox.add_batch(batch)
         if len(keys) == len(all_keys):
             return states
         made = dict(zip(wanted, states, strict=True))
@@ -200,12 +190,25 @@ class ClientMachine:
         self._specs.update(new)
         return known, batch.only(rows)
 
-    def _post_batch(self, batch: TaskBatch) -> None:
-        message, nbytes = batch.message()
-        forgotten = self._functions.leave_out_known(message)
-        self.post(message, nbytes + sum(len(blob) for blob in message.blobs if blob is not None))
-        if forgotten:
-            self.post(ForgetFunctions(forgotten))
+    def submit_call(
+        self,
+        prefix: str,
+        function: FunctionPickle,
+        payload: bytes,
+        references: list[str],
+        options: TaskOptions = NO_OPTIONS,
+    ) -> FutureState:
+        """Have one task made, under a key that no other task has, and return its state.
+
+        The key is the prefix and a number. The rest is as in a `TaskBatch`; raises as `submit`.
+        """
+        if self.closed is not None:
+            raise self.closed
+        key = f"{prefix}{self._numbers}"
+        self._numbers += 1
+        state = self.states[key] = FutureState(key)
+        self._outbox.add_call(key, function, payload, references, options)
+        return state
 
     def find(self, key: str) -> FutureState | None:
         """Return the state of a key if there are futures of it."""
@@ -435,7 +438,7 @@ class ClientMachine:
         if self.closed is not None:
             return
         self.closed = error
-        self._outbox = []
+        self._outbox.clear()
         for state in self.states.values():
             if state.status is PENDING:
                 self._settle(state, LOST if lost else CANCELLED)

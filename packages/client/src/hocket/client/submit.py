@@ -18,6 +18,7 @@ from hocket.protocol.serialize import (
     apply,
     collect_references,
     dump_function,
+    flat_nbytes_of,
     nbytes_of,
     pack,
 )
@@ -27,9 +28,6 @@ __all__ = ["Submitter"]
 
 #: A longer batch would make workers wait for the rest of it.
 _BATCH_NBYTES: Final = 4 * 1024 * 1024
-
-#: Classes whose size need not be looked at before they are pickled: looking costs as much.
-_QUICK: Final = PLAIN | {dict, frozenset, list, set, tuple}
 
 _DIGEST_NBYTES: Final = 16
 
@@ -75,14 +73,19 @@ class Submitter:
         pickler = ArgumentPickler()
         payload, references, holds = self.pickle_call(pickler, args, kwargs)
         self.check_size(len(payload) + len(pickled.blob), pickled)
-        batch = TaskBatch(
-            [pickled], [], [payload], [references] if references else None, options=options
-        )
-        if key is not None or pure:
+        if key is None and not pure:
+            session = self._session
+            prefix = f"{pickled.label}-{self._token}-"
+            with session.lock:
+                state = session.begin().submit_call(prefix, pickled, payload, references, options)
+            session.send()
+            future = Future(state, session)
+        else:
             spec = _spec_of(pickled, payload)
-            batch.keys = [check_key(key) if key is not None else f"{pickled.label}-{spec.hex()}"]
-            batch.specs = [spec]
-        (future,) = self.hand_over(batch, f"{pickled.label}-{self._token}-")
+            name = check_key(key) if key is not None else f"{pickled.label}-{spec.hex()}"
+            batch = TaskBatch([pickled], [name], [payload], [references], specs=[spec])
+            batch.options = options
+            (future,) = self.hand_over(batch)
         if holds:
             future.record.holds = holds
         return future
@@ -148,7 +151,7 @@ class Submitter:
             for args in calls.rows:
                 held = None
                 for value in args:
-                    if type(value) not in _QUICK:
+                    if type(value) not in PLAIN and flat_nbytes_of(value) > nbytes_max:
                         payload, keys, held = self.pickle_call(pickler, (*first, *args), kwargs)
                         break
                 else:
@@ -241,7 +244,7 @@ class Submitter:
         held: list[Future] | None = None
         nbytes_max = self._inline_nbytes_max
         for value in (*args, *kwargs.values()):
-            if type(value) not in _QUICK and nbytes_of(value) > nbytes_max:
+            if type(value) not in PLAIN and flat_nbytes_of(value) > nbytes_max:
                 args, kwargs, held = self._scatter_big(args, kwargs)
                 break
         payload = pickler.dumps(args, kwargs)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, Self
 
@@ -95,7 +97,7 @@ class _Arrivals:
         self._wake = wake
         self._watches: dict[ClientSession, Watch] = {}
         self._pending: dict[int, list[Future]] = {}
-        self._ready: list[Future] = []
+        self._ready: deque[Future] = deque()
         #: Futures that were added and not yet taken.
         self.count = 0
 
@@ -154,6 +156,8 @@ class _Arrivals:
 
     def wait(self, timeout_s: float | None) -> bool:
         """Wait until there is one; return whether there is."""
+        if self._ready:
+            return True
         left = deadline(timeout_s)
         for session in self._watches:
             session.forbid_loop_thread()
@@ -169,12 +173,13 @@ class _Arrivals:
     def take(self) -> Future:
         """Return the next one that is done; there must be one."""
         self.count -= 1
-        return self._ready.pop(0)
+        return self._ready.popleft()
 
     @property
     def has_ready(self) -> bool:
         """Whether `take` has something to return."""
-        self._sort_in()
+        if not self._ready:
+            self._sort_in()
         return bool(self._ready)
 
 
@@ -299,4 +304,6 @@ def fire_and_forget(futures: Any) -> None:
     for future in find_futures(futures):
         kept = future.session.forgotten
         kept.add(future)
-        future.add_done_callback(kept.discard)
+        watch = Watch(functools.partial(kept.discard, future))
+        if not future.session.add_watch([future.record], watch):
+            kept.discard(future)

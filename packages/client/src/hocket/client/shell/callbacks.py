@@ -22,10 +22,15 @@ def call_soon(function: Callable[[Any], object], argument: Any) -> None:
     global _calls  # noqa: PLW0603 - there is one thread for a process, started when needed
     with _lock:
         if _calls is None:
-            _calls = SimpleQueue()
-            threading.Thread(
-                target=_run, args=(_calls,), name="hocket-callbacks", daemon=True
-            ).start()
+            calls: SimpleQueue[tuple[Callable[[Any], object], Any]] = SimpleQueue()
+            thread = threading.Thread(
+                target=_run, args=(calls,), name="hocket-callbacks", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError:  # The interpreter ends; callbacks are not run any more.
+                return
+            _calls = calls
     _calls.put((function, argument))
 
 

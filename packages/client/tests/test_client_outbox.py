@@ -1,0 +1,134 @@
+"""What waits to be sent: order, single calls made batches, functions sent once."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from hocket.client.batches import TaskBatch, TaskOptions
+from hocket.client.outbox import Outbox
+from hocket.protocol.messages import DescribeCluster, ForgetFunctions, SubmitTasks
+from hocket.protocol.serialize import FunctionPickle
+
+FUNCTIONS = [FunctionPickle(name * 16, name * 10, name.decode(), []) for name in (b"f", b"g")]
+OPTIONS = [TaskOptions(), TaskOptions(priority=1)]
+
+
+def taken(outbox: Outbox) -> list[Any]:
+    return [message for frame in outbox.take_frames(10**9) for message in frame]
+
+
+def test_single_calls_become_one_batch() -> None:
+    outbox = Outbox(10)
+    outbox.add_call("a", FUNCTIONS[0], b"1", [])
+    outbox.add_call("b", FUNCTIONS[1], b"2", ["x", "a"])
+    outbox.add_call("c", FUNCTIONS[0], b"3", [])
+    (message,) = taken(outbox)
+    assert message.keys == ["a", "b", "c", "x"]
+    assert message.labels == ["f", "g"]
+    assert message.function_of == [0, 1, 0]
+    assert message.payloads == [b"1", b"2", b"3"]
+    assert message.dependencies == [[], [3, 0], []]
+    assert not outbox
+    outbox.add_call("d", FUNCTIONS[0], b"4", [])
+    (message,) = taken(outbox)
+    assert (message.keys, message.blobs, message.function_of) == (["d"], [None], [])
+
+
+def test_calls_keep_their_place_among_messages_and_their_options() -> None:
+    outbox = Outbox(10)
+    outbox.add_call("a", FUNCTIONS[0], b"1", [], OPTIONS[0])
+    outbox.add(DescribeCluster(1))
+    outbox.add_call("b", FUNCTIONS[0], b"2", [], OPTIONS[0])
+    outbox.add_call("c", FUNCTIONS[0], b"3", [], OPTIONS[1])
+    outbox.add_batch(TaskBatch([FUNCTIONS[0]], ["d"], [b"4"]))
+    outbox.add_call("e", FUNCTIONS[0], b"5", [], OPTIONS[1])
+    messages = taken(outbox)
+    assert [getattr(one, "keys", None) for one in messages] == [
+        ["a"],
+        None,
+        ["b"],
+        ["c"],
+        ["d"],
+        ["e"],
+    ]
+    assert [one.priority for one in messages if type(one) is SubmitTasks] == [0, 0, 1, 0, 1]
+
+
+def test_a_batch_of_calls_has_an_end() -> None:
+    outbox = Outbox(10)
+    for number in range(2500):
+        outbox.add_call(str(number), FUNCTIONS[0], b"", [])
+    assert [len(message.keys) for message in taken(outbox)] == [1000, 1000, 500]
+    for number in range(5):
+        outbox.add_call(str(number), FUNCTIONS[0], b"x" * 400_000, [])
+    assert [len(message.keys) for message in taken(outbox)] == [2, 2, 1]
+
+
+calls = st.tuples(
+    st.just("call"),
+    st.sampled_from(FUNCTIONS),
+    st.lists(st.sampled_from(["x", "y", "k0", "k1"]), unique=True, max_size=2),
+    st.sampled_from(OPTIONS),
+)
+others = st.tuples(st.just("message"))
+batches = st.tuples(st.just("batch"), st.sampled_from(FUNCTIONS))
+
+
+@given(
+    entries=st.lists(calls | others | batches, max_size=30),
+    takes=st.sets(st.integers(0, 30)),
+    known_max=st.integers(1, 3),
+    frame_nbytes_max=st.integers(1, 50),
+)
+def test_what_goes_in_comes_out_in_order(
+    entries: list[Any], takes: set[int], known_max: int, frame_nbytes_max: int
+) -> None:
+    outbox = Outbox(known_max)
+    numbers = itertools.count()
+    expected: list[Any] = []
+    messages: list[Struct] = []
+    for step, entry in enumerate(entries):
+        if step in takes:
+            messages += [one for frame in outbox.take_frames(frame_nbytes_max) for one in frame]
+        key = f"k{next(numbers)}"
+        if entry[0] == "call":
+            outbox.add_call(key, entry[1], key.encode(), entry[2], entry[3])
+            expected.append((key, entry[1].digest, entry[2], entry[3].priority))
+        elif entry[0] == "batch":
+            outbox.add_batch(TaskBatch([entry[1]], [key], [key.encode()]))
+            expected.append((key, entry[1].digest, [], 0))
+        else:
+            outbox.add(DescribeCluster(step))
+            expected.append(step)
+    messages += [one for frame in outbox.take_frames(frame_nbytes_max) for one in frame]
+    seen: list[Any] = []
+    known: set[bytes] = set()
+    for message in messages:
+        if isinstance(message, ForgetFunctions):
+            assert set(message.digests) <= known
+            known -= set(message.digests)
+        elif isinstance(message, DescribeCluster):
+            seen.append(message.request)
+        else:
+            assert isinstance(message, SubmitTasks)
+            for digest, blob in zip(message.functions, message.blobs, strict=True):
+                assert (blob is None) == (digest in known)
+                known.add(digest)
+            for row, payload in enumerate(message.payloads):
+                function = message.function_of[row] if message.function_of else 0
+                needed = message.dependencies[row] if message.dependencies else []
+                assert payload == message.keys[row].encode()
+                seen.append(
+                    (
+                        message.keys[row],
+                        message.functions[function],
+                        [message.keys[one] for one in needed],
+                        message.priority,
+                    )
+                )
+    assert seen == expected
