@@ -95,7 +95,7 @@ def test_another_holder_is_tried_and_the_first_reported(client: Client, schedule
     scheduler.workers[first].add(big.key)
     assert big.result(5).shape == (50_000,)
     (report,) = scheduler.of(ReportMissing)
-    assert report == ReportMissing([big.key], first)
+    assert report == ReportMissing([big.key], first, gone=True)
 
 
 def test_a_lost_value_is_waited_for(client: Client, scheduler: Any) -> None:
@@ -107,6 +107,7 @@ def test_a_lost_value_is_waited_for(client: Client, scheduler: Any) -> None:
     def on_report(message: ReportMissing) -> None:
         if len(scheduler.of(ReportMissing)) == 2:
             # the second report: nobody is left
+            del scheduler.values[big.key]
             scheduler.channels[-1].send([KeysLost([big.key])])
             for keys in scheduler.workers.values():
                 keys.clear()

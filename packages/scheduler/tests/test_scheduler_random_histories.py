@@ -146,9 +146,7 @@ class Hostile:
                 bool: st.booleans(),
                 bytes: st.sampled_from(DIGESTS),
                 FailureKind: st.sampled_from(FailureKind),
-                Failure: st.builds(
-                    Failure, st.sampled_from(FailureKind), self.texts, self.texts
-                ),
+                Failure: st.builds(Failure, st.sampled_from(FailureKind), self.texts, self.texts),
             }[hint]
         )
 
@@ -355,7 +353,7 @@ class SchedulerHistory(RuleBasedStateMachine):
             id_, key = data.draw(st.sampled_from(held))
             del self.workers[id_].data[key]
             client = data.draw(st.sampled_from(sorted(self.clients)))
-            self.say(client, ReportMissing([key], self.workers[id_].address))
+            self.say(client, ReportMissing([key], self.workers[id_].address, gone=True))
 
     @rule(data=st.data())
     def worker_dies(self, data: st.DataObject) -> None:

@@ -246,7 +246,7 @@ class SchedulerMachine:
         for key in message.keys:
             task = self.tables.tasks.get(key)
             if task is not None and client in task.clients():
-                self._give_up_copy(task, worker)
+                self._copy_missing(task, worker, gone=message.gone, keep_last=True)
 
     # From workers ---------------------------------------------------------------------------
 
@@ -298,19 +298,14 @@ class SchedulerMachine:
             if task is not None:
                 requeue(self.tables, task)
 
-    def _on_inputs_missing(self, worker: Worker, message: InputsMissing) -> None:
+    def _on_inputs_missing(self, _worker: Worker, message: InputsMissing) -> None:
         holder = self.tables.workers_by_address.get(message.address)
         if holder is None:
             return
         for key, attempt in zip(message.keys, message.attempts, strict=True):
             task = self.tables.tasks.get(key)
-            if task is None or task.attempt != attempt or not task.is_held_by(holder):
-                continue
-            if not message.gone:
-                count = self.tables.returns[key] = self.tables.returns.get(key, 0) + 1
-                if count < _RETURNS_MAX:
-                    continue
-            self._give_up_copy(task, holder, requester=worker)
+            if task is not None and task.attempt == attempt:
+                self._copy_missing(task, holder, gone=message.gone, keep_last=False)
 
     def _on_replicas_stored(self, worker: Worker, message: ReplicasStored) -> None:
         for key, attempt in zip(message.keys, message.attempts, strict=True):
@@ -332,16 +327,29 @@ class SchedulerMachine:
             return None
         return task
 
-    def _give_up_copy(self, task: Task, holder: Worker, requester: Worker | None = None) -> None:
+    def _copy_missing(self, task: Task, holder: Worker, *, gone: bool, keep_last: bool) -> None:
         """Count a copy as lost that its holder did not give.
 
-        The last copy of a value that cannot be computed again is kept on the books: the holder is
-        alive, so asking again is all that is left.
+        Parameters
+        ----------
+        task
+            Of the value.
+        holder
+            Who should have given it.
+        gone
+            Whether it said that it has it not; if it was only out of reach, that must happen a few
+            times.
+        keep_last
+            Whether to stay with the last copy of a value that cannot be computed again, as long as
+            its holder has not denied it.
         """
         if task.state is not STORED or not task.is_held_by(holder):
             return
-        if task.kind is None and task.holding_workers() == [holder] and requester is None:
-            return
+        if not gone:
+            count = self.tables.returns[task.key] = self.tables.returns.get(task.key, 0) + 1
+            is_last = task.kind is None and task.holders is holder
+            if count < _RETURNS_MAX or (keep_last and is_last):
+                return
         self.tables.unhold(task, holder)
         holder.outbox.drop(task.key, task.attempt)
         if task.holders is None:

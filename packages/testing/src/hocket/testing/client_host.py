@@ -279,25 +279,28 @@ class ClientHost(Host):
                 if reply.errors[0]:
                     self._cannot_be_sent(state)
                 elif reply.sizes[0] is None:
-                    self._not_there(state, address)
+                    self._not_there(state, address, gone=True)
                 else:
                     self.note(f"gets {key}#{reply.attempts[0]} from {address}")
                     self._got(state, msgspec.msgpack.decode(buffers[0])[0])
+                if self.futures.get(key) is not state:
+                    # A later future of the same key may have waited for the end of this.
+                    self._gather()
                 self._after_event()
 
         def on_failure(reason: str) -> None:
             if self.alive:
                 self.note(f"gets nothing from {address}: {reason}")
                 del self._gathering[key]
-                self._not_there(state, address)
+                self._not_there(state, address, gone=False)
                 self._after_event()
 
         self.network.request(self.name, address, FetchData([key]), [], on_reply, on_failure)
 
-    def _not_there(self, state: FutureState, address: str) -> None:
+    def _not_there(self, state: FutureState, address: str, *, gone: bool) -> None:
         key = state.key
         if self.futures.get(key) is state and state.status == STORED:
-            self.machine.post(ReportMissing([key], address))
+            self.machine.post(ReportMissing([key], address, gone))
             self._misses[key] += 1
             if self._misses[key] >= _MISSES_MAX:
                 self.note(f"gives {key} up")

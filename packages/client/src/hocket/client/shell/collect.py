@@ -39,6 +39,8 @@ class _Fetched(NamedTuple):
     address: str
     #: Per key: the buffers of its value; why it cannot be sent; or None.
     answers: dict[str, list[memoryview] | str | None]
+    #: Those of the keys for which it could not be reached.
+    unreached: set[str]
 
 
 def collect(
@@ -72,7 +74,6 @@ def collect(
     left = deadline(timeout_s)
     values: list[Any] = [_MISSING] * len(states)
     rows: Sequence[int] = range(len(states))
-    failed_at: dict[str, set[str]] = {}
     for _ in range(_ROUNDS_MAX):
         waited_for = states if len(rows) == len(states) else [states[row] for row in rows]
         if not session.wait(waited_for, left(), first_failure=first_failure):
@@ -82,7 +83,7 @@ def collect(
             return [None if value is _MISSING else value for value in values]
         if not rows:
             return values
-        _fetch_round(session, states, values, rows, failed_at, left())
+        _fetch_round(session, states, values, rows, left())
         rows = [row for row in rows if values[row] is _MISSING]
         if not rows:
             return values
@@ -147,7 +148,6 @@ def _fetch_round(
     states: Sequence[FutureState],
     values: list[Any],
     rows: Sequence[int],
-    failed_at: dict[str, set[str]],
     timeout_s: float | None,
 ) -> None:
     """Locate values and fetch those that workers give; each holder is tried once."""
@@ -157,10 +157,7 @@ def _fetch_round(
     located = session.ask(KeysLocated, lambda number: LocateKeys(number, keys), left())
     if len(located.addresses) != len(keys):
         raise RemoteProtocolError(reason="KeysLocated has not as many rows as were asked for")
-    holders = {
-        key: [one for one in addresses if one not in failed_at.get(key, ())]
-        for key, addresses in zip(keys, located.addresses, strict=True)
-    }
+    holders = dict(zip(keys, located.addresses, strict=True))
     loaded: dict[str, Any] = {}
     while True:
         plan = _plan(holders, nbytes)
@@ -168,7 +165,7 @@ def _fetch_round(
             break
         fetched = session.loop.run(_fetch_all(session, plan, nbytes), left())
         for one in fetched:
-            _take_answers(session, one, loaded, holders, failed_at)
+            _take_answers(session, one, loaded, holders)
     for row in rows:
         if states[row].key in loaded:
             values[row] = loaded[states[row].key]
@@ -191,13 +188,9 @@ def _take_answers(
     fetched: _Fetched,
     loaded: dict[str, Any],
     holders: dict[str, list[str]],
-    failed_at: dict[str, set[str]],
 ) -> None:
-    missing = []
     for key, answer in fetched.answers.items():
         if answer is None:
-            missing.append(key)
-            failed_at.setdefault(key, set()).add(fetched.address)
             holders[key].remove(fetched.address)
             continue
         holders[key] = []
@@ -209,10 +202,13 @@ def _take_answers(
                 loaded[key] = unpack(answer, what)
             except SerializationError as error:
                 loaded[key] = Raised(error)
-    if missing:
-        with session.lock:
-            session.machine.post(ReportMissing(missing, fetched.address))
-        session.send()
+    missing = [key for key, answer in fetched.answers.items() if answer is None]
+    for gone in (True, False):
+        keys = [key for key in missing if (key in fetched.unreached) is not gone]
+        if keys:
+            with session.lock:
+                session.machine.post(ReportMissing(keys, fetched.address, gone))
+            session.send()
 
 
 async def _fetch_all(
@@ -240,21 +236,21 @@ def _split(keys: Iterable[str], nbytes: dict[str, int], limit: int) -> list[list
 
 async def _fetch_from(session: ClientSession, address: str, parts: list[list[str]]) -> _Fetched:
     answers: dict[str, list[memoryview] | str | None] = {}
-    gone = False
+    unreached: set[str] = set()
     for keys in parts:
-        if gone:
-            answers.update(dict.fromkeys(keys))
+        if unreached:
+            unreached.update(keys)
             continue
         try:
             reply, buffers = await session.pool.request(address, FetchData(keys))
             answers.update(_read_reply(keys, reply, buffers))
         except (PeerError, OSError):
-            gone = True
-            answers.update(dict.fromkeys(keys))
+            unreached.update(keys)
         except HocketError as error:
             # Say, too large for this machine: asking others would not help.
             answers.update(dict.fromkeys(keys, str(error)))
-    return _Fetched(address, answers)
+    answers.update(dict.fromkeys(unreached))
+    return _Fetched(address, answers, unreached)
 
 
 def _read_reply(

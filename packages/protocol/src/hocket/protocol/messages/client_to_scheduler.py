@@ -90,10 +90,14 @@ class LocateKeys(Struct, array_like=True, tag=6, gc=False):
 
 
 class ReportMissing(Struct, array_like=True, tag=7, gc=False):
-    """The client asked this worker for these keys and did not get them."""
+    """The client asked this worker for these keys and did not get them.
+
+    ``gone``: it answered that it has them not; otherwise it could not be reached.
+    """
 
     keys: list[str]
     address: str
+    gone: bool
 
 
 class PlanScatter(Struct, array_like=True, tag=8, gc=False):
