@@ -3,6 +3,7 @@
     python demo.py                 run, print the answers, check them, end
     python demo.py --workers 4     with so many workers
     python demo.py --keep          afterwards leave the cluster up until Ctrl-C
+    python demo.py --picture FILE  draw part of the output as an SVG, too
 
 Exit codes: 0 all answers equal those of plain pandas; 1 one differs; 2 something is missing;
 130 Ctrl-C.
@@ -11,6 +12,8 @@ Exit codes: 0 all answers equal those of plain pandas; 1 one differs; 2 somethin
 from __future__ import annotations
 
 import argparse
+import io
+import re
 import sys
 import threading
 import time
@@ -59,7 +62,9 @@ class Stages:
         return table
 
 
-def run(cluster: LocalCluster, console: Console, stages: Stages) -> int:
+def run(
+    cluster: LocalCluster, console: Console, stages: Stages, picture: Path | None = None
+) -> int:
     """Answer the questions on a cluster, print and check the answers, return the exit code."""
     with Client(cluster) as client:
         with stages.stage("import pandas in each worker"):
@@ -76,11 +81,24 @@ def run(cluster: LocalCluster, console: Console, stages: Stages) -> int:
             )
     with stages.stage("read and answer in plain pandas, one process"):
         expected = reference.compute(data.folder())
-    for table in [*tables.draw(answers), stages.table()]:
+    drawn = [*tables.draw(answers), stages.table()]
+    for table in drawn:
         console.print()
         console.print(table)
     console.print()
-    return check(answers, expected, console)
+    code = check(answers, expected, console)
+    if picture is not None:
+        canvas = Console(record=True, file=io.StringIO(), width=tables.WIDTH_MAX, highlight=False)
+        for table in (drawn[0], drawn[2], drawn[-1]):
+            canvas.print(table)
+            canvas.print()
+        check(answers, expected, canvas)
+        # Rich names a font on the web; a picture should not fetch anything.
+        svg = re.sub(
+            r"@font-face \{.*?\}\s*", "", canvas.export_svg(title="make demo"), flags=re.DOTALL
+        )
+        picture.write_text(svg, encoding="utf-8")
+    return code
 
 
 def check(answers: dict[str, Any], expected: dict[str, Any], console: Console) -> int:
@@ -112,6 +130,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--keep", action="store_true", help="leave the cluster up until Ctrl-C")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="how many (default: 2)")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the output as an SVG")
     options = parser.parse_args(arguments)
     if options.workers < 1:
         parser.error(f"--workers {options.workers}: it takes one worker at least")
@@ -137,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with stages.stage(f"start a scheduler and {options.workers} workers"):
             cluster = LocalCluster(n_workers=options.workers, threads_per_worker=1)
         with cluster:
-            code = run(cluster, console, stages)
+            code = run(cluster, console, stages, options.picture)
             if options.keep:
                 wait_for_interrupt(cluster, console)
     except KeyboardInterrupt:
