@@ -102,7 +102,6 @@ def test_defaults_are_those_of_the_design():
         "scheduler.window_tasks_min": 2,
         "scheduler.window_tasks_max": 10_000,
         "scheduler.unknown_duration_s": 0.01,
-        "scheduler.inline_forward_nbytes_max": 1024,
         "worker.threads": 0,
         "worker.inline_nbytes_max": 64 * KIB,
         "worker.switch_interval_s": 0.001,

@@ -198,14 +198,6 @@ class SchedulerSettings(_Section):
         float,
         Seconds("How long a task is taken to run while none of its kind has run.", least=1e-6),
     ] = 0.01
-    inline_forward_nbytes_max: Annotated[
-        int,
-        Nbytes(
-            "A result up to this goes along with the tasks that need it, instead of being fetched"
-            " from worker to worker.",
-            most=MIB,
-        ),
-    ] = KIB
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -241,8 +233,8 @@ class WorkerSettings(_Section):
     memory_limit: Annotated[
         int | Literal["auto"],
         Nbytes(
-            "Memory that the worker may use; 0 for no limit, 'auto' for its share of the host's"
-            " memory by threads.",
+            "Memory that the worker should stay within, as it tells the scheduler; 0 for no limit,"
+            " 'auto' for its share of the host's memory by threads. Nothing enforces it yet.",
             words=("auto",),
         ),
     ] = 0
