@@ -125,7 +125,8 @@ def simulate(arguments: list[str]) -> None:
 def docs(arguments: list[str]) -> None:
     """Write or check the generated pages."""
     environment.setup()
-    environment.run_python("tools/settings_page.py", *arguments)
+    for program in ("tools/settings_page.py", "tools/states_page.py"):
+        environment.run_python(program, *arguments)
 
 
 def build_wheels(_arguments: list[str]) -> None:

@@ -279,7 +279,7 @@ def test_replicas_are_dropped_with_the_rest() -> None:
     house.say(3 - id_, ReplicasStored(["a", "unknown"], [1, 7]))
     house.say(CLIENT, LocateKeys(5, ["a", "unknown"]))
     out = house.turn()
-    assert out[CLIENT][-1] == KeysLocated(5, [["tcp://w1", "tcp://w2"], []])
+    assert out[CLIENT][-1] == KeysLocated(5, [["tcp://w2", "tcp://w1"], []])
     assert out[3 - id_] == [DropData(["unknown"], [7])]
     house.say(CLIENT, ReleaseKeys(["a"]))
     assert house.turn() == {1: [DropData(["a"], [1])], 2: [DropData(["a"], [1])]}

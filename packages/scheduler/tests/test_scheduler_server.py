@@ -126,3 +126,64 @@ def test_other_hosts_need_a_secret() -> None:
 
     with pytest.raises(SettingsError, match="secret"):
         asyncio.run(start())
+
+
+def test_what_cannot_be_sent_costs_one_session(caplog: pytest.LogCaptureFixture) -> None:
+    async def play(scheduler: Scheduler) -> None:
+        worker, other = Peer(), Peer()
+        await worker.connect(scheduler.address, Role.WORKER, "first")
+        worker.channel.send([WorkerJoined("first", "tcp://first:1", "h", 1, 1)])
+        await other.connect(scheduler.address, Role.CLIENT, "c")
+        while not (await ask(other)).workers:
+            pass
+        # A bug of ours: something that has no place on the wire.
+        machine = scheduler.machine
+        next(iter(machine.tables.workers.values())).outbox.add(DropData(["k"], [2**70]))
+        assert (await ask(other)).workers == []
+        reason, clean = await worker.closed
+        assert clean
+        assert "cannot be sent" in reason
+        other.channel.close()
+
+    async def ask(client: Peer) -> Any:
+        client.channel.send([DescribeCluster(1)])
+        await client.inbox.get()
+        # (The first answer was made before the turn that it came with.)
+        client.channel.send([DescribeCluster(2)])
+        return await client.inbox.get()
+
+    with caplog.at_level(logging.WARNING, logger="hocket"):
+        with_scheduler(play, "tcp://127.0.0.1:0")
+    assert [one.levelname for one in caplog.records if "first" in one.getMessage()] == ["ERROR"]
+
+
+def test_frames_stay_below_the_limit_that_is_set() -> None:
+    settings = Settings.build(overrides={"transport.frame_nbytes_max": "32 MiB"})
+    limits = Scheduler(settings).machine.tables.limits
+    assert limits.frame_nbytes_aim == 8 * 2**20
+    assert limits.answer_nbytes_max == 16 * 2**20
+
+
+def test_nothing_happens_after_closing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        scheduler = Scheduler(SETTINGS, secret="s")
+        await scheduler.start("inproc://closing-test")
+        scheduler._schedule_turn()
+        monkeypatch.setattr(scheduler.machine, "turn", pytest.fail)
+        await scheduler.close()
+        await asyncio.sleep(0)
+        assert scheduler._look_again is None
+
+    asyncio.run(run())
+
+
+def test_a_start_that_fails_listens_nowhere() -> None:
+    async def run() -> None:
+        scheduler = Scheduler(SETTINGS, secret="s")
+        with pytest.raises(SettingsError):
+            await scheduler.start("inproc://start-test", "nonsense://")
+        again = Scheduler(SETTINGS, secret="s")
+        await again.start("inproc://start-test")
+        await again.close()
+
+    asyncio.run(run())

@@ -30,6 +30,7 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from hocket.core.settings import Settings
+from hocket.deploy.exits import cause_of_death
 from hocket.scheduler.shell import run_scheduler
 from hocket.worker.shell import run_worker
 
@@ -112,21 +113,41 @@ class ForkServer:
                 self._kill(request["stop"], request["signal"])
 
     def _start(self, id_: int, role: str, options: dict[str, Any]) -> None:
-        report_read, report_write = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            os.close(report_read)
-            self._become(role, options, report_write, parent)
+        pipe: list[int] = []
+        # The child is not to take for ours what is meant for it, before it has its own handlers.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            pipe += os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                os.close(pipe[0])
+                self._become(role, options, pipe[1], parent, mask)
+        except OSError as error:
+            # Too many processes or files: bad for this child, and for no other.
+            for fd in pipe:
+                os.close(fd)
+            self._tell({"id": id_, "event": "exited", "cause": f"it cannot be forked: {error}"})
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        report_read, report_write = pipe
         os.close(report_write)
         self._pids[pid] = id_
         self._reports[report_read] = (id_, b"")
         self._selector.register(report_read, selectors.EVENT_READ)
         self._tell({"id": id_, "event": "started", "pid": pid})
 
-    def _become(self, role: str, options: dict[str, Any], report: int, parent: int) -> NoReturn:
+    def _become(
+        self,
+        role: str,
+        options: dict[str, Any],
+        report: int,
+        parent: int,
+        mask: set[int | signal.Signals],
+    ) -> NoReturn:
         """Turn this fresh child into a scheduler or a worker; never return."""
         status = 1
         try:
@@ -134,6 +155,7 @@ class ForkServer:
             for number in (signal.SIGCHLD, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             self._selector.close()
             self._control.close()
             for fd in (self._wake_read, self._wake_write, *self._reports):
@@ -147,8 +169,7 @@ class ForkServer:
                 os.write(report, json.dumps(facts).encode() + b"\n")
                 os.close(report)
 
-            ROLES[role](options, ready)
-            status = 0
+            status = ROLES[role](options, ready)
         except BaseException:  # noqa: BLE001 - the child ends here whatever happens
             traceback.print_exc()
         finally:
@@ -195,6 +216,9 @@ class ForkServer:
             self._closing = True
 
     def _end_children(self) -> None:
+        # What is closed counts as readable for ever; only the ends of children matter now.
+        for fd in (self._control.fileno(), *self._reports):
+            self._selector.unregister(fd)
         for number, patience_s in ((signal.SIGTERM, _PATIENCE_S), (signal.SIGKILL, _PATIENCE_S)):
             for id_ in list(self._pids.values()):
                 self._kill(id_, number)
@@ -219,27 +243,20 @@ def _die_with_parent(parent: int) -> None:
             os._exit(1)
 
 
-def cause_of_death(status: int) -> str:
-    """Say in words how a process ended, from its wait status."""
-    code = os.waitstatus_to_exitcode(status)
-    if code < 0:
-        return f"killed by signal {-code} ({signal.Signals(-code).name})"
-    return f"exit code {code}"
-
-
-def _scheduler(options: dict[str, Any], ready: Callable[..., None]) -> None:
+def _scheduler(options: dict[str, Any], ready: Callable[..., None]) -> int:
     run_scheduler(
         options["addresses"],
         settings=Settings.from_flat(options["settings"]),
         secret=options["secret"],
         ready=lambda address: ready(address=address),
     )
+    return 0
 
 
-def _worker(options: dict[str, Any], ready: Callable[..., None]) -> None:
+def _worker(options: dict[str, Any], ready: Callable[..., None]) -> int:
     # Functions that the user imports from beside a script are found where the script finds them.
     sys.path[:] = options["path"] + [one for one in sys.path if one not in options["path"]]
-    run_worker(
+    return run_worker(
         options["scheduler"],
         name=options["name"],
         threads=options["threads"],
@@ -251,7 +268,7 @@ def _worker(options: dict[str, Any], ready: Callable[..., None]) -> None:
     )
 
 
-ROLES: Final[dict[str, Callable[[dict[str, Any], Callable[..., None]], None]]] = {
+ROLES: Final[dict[str, Callable[[dict[str, Any], Callable[..., None]], int]]] = {
     "scheduler": _scheduler,
     "worker": _worker,
 }

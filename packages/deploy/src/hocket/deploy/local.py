@@ -11,13 +11,20 @@ import threading
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from hocket.core.errors import UserError
+from hocket.core.errors import SettingsError, UserError
 from hocket.core.settings import Settings
-from hocket.core.settings_file import load_settings
-from hocket.core.units import parse_bytes
+from hocket.core.settings_file import read_secret
+from hocket.deploy.arguments import (
+    check_count,
+    check_memory_limit,
+    check_resources,
+    check_settings,
+)
+from hocket.deploy.exits import Restarts
 from hocket.deploy.processes import Processes
 from hocket.deploy.threads import ThreadCrew
 
@@ -25,8 +32,6 @@ __all__ = ["LocalCluster"]
 
 log = logging.getLogger("hocket.deploy")
 
-#: A worker that keeps dying is replaced this many times in a row at the most.
-_RESTARTS_MAX: Final = 20
 #: Up to so many cores each gets a worker of its own.
 _CORES_ONE_EACH: Final = 4
 
@@ -60,7 +65,15 @@ class LocalCluster:
     resources
         Amounts by name that each worker offers.
     settings
-        A settings tree, or overrides of the usual one.
+        A settings tree, or overrides of the usual one. The cluster's secret is that of
+        ``security.secret`` or ``security.secret_file``, or else a fresh one.
+
+    Raises
+    ------
+    SettingsError
+        An argument or a setting is wrong; nothing was started.
+    ConnectFailed
+        A process ended or took too long while starting; nothing is left.
 
     Examples
     --------
@@ -79,25 +92,32 @@ class LocalCluster:
         settings: Settings | Mapping[str, object] | None = None,
     ) -> None:
         self._closed = True
-        self.settings = (
-            settings if isinstance(settings, Settings) else load_settings(overrides=settings)
-        )
+        self._pid = os.getpid()
+        self.settings = check_settings(settings)
         n_workers, threads = layout(n_workers, threads_per_worker, _cores())
-        limit = self.settings.worker.memory_limit if memory_limit is None else memory_limit
-        if isinstance(limit, str) and limit != "auto":
-            limit = parse_bytes(limit)
-        self.secret = secrets.token_hex(32)
+        if not isinstance(processes, bool):
+            raise SettingsError(
+                name="processes", value=processes, allowed="it must be True or False", source="code"
+            )
         options: dict[str, object] = {
             "threads": threads,
-            "memory_limit": limit,
-            "resources": dict(resources or {}),
+            "memory_limit": (
+                self.settings.worker.memory_limit
+                if memory_limit is None
+                else check_memory_limit(memory_limit)
+            ),
+            "resources": check_resources({} if resources is None else resources),
         }
+        # One that was given lets others join, who read the same settings.
+        self.secret = _given_secret(self.settings) or secrets.token_hex(32)
         self._threads_per_worker = threads
         self._processes = processes
         self._lock = threading.RLock()
         self._wanted: list[str] = []
         self._names_count = 0
-        self._restarts_count = 0
+        self._restarts = Restarts()
+        #: Why the cluster is of no use any more; empty: it is.
+        self._broken = ""
         self._crew: _Crew
         if processes:
             self._crew = _process_crew(self, options)
@@ -130,6 +150,7 @@ class LocalCluster:
     @property
     def scheduler_pid(self) -> int:
         """The process id of the scheduler."""
+        self._check_open()
         return self._crew.pids()["scheduler"]
 
     def scale(self, n_workers: int) -> None:
@@ -137,11 +158,12 @@ class LocalCluster:
 
         Raises
         ------
+        SettingsError
+            That is no number of workers.
         ConnectFailed
             A worker ended or took too long while starting.
         """
-        if n_workers < 0:
-            raise ValueError(f"a cluster cannot have {n_workers} workers; ask for 0 or more")
+        check_count("n_workers", n_workers, least=0)
         self._check_open()
         fresh = []
         with self._lock:
@@ -153,10 +175,14 @@ class LocalCluster:
             self._crew.wait(name)
 
     def close(self) -> None:
-        """End all workers and the scheduler. May be called twice."""
+        """End all workers and the scheduler. May be called twice.
+
+        In a process that was forked from the one that made the cluster it does nothing.
+        """
         if not self._closed:
             self._closed = True
-            self._crew.close()
+            if os.getpid() == self._pid:
+                self._crew.close()
 
     def _add(self) -> str:
         name = f"worker-{self._names_count}"
@@ -170,23 +196,32 @@ class LocalCluster:
         with self._lock:
             if self._closed:
                 return
-            if name not in self._wanted:
-                log.error("%s of the local cluster ended: %s", name, cause)
-                return
-            self._wanted.remove(name)
-            replace = self.settings.local.restart_workers
-            self._restarts_count += 1
-            if replace and self._restarts_count > _RESTARTS_MAX:
-                log.error("%s ended: %s; workers keep dying, so it is not replaced", name, cause)
-                replace = False
-            if replace:
-                log.warning("%s ended: %s; %s takes its place", name, cause, self._add())
-            else:
-                log.warning("%s ended: %s", name, cause)
+            if name in self._wanted:
+                self._replace(name, cause)
+            elif not self._broken:
+                self._broken = f"{name} ended: {cause}"
+                log.error(
+                    "%s of the local cluster ended: %s; close the cluster and make another",
+                    name,
+                    cause,
+                )
+                # They would wait for a while, and end one by one with an error each.
+                while self._wanted:
+                    self._crew.remove(self._wanted.pop())
+
+    def _replace(self, name: str, cause: str) -> None:
+        """Put another worker in the place of one that died."""
+        self._wanted.remove(name)
+        if not self.settings.local.restart_workers:
+            log.warning("%s ended: %s", name, cause)
+        elif self._restarts.allow(monotonic()):
+            log.warning("%s ended: %s; %s takes its place", name, cause, self._add())
+        else:
+            log.error("%s ended: %s; workers keep dying, so it is not replaced", name, cause)
 
     def _check_open(self) -> None:
-        if self._closed:
-            raise _ClusterClosed(address=self.address)
+        if self._closed or self._broken:
+            raise _ClusterClosed(address=self.address, broken=self._broken)
 
     def __enter__(self) -> Self:
         return self
@@ -210,21 +245,31 @@ class LocalCluster:
 
 
 class _ClusterClosed(UserError):
-    """The cluster was closed."""
+    """The cluster was closed, or what it cannot be without is gone."""
 
     address: str
+    broken: str
 
-    def __init__(self, *, address: str) -> None:
-        super().__init__(address=address)
+    def __init__(self, *, address: str, broken: str) -> None:
+        super().__init__(address=address, broken=broken)
 
     def describe(self) -> str:
-        return f"the cluster at {self.address} is closed; make another"
+        what = f"of no use any more, since {self.broken}" if self.broken else "closed"
+        return f"the cluster at {self.address} is {what}; make another"
 
 
 def layout(n_workers: int | None, threads: int | None, cores: int) -> tuple[int, int]:
-    """Return how many workers with how many threads each suit what was asked and the machine."""
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads_per_worker cannot be {threads}; ask for 1 or more")
+    """Return how many workers with how many threads each suit what was asked and the machine.
+
+    Raises
+    ------
+    SettingsError
+        A number is none, or too small.
+    """
+    if n_workers is not None:
+        check_count("n_workers", n_workers, least=0)
+    if threads is not None:
+        check_count("threads_per_worker", threads, least=1)
     if n_workers is None and threads is None:
         # Few processes, that still use several interpreters well: the smallest divisor of the
         # number of cores that is at least its square root.
@@ -246,6 +291,20 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _given_secret(settings: Settings) -> str:
+    """Return the secret of the settings; empty if there is none."""
+    try:
+        return read_secret(settings.security).decode()
+    except UnicodeDecodeError:
+        pass
+    raise SettingsError(
+        name="security.secret_file",
+        value=settings.security.secret_file,
+        allowed="the file must hold UTF-8 text",
+        source="the settings",
+    )
 
 
 def _process_crew(cluster: LocalCluster, options: dict[str, object]) -> _Crew:
@@ -273,7 +332,6 @@ class _ProcessCrew:
             "secret": cluster.secret,
         }
         self._options = options
-        self._names: list[str] = ["scheduler"]
         self._processes = Processes(on_exit)
         try:
             self._processes.start(
@@ -285,7 +343,6 @@ class _ProcessCrew:
             raise
 
     def add(self, name: str) -> None:
-        self._names.append(name)
         options = {
             **self._common,
             **self._options,
@@ -299,12 +356,10 @@ class _ProcessCrew:
         self._processes.wait_ready(name, self._timeout_s)
 
     def remove(self, name: str) -> None:
-        self._names.remove(name)
         self._processes.stop(name, signal.SIGTERM)
 
     def pids(self) -> dict[str, int]:
-        facts = {name: self._processes.facts(name) for name in self._names}
-        return {name: one["pid"] for name, one in facts.items() if "pid" in one}
+        return self._processes.pids()
 
     def close(self) -> None:
         self._processes.close()

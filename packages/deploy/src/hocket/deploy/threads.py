@@ -73,6 +73,8 @@ class ThreadCrew:
 
     def close(self) -> None:
         """Close workers and scheduler."""
-        for name in list(self._workers):
-            self.remove(name)
-        self._loop.run(self._scheduler.close())
+        try:
+            for name in list(self._workers):
+                self.remove(name)
+        finally:
+            self._loop.run(self._scheduler.close())

@@ -11,12 +11,11 @@ from __future__ import annotations
 from heapq import heapify, heappop, heapreplace
 from typing import TYPE_CHECKING
 
-from hocket.scheduler.policy.placement import may_run, place
-from hocket.scheduler.state import QUEUED, Worker
+from hocket.scheduler.policy.placement import place
+from hocket.scheduler.state import QUEUED, Queue, Worker
 from hocket.scheduler.transitions import to_assigned
 
 if TYPE_CHECKING:
-    from hocket.scheduler.state import Task
     from hocket.scheduler.tables import Tables
 
 __all__ = ["commit"]
@@ -25,80 +24,85 @@ __all__ = ["commit"]
 Entry = tuple[float, int, Worker]
 
 
+class _Line:
+    """A queue during one turn, with the workers that have room for its tasks."""
+
+    __slots__ = ("fitting", "loads", "queue")
+
+    def __init__(self, tables: Tables, queue: Queue) -> None:
+        self.queue = queue
+        #: The workers that may run its tasks; None: all.
+        self.fitting: dict[Worker, None] | None = None
+        #: Made when it is the queue's turn: most of many queues have none.
+        self.loads: list[Entry] | None = None
+        if queue.options.signature:
+            self.fitting = tables.fitting(queue.options)
+
+    def open_workers(self, tables: Tables) -> list[Entry]:
+        """Return a heap of the workers with room, least loaded first."""
+        if self.loads is None:
+            is_open = tables.open
+            some = self.fitting
+            workers = is_open if some is None else [one for one in some if one in is_open]
+            self.loads = [(one.load_s(tables.now_s), one.id, one) for one in workers]
+            heapify(self.loads)
+        return self.loads
+
+
 def commit(tables: Tables) -> None:
     """Assign queued tasks, lowest priority number first, while workers have room for them."""
-    blocked: set[tuple[object, ...]] = set()
-    while tables.open:
-        signature, queue = _first_queue(tables, blocked)
-        if queue is None:
-            return
-        # Tasks of one signature are assigned in a row until another queue's head comes first.
-        bound = min(
-            (
-                other[0][0]
-                for name, other in tables.queues.items()
-                if other and other is not queue and name not in blocked
-            ),
-            default=None,
-        )
-        if not _drain(tables, queue, signature, bound):
-            blocked.add(signature)
-
-
-def _first_queue(
-    tables: Tables, blocked: set[tuple[object, ...]]
-) -> tuple[tuple[object, ...], list[tuple[int, Task]] | None]:
-    best: list[tuple[int, Task]] | None = None
-    best_signature: tuple[object, ...] = ()
-    empty = []
-    for signature, queue in tables.queues.items():
-        while queue and queue[0][1].state is not QUEUED:
-            heappop(queue)
-        if not queue:
-            if signature:
-                empty.append(signature)
-        elif signature not in blocked and (best is None or queue[0] < best[0]):
-            best, best_signature = queue, signature
-    for signature in empty:
-        del tables.queues[signature]
-    return best_signature, best
-
-
-def _drain(
-    tables: Tables,
-    queue: list[tuple[int, Task]],
-    signature: tuple[object, ...],
-    bound: int | None,
-) -> bool:
-    """Assign from one queue up to a priority; return False when its workers have no room."""
-    constrained = bool(signature)
-    options = queue[0][1].options
-    loads: list[Entry] = [
-        (worker.load_s(tables.now_s), worker.id, worker)
-        for worker in tables.open
-        if not constrained or may_run(options, worker)
+    if not tables.open:
+        return
+    lines = [
+        (queue.head()[0], number, _Line(tables, queue))
+        for number, queue in enumerate(tables.queues.values())
+        if queue.live_count
     ]
-    heapify(loads)
+    heapify(lines)
+    while lines and tables.open:
+        _, number, line = lines[0]
+        # Tasks of one queue are assigned in a row until another queue's head comes first.
+        bound = min((other[0] for other in lines[1:3]), default=None)
+        if _drain(tables, line, bound):
+            heapreplace(lines, (line.queue.head()[0], number, line))
+        else:
+            heappop(lines)
+            tables.drop_empty_queue(line.queue.options.signature)
+
+
+def _drain(tables: Tables, line: _Line, bound: int | None) -> bool:
+    """Assign from one queue up to a priority; return False if that was all for this turn."""
+    queue = line.queue
+    loads = line.open_workers(tables)
     open_workers = tables.open
     now_s = tables.now_s
     limits = tables.limits
-    while queue:
-        priority, task = queue[0]
+    share_threads_count = 2 * max(1, tables.threads_count)
+    entries = queue.entries
+    live_count = queue.live_count
+    is_passed = False
+    while live_count:
+        priority, task = entries[0]
         if task.state is not QUEUED:
-            heappop(queue)
+            heappop(entries)
             continue
         if bound is not None and priority > bound:
-            return True
-        share_count = max(limits.window_tasks_min, len(queue) // (2 * max(1, tables.threads_count)))
-        idlest = _idlest(loads, open_workers, share_count, now_s)
-        if idlest is None:
-            return False
-        heappop(queue)
-        worker = idlest
+            is_passed = True
+            break
+        share_count = max(limits.window_tasks_min, live_count // share_threads_count)
+        worker = _idlest(loads, open_workers, share_count, now_s)
+        if worker is None:
+            break
+        heappop(entries)
+        live_count -= 1
         if task.dependencies:
-            worker = place(task, idlest, now_s, constrained=constrained)
+            worker = place(task, worker, now_s, line.fitting)
         to_assigned(tables, task, worker)
-    return True
+    queue.live_count = live_count
+    if not live_count:
+        # (What is left is stale.)
+        entries.clear()
+    return is_passed
 
 
 def _idlest(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hocket.protocol.messages import Failure, FailureKind, KeysScattered, SubmitTasks
-from hocket.scheduler.state import RELEASED, STORED, Client, Options, Task, TaskClass
+from hocket.scheduler.refusal import Refusal
+from hocket.scheduler.state import FAILED, RELEASED, STORED, Client, Options, Task, TaskClass
 from hocket.scheduler.transitions import release, to_failed, want
 
 if TYPE_CHECKING:
     from hocket.scheduler.tables import Tables
 
 __all__ = ["accept_scattered", "accept_tasks"]
+
+#: A graph of more tasks would not fit the memory of any scheduler; ranks are part of priorities,
+#: which have 64 bits on the wire.
+_RANK_MAX: Final = 2**40
 
 
 def accept_tasks(tables: Tables, client: Client, message: SubmitTasks) -> None:
@@ -33,13 +38,15 @@ class _Intake:
         self.records: list[Task | None] = [None] * count
         self.records.extend(tables.tasks.get(key) for key in message.keys[count:])
         self.fresh: list[Task] = []
-        #: Rows that get no record, and tasks that cannot be computed.
+        #: Rows that get no record.
         self.refused: dict[int, Failure] = {}
-        self.broken: list[tuple[Task, Failure]] = []
 
     def make_records(self) -> None:
         """Make a record for each row, or find the equal one that is there."""
         tables, message = self.tables, self.message
+        ranks = message.ranks
+        if ranks and not 0 <= min(ranks) <= max(ranks) <= _RANK_MAX:
+            raise Refusal(f"SubmitTasks.ranks does not fit: a rank is not in 0 to {_RANK_MAX}")
         kinds = [
             _kind(tables, self.client, digest, label, blob)
             for digest, label, blob in zip(
@@ -53,11 +60,7 @@ class _Intake:
             message.resources,
             allow_other_workers=message.allow_other_workers,
         )
-        function_of, ranks, dependencies = (
-            message.function_of,
-            message.ranks,
-            message.dependencies,
-        )
+        function_of, dependencies = message.function_of, message.dependencies
         for row, payload in enumerate(message.payloads):
             key = message.keys[row]
             kind = kinds[function_of[row] if function_of else 0]
@@ -71,7 +74,8 @@ class _Intake:
                 inputs, unknown = self._inputs(dependencies[row])
             task = tables.tasks.get(key)
             if task is not None:
-                self._share(row, task, kind, payload, inputs)
+                is_broken = unknown is not None
+                self._share(row, task, kind, payload, inputs, is_broken=is_broken)
                 continue
             priority = tables.priority_of(options, ranks[row] if ranks else row)
             task = Task(key, kind, payload, options, priority, inputs)
@@ -82,7 +86,7 @@ class _Intake:
                 source.add_dependent(task)
             if unknown is not None:
                 text = f"{key!r} depends on {unknown!r}, which is not known here"
-                self.broken.append((task, Failure(FailureKind.UNKNOWN_KEY, unknown, text)))
+                tables.broken[key] = Failure(FailureKind.UNKNOWN_KEY, unknown, text)
         tables.submitted_count += len(message.payloads)
 
     def start(self) -> None:
@@ -96,10 +100,6 @@ class _Intake:
                 client.outbox.erred(message.keys[row], failure)
             elif task is not None:
                 want(tables, task, client)
-        for task, failure in self.broken:
-            # Only now, so that dependents in the same batch are on their way and fail with it.
-            if task.is_needed():
-                to_failed(tables, task, failure)
         if message.wanted is not None:
             for task in self.fresh:
                 release(tables, task)
@@ -117,10 +117,22 @@ class _Intake:
         return tuple(inputs), unknown
 
     def _share(
-        self, row: int, task: Task, kind: TaskClass, payload: bytes, inputs: tuple[Task, ...]
+        self,
+        row: int,
+        task: Task,
+        kind: TaskClass,
+        payload: bytes,
+        inputs: tuple[Task, ...],
+        *,
+        is_broken: bool,
     ) -> None:
         """Use a record that is there, if it is of an equal task."""
-        if task.kind is kind and task.payload == payload and task.dependencies == inputs:
+        if (
+            task.kind is kind
+            and task.payload == payload
+            and task.dependencies == inputs
+            and is_broken == (task.key in self.tables.broken)
+        ):
             self.records[row] = task
         else:
             text = f"the key {task.key!r} already stands for another task"
@@ -144,16 +156,20 @@ def accept_scattered(tables: Tables, client: Client, message: KeysScattered) -> 
     """Note values that now lie on workers; one that lies nowhere any more is lost."""
     for key, nbytes, addresses in zip(message.keys, message.nbytes, message.addresses, strict=True):
         task = tables.tasks.get(key)
-        if task is None:
-            task = Task(key, None, b"", Options(), 0, ())
-            tables.tasks[key] = task
-        elif task.kind is not None:
-            text = f"the key {key!r} already stands for a task"
-            client.outbox.erred(key, Failure(FailureKind.DUPLICATE_KEY, key, text))
-            continue
         workers = [
             tables.workers_by_address[one] for one in addresses if one in tables.workers_by_address
         ]
+        if task is None:
+            task = Task(key, None, b"", Options(), 0, ())
+            tables.tasks[key] = task
+        elif task.kind is not None or task.state is FAILED:
+            # What lies there now is nobody's.
+            for worker in workers:
+                worker.outbox.drop(key, 0)
+        if task.kind is not None:
+            text = f"the key {key!r} already stands for a task"
+            client.outbox.erred(key, Failure(FailureKind.DUPLICATE_KEY, key, text))
+            continue
         if workers:
             if task.state is RELEASED:
                 task.nbytes = nbytes

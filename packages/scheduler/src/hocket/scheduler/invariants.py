@@ -27,11 +27,17 @@ __all__ = ["check"]
 
 def check(tables: Tables) -> None:
     """Raise InvariantBroken, naming rule and record, if the tables contradict themselves."""
-    queued = {id(task) for queue in tables.queues.values() for _, task in queue}
+    queued = {
+        id(task)
+        for signature, queue in tables.queues.items()
+        for _, task in queue.entries
+        if task.options.signature == signature
+    }
     for key, task in tables.tasks.items():
         _demand(task.key == key, "a task is filed under its key", key)
         _check_task(tables, task, queued)
     _check_counts(tables)
+    _check_queues(tables)
     for worker in tables.workers.values():
         for task in worker.assigned:
             _demand(task.worker is worker, "an assigned task knows its worker", task)
@@ -54,6 +60,21 @@ def check(tables: Tables) -> None:
         for task in client.wanted:
             _demand(client in task.clients(), "a wanted task knows its client", task)
             _demand(tables.tasks.get(task.key) is task, "a wanted task is in the tables", task)
+
+
+def _check_queues(tables: Tables) -> None:
+    queued = Counter(
+        task.options.signature for task in tables.tasks.values() if task.state is QUEUED
+    )
+    for signature, queue in tables.queues.items():
+        _demand(queue.live_count == queued[signature], "queued tasks are counted", queue)
+        _demand(bool(queue.live_count) or not signature, "an empty queue is dropped", queue)
+        stale_count = len(queue.entries) - queue.live_count
+        _demand(stale_count <= queue.live_count + 64, "a queue is swept", queue)
+    for key in (*tables.recalls, *tables.deaths, *tables.returns, *tables.broken):
+        _demand(key in tables.tasks, "only tasks that are there are remembered", key)
+    for index in (tables.workers_by_name, tables.workers_by_address):
+        _demand(len(index) == len(tables.workers), "workers are found by name and address", index)
 
 
 def _check_task(tables: Tables, task: Task, queued: set[int]) -> None:

@@ -44,6 +44,7 @@ from hocket.protocol.messages import (
 from hocket.scheduler.commit import commit
 from hocket.scheduler.intake import accept_scattered, accept_tasks
 from hocket.scheduler.policy.retraction import LOOK_AGAIN_S, choose_recalls
+from hocket.scheduler.refusal import Refusal
 from hocket.scheduler.requests import Requests
 from hocket.scheduler.state import (
     ASSIGNED,
@@ -70,10 +71,6 @@ __all__ = ["Refusal", "SchedulerMachine"]
 #: How often a task may come back because a holder of its inputs is out of reach, before that
 #: holder's copy is given up.
 _RETURNS_MAX = 3
-
-
-class Refusal(Exception):
-    """A peer did what it may not; its session is to be closed with this reason."""
 
 
 class SchedulerMachine:
@@ -121,7 +118,7 @@ class SchedulerMachine:
 
     def client_joined(self, id_: int, name: str) -> None:
         """Open the books for a client; ids are the shell's and are never used twice."""
-        self.tables.clients[id_] = Client(id_, name)
+        self.tables.clients[id_] = Client(id_, name, self.tables.limits.frame_nbytes_aim)
 
     def worker_greeted(self, id_: int) -> None:
         """Expect ``WorkerJoined`` as the first message of this peer."""
@@ -251,15 +248,14 @@ class SchedulerMachine:
     # From workers ---------------------------------------------------------------------------
 
     def _on_worker_joined(self, id_: int, message: WorkerJoined) -> None:
-        for other in self.tables.workers.values():
-            if other.name == message.name:
-                raise Refusal(
-                    f"a worker named {message.name!r} is here already; choose another name"
-                )
-            if other.address == message.address:
-                raise Refusal(f"worker {other.name!r} has the address {message.address} already")
+        tables = self.tables
+        if message.name in tables.workers_by_name:
+            raise Refusal(f"a worker named {message.name!r} is here already; choose another name")
+        other = tables.workers_by_address.get(message.address)
+        if other is not None:
+            raise Refusal(f"worker {other.name!r} has the address {message.address} already")
         self._greeted.discard(id_)
-        self.tables.add_worker(Worker(id_, message))
+        tables.add_worker(Worker(id_, message, tables.limits.frame_nbytes_aim))
         self.requests.workers_changed()
 
     def _on_tasks_done(self, worker: Worker, message: TasksDone) -> None:
@@ -350,6 +346,8 @@ class SchedulerMachine:
             is_last = task.kind is None and task.holders is holder
             if count < _RETURNS_MAX or (keep_last and is_last):
                 return
+        # (The next holder's failures are counted anew.)
+        self.tables.returns.pop(task.key, None)
         self.tables.unhold(task, holder)
         holder.outbox.drop(task.key, task.attempt)
         if task.holders is None:

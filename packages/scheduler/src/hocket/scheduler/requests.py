@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from heapq import heapify, heapreplace
+from typing import TYPE_CHECKING, Final
 
+from hocket.core.units import NBYTES_MAX
 from hocket.protocol.messages import (
     ClusterDescribed,
     DescribeCluster,
@@ -22,12 +24,19 @@ from hocket.protocol.messages import (
     WorkerDescription,
     WorkersReady,
 )
+from hocket.scheduler.state.outbox import failure_nbytes
 
 if TYPE_CHECKING:
     from hocket.scheduler.state import Client, Worker
     from hocket.scheduler.tables import Tables
 
 __all__ = ["Requests"]
+
+#: Of the workers that hold a key, so many are named: enough to get it from.
+_HOLDERS_MAX: Final = 32
+#: What the description of one worker takes in a message, roughly.
+_DESCRIPTION_NBYTES: Final = 300
+_NAMES_SHOWN: Final = 5
 
 
 class _Round:
@@ -61,9 +70,9 @@ class Requests:
         addresses = []
         for key in message.keys:
             task = tasks.get(key)
-            holders = [] if task is None else task.holding_workers()
+            holders = [] if task is None else task.latest_holders(_HOLDERS_MAX)
             addresses.append([worker.address for worker in holders])
-        client.outbox.add(KeysLocated(message.request, addresses))
+        self._answer_addresses(client, KeysLocated(message.request, addresses))
 
     def plan_scatter(self, client: Client, message: PlanScatter) -> None:
         """Answer where to put data: on all workers, or on those with the least data, in turn."""
@@ -75,19 +84,20 @@ class Requests:
         if message.broadcast:
             addresses = [[worker.address for worker in chosen]] * len(message.nbytes)
         else:
-            planned = {worker: worker.held_nbytes for worker in chosen}
+            # In turn among equals, so that many small pieces spread; and not always from the first.
+            start = self._scattered_count % len(chosen)
+            self._scattered_count += len(message.nbytes)
+            planned = [
+                (worker.held_nbytes, turn, worker)
+                for turn, worker in enumerate(chosen[start:] + chosen[:start])
+            ]
+            heapify(planned)
             addresses = []
-            for nbytes in message.nbytes:
-                # In turn among equals, so that many small pieces spread.
-                self._scattered_count += 1
-                start = self._scattered_count
-                worker = min(
-                    planned,
-                    key=lambda one: (planned[one], (one.id + start) % len(planned), one.id),
-                )
-                planned[worker] += max(nbytes, 1)
+            for turn, nbytes in enumerate(message.nbytes, len(planned)):
+                held_nbytes, _, worker = planned[0]
+                heapreplace(planned, (held_nbytes + max(nbytes, 1), turn, worker))
                 addresses.append([worker.address])
-        client.outbox.add(ScatterPlanned(message.request, addresses))
+        self._answer_addresses(client, ScatterPlanned(message.request, addresses))
 
     def describe(self, client: Client, message: DescribeCluster) -> None:
         """Answer who is there."""
@@ -102,16 +112,25 @@ class Requests:
                 worker.resources,
                 len(worker.assigned),
                 len(worker.held),
-                worker.held_nbytes,
+                # (Sizes are what workers say, and sums of them may not fit the wire.)
+                min(worker.held_nbytes, NBYTES_MAX),
             )
             for worker in self._tables.workers.values()
         ]
-        client.outbox.add(ClusterDescribed(message.request, self.address, workers))
+        described = ClusterDescribed(message.request, self.address, workers)
+        client.outbox.add(described, _DESCRIPTION_NBYTES * len(workers))
 
     def wait_for_workers(self, client: Client, message: WaitForWorkers) -> None:
         """Answer as soon as that many workers are there."""
-        self._waiting.append((client, message.request, message.count))
-        self.workers_changed()
+        count = len(self._tables.workers)
+        waits_max = self._tables.limits.waits_max
+        if count >= message.count:
+            client.outbox.add(WorkersReady(message.request, count))
+        elif sum(1 for one in self._waiting if one[0] is client) >= waits_max:
+            text = f"{waits_max} requests of this client wait for workers already"
+            client.outbox.add(RequestRefused(message.request, text))
+        else:
+            self._waiting.append((client, message.request, message.count))
 
     def workers_changed(self) -> None:
         """Answer those that wait for as many workers as there are now."""
@@ -135,7 +154,8 @@ class Requests:
         self._rounds[number] = _Round(client, message.request, chosen)
         for worker in chosen:
             worker.requests.add(number)
-            worker.outbox.add(RunHere(number, message.function, message.payload))
+            nbytes = len(message.function) + len(message.payload)
+            worker.outbox.add(RunHere(number, message.function, message.payload), nbytes)
 
     def here_ran(self, worker: Worker, message: HereRan) -> None:
         """Take one worker's answer."""
@@ -167,23 +187,46 @@ class Requests:
         if not pending.missing:
             del self._rounds[number]
             rows = [pending.answers[one] for one in pending.order]
+            nbytes = sum(
+                len(row[1] or b"") + (0 if row[2] is None else failure_nbytes(row[2]))
+                for row in rows
+            )
+            if nbytes > self._tables.limits.answer_nbytes_max:
+                text = (
+                    f"the {len(rows)} answers are {nbytes} bytes together, more than one message"
+                    " may hold; return less, or ask fewer workers at once"
+                )
+                pending.client.outbox.add(RequestRefused(pending.request, text))
+                return
             pending.client.outbox.add(
                 EverywhereRan(
                     pending.request,
                     [row[0] for row in rows],
                     [row[1] for row in rows],
                     [row[2] for row in rows],
-                )
+                ),
+                nbytes,
             )
+
+    def _answer_addresses(self, client: Client, answer: KeysLocated | ScatterPlanned) -> None:
+        """Give an answer that names workers, if it fits one message."""
+        nbytes = sum(len(one) for row in answer.addresses for one in row)
+        if nbytes > self._tables.limits.answer_nbytes_max:
+            text = f"the answer is {nbytes} bytes, more than one message may hold; ask for less"
+            client.outbox.add(RequestRefused(answer.request, text))
+        else:
+            client.outbox.add(answer, nbytes)
 
     def _choose(self, names: list[str]) -> list[Worker]:
         workers = list(self._tables.workers.values())
         if not names:
             return workers
-        wanted = tuple(names)
+        wanted = frozenset(names)
         return [worker for worker in workers if worker.answers_to(wanted)]
 
     def _nobody(self, names: list[str]) -> str:
         if names:
-            return f"no worker answers to {', '.join(names)}"
+            shown = ", ".join(names[:_NAMES_SHOWN])
+            more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+            return f"no worker answers to {shown}{more}"
         return "the cluster has no workers yet; wait for them with wait_for_workers(1)"

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from heapq import heappush
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from hocket.scheduler.state import QUEUED, Client, Options, Task, TaskClass, TaskState, Worker
+from hocket.scheduler.state import (
+    ASSIGNED,
+    QUEUED,
+    Client,
+    Options,
+    Queue,
+    Task,
+    TaskClass,
+    TaskState,
+    Worker,
+)
+from hocket.scheduler.state.outbox import FRAME_NBYTES_AIM
+
+if TYPE_CHECKING:
+    from hocket.protocol.messages import Failure
 
 __all__ = ["PRIORITY_BITS", "Limits", "Tables"]
 
 #: A priority is ``-user priority * 2**PRIORITY_BITS + submission order``: one integer of 64 bits.
 PRIORITY_BITS: Final = 47
+#: Signatures for which the workers that fit are remembered.
+_FITTING_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +42,12 @@ class Limits:
     window_tasks_max: int = 10_000
     #: What a task is expected to take whose class has never run.
     unknown_duration_s: float = 0.01
+    #: What a frame to a peer holds at the most, roughly.
+    frame_nbytes_aim: int = FRAME_NBYTES_AIM
+    #: What one answer to a client may hold.
+    answer_nbytes_max: int = 128 * 2**20
+    #: Requests of one client that may wait for workers at once.
+    waits_max: int = 1000
 
 
 class Tables:
@@ -38,10 +59,13 @@ class Tables:
         self.kinds: dict[bytes, TaskClass] = {}
         self.workers: dict[int, Worker] = {}
         self.workers_by_address: dict[str, Worker] = {}
+        self.workers_by_name: dict[str, Worker] = {}
+        self.workers_by_host: dict[str, dict[Worker, None]] = {}
         self.clients: dict[int, Client] = {}
-        #: Heaps of ``(priority, task)``, one for each signature of options. Entries whose task is
-        #: not queued any more are passed over when they surface.
-        self.queues: dict[tuple[object, ...], list[tuple[int, Task]]] = {(): []}
+        #: One for each signature of options that a queued task has, and the one without demands.
+        self.queues: dict[tuple[object, ...], Queue] = {(): Queue(Options())}
+        #: Per signature: the workers that fit it; emptied whenever workers come or go.
+        self._fitting: dict[tuple[object, ...], dict[Worker, None]] = {}
         #: Workers with room in their window (a dict for its order).
         self.open: dict[Worker, None] = {}
         #: Workers with nothing to do, and those with more tasks than threads.
@@ -56,6 +80,9 @@ class Tables:
         self.deaths: dict[str, list[str]] = {}
         #: Per task: how often it came back because a holder of an input could not be reached.
         self.returns: dict[str, int] = {}
+        #: Tasks that can never be computed since they depend on a key that nobody knew, and what
+        #: whoever wants them is told.
+        self.broken: dict[str, Failure] = {}
         self.attempts_count = 0
         self.submitted_count = 0
         #: Called with (task, from, to) at every move, when somebody watches.
@@ -67,9 +94,14 @@ class Tables:
 
     def move(self, task: Task, target: TaskState) -> None:
         """Put a task into a state; the effects are the caller's."""
+        source = task.state
         if self.trace is not None:
-            self.trace(task, task.state, target)
+            self.trace(task, source, target)
         task.state = target
+        if source is QUEUED and target is not ASSIGNED:
+            signature = task.options.signature
+            self.queues[signature].discard()
+            self.drop_empty_queue(signature)
 
     def enqueue(self, task: Task) -> None:
         """Put a task whose inputs are all stored into its queue."""
@@ -77,8 +109,35 @@ class Tables:
         signature = task.options.signature
         queue = self.queues.get(signature)
         if queue is None:
-            queue = self.queues[signature] = []
-        heappush(queue, (task.priority, task))
+            queue = self.queues[signature] = Queue(task.options)
+        queue.push(task)
+
+    def drop_empty_queue(self, signature: tuple[object, ...]) -> None:
+        """Drop a queue in which nothing is left."""
+        if signature and not self.queues[signature].live_count:
+            del self.queues[signature]
+
+    def fitting(self, options: Options) -> dict[Worker, None]:
+        """Return the workers that may run tasks with these options at all, by id."""
+        found = self._fitting.get(options.signature)
+        if found is None:
+            candidates = list(self.workers.values())
+            if options.names:
+                named = dict.fromkeys(
+                    worker for name in options.workers for worker in self.named(name)
+                )
+                candidates = sorted(named, key=lambda worker: worker.id)
+            found = dict.fromkeys(worker for worker in candidates if worker.may_run(options))
+            if len(self._fitting) >= _FITTING_MAX:
+                self._fitting.clear()
+            self._fitting[options.signature] = found
+        return found
+
+    def named(self, name: str) -> list[Worker]:
+        """Return the workers with this name, address or host."""
+        found = list(self.workers_by_host.get(name, ()))
+        indices = (self.workers_by_name, self.workers_by_address)
+        return [*found, *(index[name] for index in indices if name in index)]
 
     def has_room(self, worker: Worker) -> bool:
         """Tell whether the worker's commit window is open."""
@@ -152,6 +211,9 @@ class Tables:
         """Book a worker that joined."""
         self.workers[worker.id] = worker
         self.workers_by_address[worker.address] = worker
+        self.workers_by_name[worker.name] = worker
+        self.workers_by_host.setdefault(worker.host, {})[worker] = None
+        self._fitting.clear()
         self.threads_count += worker.threads
         self.open[worker] = None
         self.idle[worker] = None
@@ -159,8 +221,13 @@ class Tables:
     def remove_worker(self, worker: Worker) -> None:
         """Take a worker off the books; its tasks and data are the caller's concern."""
         del self.workers[worker.id]
-        if self.workers_by_address.get(worker.address) is worker:
-            del self.workers_by_address[worker.address]
+        del self.workers_by_address[worker.address]
+        del self.workers_by_name[worker.name]
+        of_host = self.workers_by_host[worker.host]
+        del of_host[worker]
+        if not of_host:
+            del self.workers_by_host[worker.host]
+        self._fitting.clear()
         self.threads_count -= worker.threads
         self.open.pop(worker, None)
         self.idle.pop(worker, None)

@@ -108,8 +108,11 @@ def begin(tables: Tables, task: Task) -> None:
             reason = f"{task.key!r} was put there by a client, and its last copy is gone"
             to_failed(tables, task, Failure(FailureKind.LOST, task.key, reason))
             continue
+        failure = tables.broken.get(task.key)
+        if failure is not None:
+            to_failed(tables, task, failure)
+            continue
         missing_count = 0
-        failure: Failure | None = None
         for source in task.dependencies:
             source.needed_by_count += 1
             state = source.state
@@ -269,6 +272,9 @@ def _forget(tables: Tables, task: Task) -> list[Task]:
     if tables.tasks.get(task.key) is task:
         del tables.tasks[task.key]
     tables.forgive(task)
+    tables.broken.pop(task.key, None)
+    # (The lists of its dependencies may keep the record for a while.)
+    task.payload = b""
     kind = task.kind
     if kind is not None:
         kind.tasks_count -= 1

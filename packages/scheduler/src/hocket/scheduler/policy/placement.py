@@ -10,12 +10,13 @@ distributed environments", Journal of Supercomputing, 2022).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from hocket.scheduler.state import Options, Task, Worker
+    from hocket.scheduler.state import Task, Worker
 
-__all__ = ["BANDWIDTH_NBYTES_PER_S", "LATENCY_S", "may_run", "place", "transfer_s"]
+__all__ = ["BANDWIDTH_NBYTES_PER_S", "LATENCY_S", "place", "transfer_s"]
 
 #: What moving data is expected to cost, until it is measured.
 BANDWIDTH_NBYTES_PER_S: Final = 500e6
@@ -24,20 +25,7 @@ LATENCY_S: Final = 0.0005
 _HOLDERS_MAX: Final = 8
 
 
-def may_run(options: Options, worker: Worker) -> bool:
-    """Tell whether the options of a task admit this worker at all."""
-    if (
-        options.workers
-        and not options.allow_other_workers
-        and not worker.answers_to(options.workers)
-    ):
-        return False
-    return all(
-        worker.resources.get(name, 0.0) >= amount for name, amount in options.resources.items()
-    )
-
-
-def place(task: Task, idlest: Worker, now_s: float, *, constrained: bool) -> Worker:
+def place(task: Task, idlest: Worker, now_s: float, fitting: Collection[Worker] | None) -> Worker:
     """Choose among the holders of a task's inputs and the idlest worker that may run it.
 
     Parameters
@@ -48,8 +36,8 @@ def place(task: Task, idlest: Worker, now_s: float, *, constrained: bool) -> Wor
         The least loaded worker with room that may run the task.
     now_s
         The time.
-    constrained
-        Whether holders must be checked against the task's options.
+    fitting
+        The workers that the task's options admit; None: all.
     """
     total_s = 0.0
     #: Per holder: the transfers that it would save.
@@ -57,12 +45,12 @@ def place(task: Task, idlest: Worker, now_s: float, *, constrained: bool) -> Wor
     for source in task.dependencies:
         cost_s = LATENCY_S + source.nbytes / BANDWIDTH_NBYTES_PER_S
         total_s += cost_s
-        for worker in source.holding_workers()[:_HOLDERS_MAX]:
+        for worker in source.latest_holders(_HOLDERS_MAX):
             saved_s[worker] = saved_s.get(worker, 0.0) + cost_s
     best = idlest
     best_s = idlest.load_s(now_s) + total_s - saved_s.pop(idlest, 0.0)
     for worker, saving_s in saved_s.items():
-        if constrained and not may_run(task.options, worker):
+        if fitting is not None and worker not in fitting:
             continue
         start_s = worker.load_s(now_s) + total_s - saving_s
         if start_s < best_s or (start_s == best_s and worker.id < best.id):

@@ -9,13 +9,14 @@ taken to need as long again.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from hocket.scheduler.policy.placement import may_run, transfer_s
+from hocket.scheduler.policy.placement import transfer_s
 from hocket.scheduler.state import ASSIGNED
 
 if TYPE_CHECKING:
-    from hocket.scheduler.state import Task, Worker
+    from hocket.scheduler.state import Options, Task, Worker
     from hocket.scheduler.tables import Tables
 
 __all__ = ["LOOK_AGAIN_S", "choose_recalls"]
@@ -27,6 +28,8 @@ _LATE_S: Final = 0.05
 #: How often one task is asked back at the most, so that two wrong expectations cannot make it
 #: travel for ever.
 _RECALLS_MAX: Final = 2
+#: So many of the idle workers are looked at for one task.
+_TAKERS_MAX: Final = 8
 #: While workers idle beside loaded ones, expectations are checked this often.
 LOOK_AGAIN_S: Final = 0.05
 
@@ -47,6 +50,18 @@ def choose_recalls(tables: Tables) -> list[Task]:
     return chosen
 
 
+def _takers(tables: Tables, options: Options, idle: list[Worker]) -> list[Worker]:
+    """Return some of the idle workers that may run tasks with these options."""
+    if not options.signature:
+        return idle[:_TAKERS_MAX]
+    fitting = tables.fitting(options)
+    if len(fitting) < len(idle):
+        found = (worker for worker in fitting if worker in tables.idle)
+    else:
+        found = (worker for worker in idle if worker in fitting)
+    return list(islice(found, _TAKERS_MAX))
+
+
 def _surplus(tables: Tables, donor: Worker, load_s: float, idle: list[Worker]) -> list[Task]:
     # (A worker with a closed window can be both: idle ones have nothing assigned.)
     kept_count = 0 if tables.now_s - donor.progress_s > _LATE_S else donor.threads
@@ -58,10 +73,7 @@ def _surplus(tables: Tables, donor: Worker, load_s: float, idle: list[Worker]) -
             break
         if task.state is not ASSIGNED or tables.recalls.get(task.key, 0) >= _RECALLS_MAX:
             continue
-        options = task.options
-        for worker in idle:
-            if options.signature and not may_run(options, worker):
-                continue
+        for worker in _takers(tables, task.options, idle):
             if 2 * transfer_s(task, worker) < load_s:
                 chosen.append(task)
                 break

@@ -6,9 +6,11 @@ import asyncio
 import logging
 from typing import Any
 
+from hocket.core.errors import HocketError
 from hocket.core.settings import Settings
 from hocket.protocol.roles import Role
 from hocket.scheduler.machine import SchedulerMachine
+from hocket.scheduler.state.outbox import FRAME_NBYTES_AIM
 from hocket.scheduler.tables import Limits
 from hocket.transport.channel import Channel
 from hocket.transport.clock import monotonic
@@ -34,6 +36,7 @@ class Scheduler:
         self._settings = settings
         self._secret = secret
         limits = settings.scheduler
+        frame_nbytes_max = settings.transport.frame_nbytes_max
         self.machine = SchedulerMachine(
             Limits(
                 allowed_failures_count=limits.allowed_failures,
@@ -41,12 +44,16 @@ class Scheduler:
                 window_tasks_min=limits.window_tasks_min,
                 window_tasks_max=limits.window_tasks_max,
                 unknown_duration_s=limits.unknown_duration_s,
+                # A frame may pass its aim by one row, so the aim stays well below the limit.
+                frame_nbytes_aim=min(FRAME_NBYTES_AIM, frame_nbytes_max // 4),
+                answer_nbytes_max=frame_nbytes_max // 2,
             )
         )
         self._channels: dict[int, Channel] = {}
         self._ids: dict[Channel, int] = {}
         self._ids_count = 0
         self._turn_is_due = False
+        self._closed = False
         self._look_again: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: list[Listener] = []
@@ -65,20 +72,25 @@ class Scheduler:
             An address is reachable from other hosts and there is no secret.
         """
         self._loop = asyncio.get_running_loop()
-        for address in addresses:
-            listener = await listen(
-                address,
-                role=Role.SCHEDULER,
-                name="scheduler",
-                secret=self._secret,
-                settings=self._settings,
-                on_channel=self._on_channel,
-            )
-            self._listeners.append(listener)
+        try:
+            for address in addresses:
+                listener = await listen(
+                    address,
+                    role=Role.SCHEDULER,
+                    name="scheduler",
+                    secret=self._secret,
+                    settings=self._settings,
+                    on_channel=self._on_channel,
+                )
+                self._listeners.append(listener)
+        except BaseException:
+            await self.close()
+            raise
         self.machine.requests.address = self.address
 
     async def close(self) -> None:
         """Say goodbye to everybody and stop listening."""
+        self._closed = True
         for channel in list(self._ids):
             channel.close("the scheduler is closing")
         self._ids.clear()
@@ -123,6 +135,17 @@ class Scheduler:
             self._forget(channel, reason)
             self._schedule_turn()
 
+    def _send(self, channel: Channel, frames: list[list[Any]]) -> None:
+        """Send frames to a peer; one that cannot be sent costs this peer's session and no other."""
+        try:
+            for frame in frames:
+                channel.send(frame)
+        except HocketError as error:
+            log.error("closing the session of %s: %s", channel.peer.name, error)  # noqa: TRY400
+            channel.close(f"what it was to be told cannot be sent: {error}")
+            self._forget(channel, str(error))
+            self._schedule_turn()
+
     def _forget(self, channel: Channel, reason: str) -> None:
         id_ = self._ids.pop(channel)
         del self._channels[id_]
@@ -135,13 +158,14 @@ class Scheduler:
 
     def _turn(self) -> None:
         self._turn_is_due = False
+        if self._closed:
+            return
         if self._look_again is not None:
             self._look_again.cancel()
             self._look_again = None
         for id_, frames in self.machine.turn(monotonic()):
             channel = self._channels.get(id_)
             if channel is not None:
-                for frame in frames:
-                    channel.send(frame)
+                self._send(channel, frames)
         if self.machine.look_again_s is not None and self._loop is not None:
             self._look_again = self._loop.call_later(self.machine.look_again_s, self._schedule_turn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hocket.scheduler.state.client import Client
+from hocket.scheduler.state.queue import Queue
 from hocket.scheduler.state.task import (
     ASSIGNED,
     FAILED,
@@ -32,6 +33,7 @@ __all__ = [
     "WAITING",
     "Client",
     "Options",
+    "Queue",
     "Task",
     "TaskClass",
     "TaskState",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hocket.scheduler.state.outbox import ClientOutbox
+from hocket.scheduler.state.outbox import FRAME_NBYTES_AIM, ClientOutbox
 
 if TYPE_CHECKING:
     from hocket.scheduler.state.task import Task, TaskClass
@@ -17,13 +17,13 @@ class Client:
 
     __slots__ = ("functions", "id", "name", "outbox", "wanted")
 
-    def __init__(self, id_: int, name: str) -> None:
+    def __init__(self, id_: int, name: str, frame_nbytes_aim: int = FRAME_NBYTES_AIM) -> None:
         self.id = id_
         self.name = name
         #: Tasks that it holds futures of (a dict for its order).
         self.wanted: dict[Task, None] = {}
         self.functions: dict[bytes, TaskClass] = {}
-        self.outbox = ClientOutbox()
+        self.outbox = ClientOutbox(frame_nbytes_aim)
 
     def __repr__(self) -> str:
         return f"<Client {self.name} wanting {len(self.wanted)}>"

@@ -25,22 +25,33 @@ from hocket.protocol.messages import (
 if TYPE_CHECKING:
     from hocket.scheduler.state.task import Task
 
-__all__ = ["FRAME_NBYTES_AIM", "ClientOutbox", "WorkerOutbox"]
+__all__ = ["FRAME_NBYTES_AIM", "ClientOutbox", "WorkerOutbox", "failure_nbytes"]
 
-#: A frame is closed when its payloads pass this size, so that it stays far from the limit that the
+#: A frame is closed before it passes this size, so that it stays far from the limit that the
 #: receiver sets, and the receiver can begin.
 FRAME_NBYTES_AIM: Final = 16 * 2**20
+#: What a row costs beside its texts and payloads, roughly.
+_ROW_NBYTES: Final = 32
+#: Of the workers that hold an input, so many are named: enough to get it from.
+_HOLDERS_MAX: Final = 8
 
 
 Message = TypeVar("Message")
 
 
 class Outbox(Generic[Message]):
-    """Messages to one peer, in frames."""
+    """Messages to one peer, in frames.
 
-    __slots__ = ("_frame", "_frames", "_nbytes")
+    Parameters
+    ----------
+    frame_nbytes_aim
+        What a frame holds at the most, roughly; one row that is larger has a frame to itself.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_aim_nbytes", "_frame", "_frames", "_nbytes")
+
+    def __init__(self, frame_nbytes_aim: int = FRAME_NBYTES_AIM) -> None:
+        self._aim_nbytes = frame_nbytes_aim
         self._frames: list[list[Message]] = []
         self._frame: list[Message] = []
         self._nbytes = 0
@@ -48,10 +59,9 @@ class Outbox(Generic[Message]):
     def __bool__(self) -> bool:
         return bool(self._frame or self._frames)
 
-    def add(self, message: Message) -> None:
-        """Append a whole message."""
-        if self._nbytes > FRAME_NBYTES_AIM:
-            self._end_frame()
+    def add(self, message: Message, nbytes: int = 0) -> None:
+        """Append a whole message of about so many bytes."""
+        self._tail(nbytes + _ROW_NBYTES)
         self._frame.append(message)
 
     def take(self) -> list[list[Message]]:
@@ -67,11 +77,14 @@ class Outbox(Generic[Message]):
             self._frame = []
         self._nbytes = 0
 
-    def _tail(self) -> Message | None:
-        """Return the message whose columns may still grow."""
-        if self._frame and self._nbytes <= FRAME_NBYTES_AIM:
-            return self._frame[-1]
-        return None
+    def _tail(self, nbytes: int) -> Message | None:
+        """Make room for so many bytes; return the message whose columns may still grow, if any."""
+        self._nbytes += nbytes
+        if self._nbytes > self._aim_nbytes:
+            self._end_frame()
+            self._nbytes = nbytes
+            return None
+        return self._frame[-1] if self._frame else None
 
 
 class ClientOutbox(Outbox[SchedulerToClient]):
@@ -81,40 +94,40 @@ class ClientOutbox(Outbox[SchedulerToClient]):
 
     def stored(self, key: str, nbytes: int, value: bytes | None) -> None:
         """Say that a key has a value."""
-        tail = self._tail()
+        row_nbytes = len(key) + _ROW_NBYTES
+        if value is not None:
+            row_nbytes += len(value)
+        tail = self._tail(row_nbytes)
         if type(tail) is not TasksStored:
             tail = TasksStored([], [], [])
-            self.add(tail)
+            self._frame.append(tail)
         tail.keys.append(key)
         tail.nbytes.append(nbytes)
         tail.values.append(value)
-        if value is not None:
-            self._nbytes += len(value)
 
     def erred(self, key: str, failure: Failure) -> None:
         """Say that a key will have no value."""
-        tail = self._tail()
+        tail = self._tail(len(key) + failure_nbytes(failure))
         if type(tail) is not TasksErred:
             tail = TasksErred([], [])
-            self.add(tail)
+            self._frame.append(tail)
         tail.keys.append(key)
         tail.failures.append(failure)
-        self._nbytes += len(failure.exception) + len(failure.text)
 
     def cancelled(self, key: str) -> None:
         """Say that the client's wish is dropped."""
-        tail = self._tail()
+        tail = self._tail(len(key) + _ROW_NBYTES)
         if type(tail) is not TasksCancelled:
             tail = TasksCancelled([])
-            self.add(tail)
+            self._frame.append(tail)
         tail.keys.append(key)
 
     def lost(self, key: str) -> None:
         """Say that a value is gone and is computed again."""
-        tail = self._tail()
+        tail = self._tail(len(key) + _ROW_NBYTES)
         if type(tail) is not KeysLost:
             tail = KeysLost([])
-            self.add(tail)
+            self._frame.append(tail)
         tail.keys.append(key)
 
 
@@ -123,8 +136,8 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
 
     __slots__ = ("_batch", "_functions", "_inputs", "_known", "_places")
 
-    def __init__(self, known: set[bytes]) -> None:
-        super().__init__()
+    def __init__(self, known: set[bytes], frame_nbytes_aim: int = FRAME_NBYTES_AIM) -> None:
+        super().__init__(frame_nbytes_aim)
         #: Digests of the functions that the worker has: shared with its record.
         self._known = known
         #: The batch that the three tables below belong to.
@@ -137,7 +150,7 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
         """Give the worker a task, under the task's present attempt."""
         kind = task.kind
         assert kind is not None
-        batch = self._tail()
+        batch = self._tail(len(task.key) + len(task.payload) + _ROW_NBYTES)
         if (
             type(batch) is not RunTasks
             or batch.resources != task.options.resources
@@ -161,7 +174,6 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
         batch.function_of.append(function)
         batch.payloads.append(task.payload)
         batch.wanted.append(1 if task.wanted_by is not None else 0)
-        self._nbytes += len(task.payload)
         if task.dependencies:
             inputs = batch.inputs
             while len(inputs) < len(batch.keys) - 1:
@@ -180,32 +192,34 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
                         message.function_of = []
                     if all(message.wanted):
                         message.wanted = []
+        # (What was handed over is not to be kept alive.)
+        self._batch = None
         return frames
 
     def drop(self, key: str, attempt: int) -> None:
         """Say that a value is not needed any more."""
-        tail = self._tail()
+        tail = self._tail(len(key) + _ROW_NBYTES)
         if type(tail) is not DropData:
             tail = DropData([], [])
-            self.add(tail)
+            self._frame.append(tail)
         tail.keys.append(key)
         tail.attempts.append(attempt)
 
     def abandon(self, key: str, attempt: int) -> None:
         """Say that nobody waits for an attempt."""
-        tail = self._tail()
+        tail = self._tail(len(key) + _ROW_NBYTES)
         if type(tail) is not AbandonTasks:
             tail = AbandonTasks([], [])
-            self.add(tail)
+            self._frame.append(tail)
         tail.keys.append(key)
         tail.attempts.append(attempt)
 
     def recall(self, key: str, attempt: int) -> None:
         """Ask for an attempt back, if it has not begun."""
-        tail = self._tail()
+        tail = self._tail(len(key) + _ROW_NBYTES)
         if type(tail) is not RecallTasks:
             tail = RecallTasks([], [])
-            self.add(tail)
+            self._frame.append(tail)
         tail.keys.append(key)
         tail.attempts.append(attempt)
 
@@ -213,7 +227,11 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
         """Say that a function will come with its pickle if it comes again."""
         if digest in self._known:
             self._known.discard(digest)
-            self.add(DropFunctions([digest]))
+            tail = self._tail(len(digest))
+            if type(tail) is not DropFunctions:
+                tail = DropFunctions([])
+                self._frame.append(tail)
+            tail.digests.append(digest)
 
     def _open_batch(self, resources: dict[str, float]) -> RunTasks:
         batch = RunTasks([], [], [], [], [], [], [], [], [], [], resources=resources)
@@ -221,7 +239,7 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
         self._functions = {}
         self._inputs = {}
         self._places = {}
-        self.add(batch)
+        self._frame.append(batch)
         return batch
 
     def _input(self, batch: RunTasks, source: Task) -> int:
@@ -231,9 +249,9 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
             batch.input_keys.append(source.key)
             batch.input_attempts.append(source.attempt)
             batch.input_nbytes.append(source.nbytes)
-            batch.input_holders.append(
-                [self._place(batch, worker.address) for worker in source.holding_workers()]
-            )
+            holders = source.latest_holders(_HOLDERS_MAX)
+            batch.input_holders.append([self._place(batch, worker.address) for worker in holders])
+            self._nbytes += len(source.key) + _ROW_NBYTES
         return index
 
     def _place(self, batch: RunTasks, address: str) -> int:
@@ -241,4 +259,10 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
         if index is None:
             index = self._places[address] = len(batch.addresses)
             batch.addresses.append(address)
+            self._nbytes += len(address)
         return index
+
+
+def failure_nbytes(failure: Failure) -> int:
+    """Return what a failure takes in a message, in bytes, roughly."""
+    return len(failure.exception) + len(failure.text) + len(failure.key) + _ROW_NBYTES

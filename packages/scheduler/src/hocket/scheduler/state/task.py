@@ -6,6 +6,7 @@ container before there is something to put in it.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -54,10 +55,22 @@ FORGOTTEN: Final = "forgotten"
 UNFINISHED: Final = frozenset({WAITING, QUEUED, ASSIGNED, RECALLED})
 
 
+#: What is reported to have run longer is not believed: sums of times must stay numbers. (4 months.)
+_DURATION_S_MAX: Final = 1e7
+
+
 class Options:
     """What all tasks of one submission share."""
 
-    __slots__ = ("allow_other_workers", "priority", "resources", "retries", "signature", "workers")
+    __slots__ = (
+        "allow_other_workers",
+        "names",
+        "priority",
+        "resources",
+        "retries",
+        "signature",
+        "workers",
+    )
 
     def __init__(
         self,
@@ -72,6 +85,8 @@ class Options:
         self.retries = retries
         self.workers = workers
         self.allow_other_workers = allow_other_workers
+        #: Of the only workers that may run it; empty: any.
+        self.names = frozenset(() if allow_other_workers else workers)
         self.resources = resources or {}
         #: Tasks with equal signatures can run on the same workers: they share a queue.
         self.signature: tuple[object, ...] = (
@@ -109,6 +124,7 @@ class TaskClass:
 
     def measure(self, duration_s: float, nbytes: int) -> None:
         """Learn from one finished task; the last ten or so count most."""
+        duration_s = min(duration_s, _DURATION_S_MAX)
         count = self.measured_count = self.measured_count + 1
         weight = 1.0 / count if count < 10 else 0.1
         self.duration_s += (duration_s - self.duration_s) * weight
@@ -174,8 +190,8 @@ class Task:
         #: Number of its latest execution; 0: never, or put there by a client.
         self.attempt = 0
         self.retries_left = options.retries
-        #: Who holds the value (stored): one worker, or several.
-        self.holders: Worker | set[Worker] | None = None
+        #: Who holds the value (stored): one worker, or several, in the order in which they got it.
+        self.holders: Worker | dict[Worker, None] | None = None
         self.nbytes = 0
         self.failure: Failure | None = None
 
@@ -218,38 +234,51 @@ class Task:
                 self.wanted_by = None
 
     def holding_workers(self) -> list[Worker]:
-        """Return the workers that hold the value, by id."""
+        """Return the workers that hold the value, first those that have it longest."""
         holders = self.holders
         if holders is None:
             return []
-        if isinstance(holders, set):
-            return sorted(holders, key=_by_id)
+        if isinstance(holders, dict):
+            return list(holders)
+        return [holders]
+
+    def latest_holders(self, count: int) -> list[Worker]:
+        """Return so many of the workers that hold the value at most, the latest first.
+
+        A value that everybody reads has as many holders as there are workers; looking at them all
+        for each reader would be quadratic. The latest have been asked by the fewest so far.
+        """
+        holders = self.holders
+        if holders is None:
+            return []
+        if isinstance(holders, dict):
+            return list(islice(reversed(holders), count))
         return [holders]
 
     def is_held_by(self, worker: Worker) -> bool:
         """Tell whether this worker holds the value."""
         holders = self.holders
-        return holders is worker or (isinstance(holders, set) and worker in holders)
+        return holders is worker or (isinstance(holders, dict) and worker in holders)
 
     def hold(self, worker: Worker) -> None:
         """Note that this worker holds the value."""
         holders = self.holders
         if holders is None or holders is worker:
             self.holders = worker
-        elif isinstance(holders, set):
-            holders.add(worker)
+        elif isinstance(holders, dict):
+            holders[worker] = None
         else:
-            self.holders = {holders, worker}
+            self.holders = {holders: None, worker: None}
 
     def unhold(self, worker: Worker) -> None:
         """Note that this worker does not hold the value."""
         holders = self.holders
         if holders is worker:
             self.holders = None
-        elif isinstance(holders, set):
-            holders.discard(worker)
-            if not holders:
-                self.holders = None
+        elif isinstance(holders, dict):
+            holders.pop(worker, None)
+            if len(holders) == 1:
+                (self.holders,) = holders
 
     def add_dependent(self, task: Task) -> None:
         """Note a task that reads this one's value."""
@@ -274,5 +303,5 @@ class Task:
         return f"<Task {self.key} {self.state} attempt {self.attempt}>"
 
 
-def _by_id(record: Client | Worker) -> int:
-    return record.id
+def _by_id(client: Client) -> int:
+    return client.id

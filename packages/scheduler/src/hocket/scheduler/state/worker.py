@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from hocket.scheduler.state.outbox import WorkerOutbox
+from hocket.scheduler.state.outbox import FRAME_NBYTES_AIM, WorkerOutbox
 
 if TYPE_CHECKING:
     from hocket.protocol.messages import WorkerJoined, WorkerReport
-    from hocket.scheduler.state.task import Task
+    from hocket.scheduler.state.task import Options, Task
 
 __all__ = ["Worker"]
 
@@ -36,7 +37,9 @@ class Worker:
         "threads",
     )
 
-    def __init__(self, id_: int, joined: WorkerJoined) -> None:
+    def __init__(
+        self, id_: int, joined: WorkerJoined, frame_nbytes_aim: int = FRAME_NBYTES_AIM
+    ) -> None:
         self.id = id_
         self.name = joined.name
         self.address = joined.address
@@ -59,7 +62,7 @@ class Worker:
         #: Ids of the ``RunHere`` requests that it has not answered.
         self.requests: set[int] = set()
         self.report: WorkerReport | None = None
-        self.outbox = WorkerOutbox(self.functions)
+        self.outbox = WorkerOutbox(self.functions, frame_nbytes_aim)
 
     def load_s(self, now_s: float) -> float:
         """Return the expected time until all its tasks are done, in seconds.
@@ -73,9 +76,17 @@ class Worker:
                 return late_s
         return load_s
 
-    def answers_to(self, names: tuple[str, ...]) -> bool:
+    def answers_to(self, names: Collection[str]) -> bool:
         """Tell whether one of these is its name, address or host."""
         return self.name in names or self.address in names or self.host in names
+
+    def may_run(self, options: Options) -> bool:
+        """Tell whether the options of a task admit this worker at all."""
+        if options.names and not self.answers_to(options.names):
+            return False
+        return all(
+            self.resources.get(name, 0.0) >= amount for name, amount in options.resources.items()
+        )
 
     def __repr__(self) -> str:
         return f"<Worker {self.name} with {len(self.assigned)} tasks>"

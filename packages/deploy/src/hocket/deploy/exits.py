@@ -1,0 +1,55 @@
+"""How processes end: their causes of death in words, and how many deaths are too many."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from typing import Final
+
+__all__ = ["Restarts", "cause_of_death", "describe_exit"]
+
+#: So many deaths within this time, and the dead are not replaced any more.
+_DEATHS_MAX: Final = 20
+_PERIOD_S: Final = 60.0
+
+
+def cause_of_death(status: int) -> str:
+    """Say in words how a process ended, from its wait status."""
+    return describe_exit(os.waitstatus_to_exitcode(status))
+
+
+def describe_exit(code: int) -> str:
+    """Say in words how a process ended, from its exit code; negative: a signal."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:
+        # (Real-time signals have no names.)
+        return f"killed by signal {-code}"
+
+
+class Restarts:
+    """Tells whether a process that died is to be replaced: not if they die faster than they work.
+
+    Parameters
+    ----------
+    deaths_max, period_s
+        So many deaths in so many seconds are borne.
+    """
+
+    def __init__(self, deaths_max: int = _DEATHS_MAX, period_s: float = _PERIOD_S) -> None:
+        self._deaths_max = deaths_max
+        self._period_s = period_s
+        self._times_s: deque[float] = deque()
+
+    def allow(self, now_s: float) -> bool:
+        """Count a death at this time; tell whether a restart is worth it."""
+        times_s = self._times_s
+        while times_s and now_s - times_s[0] >= self._period_s:
+            times_s.popleft()
+        if len(times_s) >= self._deaths_max:
+            return False
+        times_s.append(now_s)
+        return True

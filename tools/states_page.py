@@ -1,0 +1,76 @@
+"""Writes docs/states.md from the scheduler's moves, or tells whether it is fresh (``--check``)."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from typing import Final, get_args
+
+from hocket.scheduler.state import TaskState
+from hocket.scheduler.state import task as task_module
+from hocket.scheduler.transitions import TRANSITIONS
+from workspace import ROOT
+
+PAGE: Final = ROOT / "docs" / "states.md"
+
+HEAD: Final = """\
+# The states of a task
+
+<!-- Written by `tools/do.py docs` from hocket.scheduler. Do not edit: change the code. -->
+
+To the scheduler a task is in one of {count} states. It may only move as drawn here: unit tests,
+random histories and the simulator compare every move with this table. A new record begins as
+`released` and ends as `forgotten`.
+
+"""
+
+
+def diagram() -> str:
+    """Return the states as a Mermaid drawing; an arrow for each pair, with the cause."""
+    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> released: submitted, or scattered"]
+    lines += [f"    {one.source} --> {one.target}: {_plain(one.cause)}" for one in TRANSITIONS]
+    return "\n".join([*lines, "    forgotten --> [*]", "```", ""])
+
+
+def meanings() -> dict[str, str]:
+    """Return what each state means, from the comments beside their constants."""
+    source = inspect.getsource(task_module)
+    found = re.findall(r"^#: (.+)\n[A-Z]+: Final = \"(\w+)\"$", source, flags=re.MULTILINE)
+    return {name: meaning for meaning, name in found}
+
+
+def page() -> str:
+    """Return the page."""
+    states = get_args(TaskState)
+    meaning = meanings()
+    parts = [HEAD.format(count=len(states)), diagram()]
+    parts.append("\n## States\n\n| state | meaning |\n|---|---|\n")
+    parts += [f"| `{name}` | {meaning[name]} |\n" for name in states]
+    parts.append("\n## Moves\n\n| from | to | cause | effects |\n|---|---|---|---|\n")
+    parts += [
+        f"| `{one.source}` | `{one.target}` | {one.cause} | {one.effects} |\n"
+        for one in TRANSITIONS
+    ]
+    return "".join(parts)
+
+
+def _plain(text: str) -> str:
+    """Return a text without what ends a label in Mermaid."""
+    return text.replace(":", ",").replace(";", ",")
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or compare it with what is there; return the exit code."""
+    text = page()
+    if "--check" not in arguments:
+        PAGE.write_text(text, encoding="utf-8")
+        return 0
+    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
+        return 0
+    print("docs/states.md is stale; run: python3 tools/do.py docs", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
