@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -174,13 +175,22 @@ def test_secrets_are_fresh_and_not_shown() -> None:
 
 
 @pytest.mark.parametrize("victim", ["scheduler", "fork server"])
-def test_a_cluster_without_its_core_says_so(victim: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_cluster_without_its_core_says_so(
+    victim: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_exit(self: LocalCluster, name: str, cause: str) -> None:
+        told(self, name, cause)
+        heard.set()
+
+    heard = threading.Event()
+    told = LocalCluster._on_exit
+    monkeypatch.setattr(LocalCluster, "_on_exit", on_exit)
     settings = {"session.local_grace_s": 0.1}
     with LocalCluster(2, 1, settings=settings) as cluster:
         pids = [cluster.scheduler_pid, *cluster.worker_pids.values()]
         os.kill(pids[0] if victim == "scheduler" else parent_of(pids[0]), signal.SIGKILL)
+        assert heard.wait(20)
         assert all(until_gone(pid) for pid in pids)
-        cluster._crew._processes._notifier.join(0.5)  # type: ignore[attr-defined]
         with pytest.raises(UserError, match=f"{victim} ended: killed by signal 9"):
             cluster.scale(3)
         assert cluster.workers == []
@@ -200,6 +210,7 @@ def test_no_files_stay_open() -> None:
     assert {one for one in once() - before if not one.startswith("/proc")} == set()
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_fork_of_the_program_leaves_the_cluster_alone() -> None:
     with LocalCluster(1, 1) as cluster, Client(cluster) as client:
         child = os.fork()

@@ -82,6 +82,8 @@ class ForkServer:
                     self._on_readable(key.fd)
         finally:
             self._end_children()
+            self._selector.close()
+            self._control.close()
 
     def _on_sigterm(self, _number: int, _frame: object) -> None:
         self._closing = True
