@@ -6,6 +6,7 @@ import inspect
 import sys
 from typing import Final
 
+from generated_page import write_or_compare
 from hocket.core.settings import ENVIRONMENT_PREFIX, FILE_VARIABLE, Settings, setting_kinds
 from workspace import ROOT
 
@@ -66,14 +67,7 @@ def page() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or compare it with what is there; return the exit code."""
-    text = page()
-    if "--check" not in arguments:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print("docs/settings.md is stale; run: python3 tools/do.py docs", file=sys.stderr)
-    return 1
+    return write_or_compare(PAGE, page(), arguments)
 
 
 if __name__ == "__main__":

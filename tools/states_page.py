@@ -7,6 +7,7 @@ import re
 import sys
 from typing import Final, get_args
 
+from generated_page import write_or_compare
 from hocket.scheduler.state import TaskState
 from hocket.scheduler.state import task as task_module
 from hocket.scheduler.transitions import TRANSITIONS
@@ -62,14 +63,7 @@ def _plain(text: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or compare it with what is there; return the exit code."""
-    text = page()
-    if "--check" not in arguments:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print("docs/states.md is stale; run: python3 tools/do.py docs", file=sys.stderr)
-    return 1
+    return write_or_compare(PAGE, page(), arguments)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ from hocket.protocol.messages import (
 from hocket.protocol.roles import Role
 from hocket.scheduler import Limits, SchedulerMachine
 from hocket.scheduler.invariants import check
-from hocket.scheduler.transitions import watch
+from hocket.scheduler.transitions import to_recalled, watch
 
 
 class ModelWorker:
@@ -377,9 +377,7 @@ class SchedulerHistory(RuleBasedStateMachine):
         assigned = [one for one in tables.tasks.values() if one.state == "assigned"]
         if assigned:
             task = data.draw(st.sampled_from(assigned))
-            assert task.worker is not None
-            tables.move(task, "recalled")
-            task.worker.outbox.recall(task.key, task.attempt)
+            to_recalled(tables, task)
 
     @rule(seconds=st.sampled_from([0.001, 0.04, 2.0]))
     def time_passes(self, seconds: float) -> None:

@@ -14,6 +14,7 @@ session. The order of everything is the order of events and of ids; nothing iter
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from heapq import nsmallest
 from typing import Any
 
 from hocket.protocol.messages import (
@@ -47,9 +48,6 @@ from hocket.scheduler.policy.retraction import LOOK_AGAIN_S, choose_recalls
 from hocket.scheduler.refusal import Refusal
 from hocket.scheduler.requests import Requests
 from hocket.scheduler.state import (
-    ASSIGNED,
-    FAILED,
-    RECALLED,
     STORED,
     Client,
     Task,
@@ -272,7 +270,7 @@ class SchedulerMachine:
                 continue
             kind = task.kind
             if kind is not None:
-                kind.measure(duration_s, nbytes)
+                kind.measure(duration_s)
             to_stored(tables, task, worker, nbytes, value)
 
     def _on_tasks_failed(self, worker: Worker, message: TasksFailed) -> None:
@@ -391,11 +389,4 @@ class SchedulerMachine:
 
 def _running(worker: Worker) -> list[Task]:
     """Return the tasks that a worker is likely to have been running: the first by priority."""
-    begun = [
-        task
-        for task in worker.assigned
-        if task.state in (ASSIGNED, RECALLED)
-        and not any(source.state is FAILED for source in task.dependencies)
-    ]
-    begun.sort(key=lambda task: task.priority)
-    return begun[: worker.threads]
+    return nsmallest(worker.threads, worker.assigned, key=lambda task: task.priority)

@@ -15,6 +15,7 @@ from hocket.protocol.roles import Role
 from hocket.scheduler.invariants import check
 from hocket.scheduler.machine import SchedulerMachine
 from hocket.scheduler.tables import Limits
+from hocket.scheduler.transitions import to_recalled
 from hocket.testing.link import End, Link, Peer
 from hocket.testing.network import Network
 from hocket.testing.trace import summary
@@ -141,10 +142,7 @@ class SchedulerHost(Host):
         assigned = [task for task in tables.tasks.values() if task.state == "assigned"]
         if assigned:
             task = assigned[position % len(assigned)]
-            worker = task.worker
-            assert worker is not None
-            tables.move(task, "recalled")
-            worker.outbox.recall(task.key, task.attempt)
+            to_recalled(tables, task)
             self._check()
             self.want_turn()
 

@@ -105,7 +105,6 @@ class TaskClass:
         "duration_s",
         "label",
         "measured_count",
-        "nbytes",
         "pinned_by",
         "tasks_count",
     )
@@ -114,21 +113,19 @@ class TaskClass:
         self.digest = digest
         self.label = label
         self.blob = blob
-        #: Expected run time and result size; meaningless until ``measured_count`` is positive.
+        #: Expected run time; meaningless until ``measured_count`` is positive.
         self.duration_s = 0.0
-        self.nbytes = 0.0
         self.measured_count = 0
         self.tasks_count = 0
         #: Ids of the clients that believe the scheduler to have the pickle.
         self.pinned_by: set[int] = set()
 
-    def measure(self, duration_s: float, nbytes: int) -> None:
+    def measure(self, duration_s: float) -> None:
         """Learn from one finished task; the last ten or so count most."""
         duration_s = min(duration_s, _DURATION_S_MAX)
         count = self.measured_count = self.measured_count + 1
         weight = 1.0 / count if count < 10 else 0.1
         self.duration_s += (duration_s - self.duration_s) * weight
-        self.nbytes += (nbytes - self.nbytes) * weight
 
     def __repr__(self) -> str:
         return f"<TaskClass {self.label} of {self.tasks_count} tasks>"
