@@ -14,7 +14,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from hocket.core.errors import SettingsError
-from hocket.core.setting_kinds import Choice, Count, Nbytes, Seconds, Switch, Text
+from hocket.core.setting_kinds import Choice, Count, Nbytes, Part, Seconds, Switch, Text
 from hocket.core.settings import (
     LocalSettings,
     SchedulerSettings,
@@ -37,7 +37,7 @@ def strategy(kind):
     match kind:
         case Count() | Nbytes():
             values = st.integers(kind.least, kind.most)
-        case Seconds():
+        case Seconds() | Part():
             values = st.floats(kind.least, kind.most)
         case Switch():
             values = st.booleans()
@@ -102,12 +102,14 @@ def test_defaults_are_those_of_the_design():
         "scheduler.window_tasks_min": 2,
         "scheduler.window_tasks_max": 10_000,
         "scheduler.unknown_duration_s": 0.01,
+        "scheduler.memory_part": 0.6,
         "worker.threads": 0,
         "worker.inline_nbytes_max": 64 * KIB,
         "worker.switch_interval_s": 0.001,
         "worker.fetch_connections_max": 16,
         "worker.fetch_nbytes_max": 64 * MIB,
         "worker.memory_limit": 0,
+        "worker.pause_part": 0.8,
         "worker.report_interval_s": 2.0,
         "local.start_timeout_s": 30.0,
         "local.restart_workers": True,
@@ -385,3 +387,13 @@ def test_settings_open_no_file_and_import_no_yaml_reader():
 def _with_path(code):
     """Without site no path file runs, so that nothing but our own imports are seen."""
     return f"import sys; sys.path[:] = {sys.path!r}; " + code
+
+
+def test_a_part_is_a_number_or_a_percentage():
+    for value in (0.75, "0.75", "75 %", "75%"):
+        built = Settings.build(overrides={"worker.pause_part": value})
+        assert built.worker.pause_part == 0.75
+    for value in (1.5, "150%", "-1%", "much", True, "nan"):
+        error = refused(overrides={"worker.pause_part": value})
+        assert "worker.pause_part" in str(error)
+        assert "percentage" in str(error)

@@ -22,12 +22,14 @@ from hocket.protocol.messages import (
     DataReply,
     DataStored,
     EverywhereRan,
+    Explanation,
     Failure,
     FailureKind,
     FetchData,
     HereRan,
     InputsMissing,
     KeysScattered,
+    PeerBusy,
     PlanScatter,
     PutData,
     ReleaseKeys,
@@ -49,6 +51,7 @@ from hocket.protocol.roles import Role
 DIGEST = b"d" * 16
 FAILURE = Failure(FailureKind.RAISED, "k", "ZeroDivisionError", b"pickle", "w", 3)
 WORKER = WorkerDescription("w", "tcp://h:1", "h", 7, 2, 0, {"GPU": 1.0}, 3, 4, 5)
+EXPLANATION = Explanation("k", "queued", "no worker", ["l"], ["w"], ["w"], ["it is full"])
 
 DECODERS = {
     ClientToScheduler: decoder_for(Role.CLIENT, Role.SCHEDULER),
@@ -56,7 +59,7 @@ DECODERS = {
     WorkerToScheduler: decoder_for(Role.WORKER, Role.SCHEDULER),
     SchedulerToWorker: decoder_for(Role.SCHEDULER, Role.WORKER),
     FetchData | PutData: codec.data_request_decoder,
-    DataReply | DataStored: codec.data_reply_decoder,
+    DataReply | DataStored | PeerBusy: codec.data_reply_decoder,
 }
 DECODER_OF = {
     message: decoder for union, decoder in DECODERS.items() for message in get_args(union)
@@ -79,6 +82,9 @@ FITTING: dict[str, Any] = {
     "sizes": [[3, 0], [5]],
     "errors": ["", ""],
     "priority": -5,
+    "executors": {"threads": 2},
+    "holders": [[0], [1, 0]],
+    "explanations": [EXPLANATION, EXPLANATION],
 }
 
 
@@ -129,7 +135,7 @@ def with_(message: Struct, **changes: Any) -> Struct:
 def test_every_message_has_its_direction_and_its_tests():
     known = {
         cls for cls in vars(messages).values() if isinstance(cls, type) and issubclass(cls, Struct)
-    } - {Failure, WorkerDescription}
+    } - {Explanation, Failure, WorkerDescription}
     assert set(DECODER_OF) == known
     assert set(checks._TESTS) == known
 

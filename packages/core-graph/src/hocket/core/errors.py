@@ -52,6 +52,7 @@ __all__ = [
     "PeerError",
     "PeerLost",
     "RemoteProtocolError",
+    "Reschedule",
     "SerializationError",
     "SettingsError",
     "TaskCancelled",
@@ -116,6 +117,16 @@ class TaskCancelled(UserError):
 
     def describe(self) -> str:
         return f"task {self.key!r} was cancelled"
+
+
+class Reschedule(UserError):
+    """To be raised by a task that is to be run again, rather on another worker.
+
+    It counts neither as a failure nor as a retry.
+    """
+
+    def describe(self) -> str:
+        return "the task asked to be run again"
 
 
 class TaskFailed(UserError):

@@ -20,7 +20,18 @@ from hocket.core.units import (
     parse_seconds,
 )
 
-__all__ = ["Choice", "Count", "Kind", "Nbytes", "Scalar", "Seconds", "Switch", "Text", "Words"]
+__all__ = [
+    "Choice",
+    "Count",
+    "Kind",
+    "Nbytes",
+    "Part",
+    "Scalar",
+    "Seconds",
+    "Switch",
+    "Text",
+    "Words",
+]
 
 #: What a setting is once it is parsed.
 Scalar = str | int | float | bool
@@ -169,6 +180,40 @@ class Seconds:
         if self.most != SECONDS_MAX:
             text = f"a time from {format_seconds(self.least)} to {format_seconds(self.most)}"
         return f"{text}, or 'inf'" if self.infinite else text
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a whole."""
+
+    doc: str
+    least: float = 0.0
+    most: float = 1.0
+    secret: bool = False
+
+    def parse(self, value: object, name: str, source: str) -> Scalar:
+        """Return the part as a number from 0 to 1; text such as ``60 %`` is read too."""
+        part: object = value
+        if isinstance(value, str):
+            text = value.strip()
+            try:
+                part = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
+            except ValueError:
+                part = None
+        is_number = isinstance(part, int | float) and not isinstance(part, bool)
+        if not is_number or not self.least <= float(part) <= self.most:  # type: ignore[arg-type]
+            raise SettingsError(
+                name=name, value=value, allowed=f"it must be {self.describe()}", source=source
+            )
+        return float(part)  # type: ignore[arg-type]
+
+    def format(self, value: Scalar) -> str:
+        """Return the part as a number."""
+        return repr(float(value))
+
+    def describe(self) -> str:
+        """Return the bounds."""
+        return f"a part, from {self.least:g} to {self.most:g}, or a percentage"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from hocket.core.setting_kinds import (
     Count,
     Kind,
     Nbytes,
+    Part,
     Scalar,
     Seconds,
     Switch,
@@ -198,6 +199,14 @@ class SchedulerSettings(_Section):
         float,
         Seconds("How long a task is taken to run while none of its kind has run.", least=1e-6),
     ] = 0.01
+    memory_part: Annotated[
+        float,
+        Part(
+            "Part of a worker's memory limit up to which it is given tasks that make more data than"
+            " they use up; those that use data up are always given.",
+            least=0.01,
+        ),
+    ] = 0.6
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -233,11 +242,19 @@ class WorkerSettings(_Section):
     memory_limit: Annotated[
         int | Literal["auto"],
         Nbytes(
-            "Memory that the worker should stay within, as it tells the scheduler; 0 for no limit,"
-            " 'auto' for its share of the host's memory by threads. Nothing enforces it yet.",
+            "Memory that the worker is to stay within; 0 for no limit,"
+            " 'auto' for its share of the host's memory by threads.",
             words=("auto",),
         ),
     ] = 0
+    pause_part: Annotated[
+        float,
+        Part(
+            "Part of its memory limit above which a worker runs one task at a time and asks for no"
+            " more; 1 never pauses.",
+            least=0.01,
+        ),
+    ] = 0.8
     report_interval_s: Annotated[
         float, Seconds("Time between two reports of a worker's load.", least=0.01)
     ] = 2.0

@@ -21,45 +21,63 @@ from hocket.protocol.messages import (
     AbandonTasks,
     CancelTasks,
     ClusterDescribed,
+    CopiesFailed,
+    CopyData,
     DataReply,
     DataStored,
     DescribeCluster,
     DropData,
     DropFunctions,
     EverywhereRan,
+    ExplainKeys,
     Failure,
     FetchData,
     ForgetFunctions,
     HereRan,
     InputsMissing,
+    KeysExplained,
     KeysLocated,
     KeysLost,
+    KeysRebalanced,
+    KeysReplicated,
     KeysScattered,
+    LeaveCluster,
     LocateKeys,
+    PeerBusy,
     PlanScatter,
     PutData,
+    RebalanceKeys,
     RecallTasks,
     ReleaseKeys,
     ReplicasStored,
+    ReplicateKeys,
     ReportMissing,
     RequestRefused,
+    RetireWorkers,
     RunEverywhere,
     RunHere,
     RunTasks,
     ScatterAccepted,
     ScatterPlanned,
     SubmitTasks,
+    TasksBegun,
     TasksCancelled,
     TasksDone,
     TasksErred,
     TasksFailed,
+    TasksRejoined,
+    TasksRescheduled,
     TasksReturned,
+    TasksSeceded,
     TasksStored,
     WaitForWorkers,
     WantKeys,
     WorkerJoined,
+    WorkerLeaving,
+    WorkerPaused,
     WorkerReport,
     WorkersReady,
+    WorkersRetired,
 )
 
 __all__ = ["DIGEST_NBYTES", "KEY_LENGTH_MAX", "NAME_LENGTH_MAX", "check"]
@@ -344,6 +362,31 @@ def _data_reply(message: DataReply) -> None:
             raise _misfit(message, "sizes", "a value that is sent has buffers and no error")
 
 
+_explain: Final = (
+    _keys("waits_for"),
+    _names("workers", "considered"),
+    _equal("considered", "refusals"),
+)
+
+
+def _explanations(message: KeysExplained) -> None:
+    for one in message.explanations:
+        for test in _explain:
+            test(one)
+
+
+def _counts_of_names(field: str) -> _Test:
+    """Test counts by name."""
+
+    def test(message: Any) -> None:
+        for name, count in getattr(message, field).items():
+            _check_name(message, field, name)
+            if count < 0:
+                raise _misfit(message, field, f"{count} is no count of {name!r}")
+
+    return test
+
+
 _KEYS_AND_ATTEMPTS: Final = (_equal("keys", "attempts"), _keys("keys"), _counts("attempts"))
 _ONLY_KEYS: Final = (_keys("keys"),)
 
@@ -357,8 +400,9 @@ _TESTS: Final[dict[type[Struct], tuple[_Test, ...]]] = {
         _indices("function_of", "functions"),
         _index_lists("dependencies", "keys"),
         _names("labels", "workers"),
-        _not_negative("retries"),
+        _not_negative("retries", "retry_delay_s"),
         _resources("resources"),
+        _name("executor"),
     ),
     ReleaseKeys: _ONLY_KEYS,
     WantKeys: _ONLY_KEYS,
@@ -376,6 +420,10 @@ _TESTS: Final[dict[type[Struct], tuple[_Test, ...]]] = {
     RunEverywhere: (_names("workers"),),
     DescribeCluster: (),
     WaitForWorkers: (_not_negative("count"),),
+    ExplainKeys: _ONLY_KEYS,
+    ReplicateKeys: (_keys("keys"), _names("workers"), _not_negative("count")),
+    RebalanceKeys: (_keys("keys"), _names("workers")),
+    RetireWorkers: (_names("workers"),),
     TasksStored: (_equal("keys", "nbytes", "values"), _keys("keys"), _counts("nbytes")),
     TasksErred: (_equal("keys", "failures"), _keys("keys"), _failures),
     TasksCancelled: _ONLY_KEYS,
@@ -391,6 +439,10 @@ _TESTS: Final[dict[type[Struct], tuple[_Test, ...]]] = {
     ClusterDescribed: (_name("scheduler"), _workers),
     WorkersReady: (_not_negative("count"),),
     RequestRefused: (),
+    KeysExplained: (_explanations,),
+    KeysReplicated: (_counts("counts"),),
+    KeysRebalanced: (_not_negative("moved", "nbytes"),),
+    WorkersRetired: (_names("workers"),),
     RunTasks: (
         _equal("functions", "labels", "blobs"),
         _equal("keys", "attempts", "priorities", "payloads"),
@@ -405,18 +457,28 @@ _TESTS: Final[dict[type[Struct], tuple[_Test, ...]]] = {
         _index_lists("input_holders", "addresses"),
         _names("labels", "addresses"),
         _resources("resources"),
+        _name("executor"),
     ),
     DropData: _KEYS_AND_ATTEMPTS,
     RecallTasks: _KEYS_AND_ATTEMPTS,
     AbandonTasks: _KEYS_AND_ATTEMPTS,
     DropFunctions: (_digests("digests"),),
     RunHere: (),
+    CopyData: (
+        _equal("keys", "attempts", "nbytes", "holders"),
+        _keys("keys"),
+        _counts("attempts", "nbytes"),
+        _index_lists("holders", "addresses"),
+        _names("addresses"),
+    ),
+    LeaveCluster: (),
     WorkerJoined: (
         _name("name"),
         _name("address"),
         _name("host"),
         _not_negative("pid", "threads", "memory_limit"),
         _resources("resources"),
+        _counts_of_names("executors"),
     ),
     TasksDone: (
         _equal("keys", "attempts", "nbytes", "starts", "durations"),
@@ -438,11 +500,19 @@ _TESTS: Final[dict[type[Struct], tuple[_Test, ...]]] = {
     InputsMissing: (*_KEYS_AND_ATTEMPTS, _name("address")),
     ReplicasStored: _KEYS_AND_ATTEMPTS,
     HereRan: (_here_ran,),
+    TasksBegun: _KEYS_AND_ATTEMPTS,
+    TasksSeceded: _KEYS_AND_ATTEMPTS,
+    TasksRejoined: _KEYS_AND_ATTEMPTS,
+    TasksRescheduled: _KEYS_AND_ATTEMPTS,
+    CopiesFailed: _KEYS_AND_ATTEMPTS,
+    WorkerPaused: (),
+    WorkerLeaving: (),
     WorkerReport: (
         _not_negative("time_s", "memory_nbytes", "cpu_s", "held_nbytes", "running", "ready"),
     ),
     FetchData: _ONLY_KEYS,
     DataReply: (_equal("sizes", "attempts", "errors"), _size_lists("sizes"), _data_reply),
+    PeerBusy: (_name_lists("addresses"),),
     PutData: (_equal("keys", "sizes"), _keys("keys"), _size_lists("sizes")),
     DataStored: (_counts("nbytes"),),
 }

@@ -22,6 +22,7 @@ from hocket.protocol.messages import (
     DataReply,
     DataStored,
     FetchData,
+    PeerBusy,
     PutData,
     SchedulerToClient,
     SchedulerToWorker,
@@ -139,4 +140,4 @@ def decoder_for(sender: Role, receiver: Role) -> MessageDecoder:
 
 #: Of data connections, on which a batch is one message.
 data_request_decoder: Final = MessageDecoder(FetchData | PutData)
-data_reply_decoder: Final = MessageDecoder(DataReply | DataStored)
+data_reply_decoder: Final = MessageDecoder(DataReply | DataStored | PeerBusy)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from hocket.protocol.messages.values import THREADS
+
 __all__ = [
     "CancelTasks",
     "ClientToScheduler",
     "DescribeCluster",
+    "ExplainKeys",
     "ForgetFunctions",
     "KeysScattered",
     "LocateKeys",
     "PlanScatter",
+    "RebalanceKeys",
     "ReleaseKeys",
+    "ReplicateKeys",
     "ReportMissing",
+    "RetireWorkers",
     "RunEverywhere",
     "SubmitTasks",
     "WaitForWorkers",
@@ -53,6 +59,10 @@ class SubmitTasks(Struct, array_like=True, tag=1, gc=False):
     workers: list[str] = []
     allow_other_workers: bool = False
     resources: dict[str, float] = {}
+    #: How long a task that failed rests before it is tried again.
+    retry_delay_s: float = 0.0
+    #: Which of a worker's executors runs these.
+    executor: str = THREADS
 
 
 class ReleaseKeys(Struct, array_like=True, tag=2, gc=False):
@@ -146,6 +156,47 @@ class WaitForWorkers(Struct, array_like=True, tag=12, gc=False):
     count: int
 
 
+class ExplainKeys(Struct, array_like=True, tag=13, gc=False):
+    """Why are these where they are? Answered by ``KeysExplained``."""
+
+    request: int
+    keys: list[str]
+
+
+class ReplicateKeys(Struct, array_like=True, tag=14, gc=False):
+    """Have each of these values on so many workers (of these; empty: of all).
+
+    Answered by ``KeysReplicated``, when the copies are there or cannot be made.
+    """
+
+    request: int
+    keys: list[str]
+    count: int
+    workers: list[str] = []
+
+
+class RebalanceKeys(Struct, array_like=True, tag=15, gc=False):
+    """Move values from workers that hold much to those that hold little.
+
+    Only these keys (empty: all that are stored) move, only among these workers (empty: all).
+    Answered by ``KeysRebalanced``.
+    """
+
+    request: int
+    keys: list[str] = []
+    workers: list[str] = []
+
+
+class RetireWorkers(Struct, array_like=True, tag=16, gc=False):
+    """Let these workers end in good order: what they alone hold moves to others first.
+
+    Answered by ``WorkersRetired``, or refused where nobody could take what they hold.
+    """
+
+    request: int
+    workers: list[str]
+
+
 ClientToScheduler = (
     SubmitTasks
     | ReleaseKeys
@@ -159,4 +210,8 @@ ClientToScheduler = (
     | RunEverywhere
     | DescribeCluster
     | WaitForWorkers
+    | ExplainKeys
+    | ReplicateKeys
+    | RebalanceKeys
+    | RetireWorkers
 )

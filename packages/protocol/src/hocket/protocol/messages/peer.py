@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-__all__ = ["DataReply", "DataStored", "FetchData", "PutData"]
+__all__ = ["DataReply", "DataStored", "FetchData", "PeerBusy", "PutData"]
 
 
 class FetchData(Struct, array_like=True, tag=81, gc=False):
-    """Send the values of these keys. Answered by ``DataReply``."""
+    """Send the values of these keys. Answered by ``DataReply``, or by ``PeerBusy``."""
 
     keys: list[str]
 
@@ -43,3 +43,10 @@ class DataStored(Struct, array_like=True, tag=84, gc=False):
     """Answer to ``PutData``: the sizes that the worker estimates for the values, in bytes."""
 
     nbytes: list[int]
+
+
+class PeerBusy(Struct, array_like=True, tag=85, gc=False):
+    """Answer to ``FetchData`` where too many ask at once: ask others, or again after a while."""
+
+    #: Per key asked for: data addresses of workers that have got it from here.
+    addresses: list[list[str]]

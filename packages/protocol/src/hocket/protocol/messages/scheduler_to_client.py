@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hocket.protocol.messages.values import Failure, WorkerDescription
+from hocket.protocol.messages.values import Explanation, Failure, WorkerDescription
 
 __all__ = [
     "ClusterDescribed",
     "EverywhereRan",
+    "KeysExplained",
     "KeysLocated",
     "KeysLost",
+    "KeysRebalanced",
+    "KeysReplicated",
     "RequestRefused",
     "ScatterAccepted",
     "ScatterPlanned",
@@ -19,6 +22,7 @@ __all__ = [
     "TasksErred",
     "TasksStored",
     "WorkersReady",
+    "WorkersRetired",
 ]
 
 
@@ -104,6 +108,35 @@ class RequestRefused(Struct, array_like=True, tag=31, gc=False):
     reason: str
 
 
+class KeysExplained(Struct, array_like=True, tag=32, gc=False):
+    """Answer to ``ExplainKeys``."""
+
+    request: int
+    explanations: list[Explanation]
+
+
+class KeysReplicated(Struct, array_like=True, tag=33, gc=False):
+    """Answer to ``ReplicateKeys``: on how many of the workers asked for each value is now."""
+
+    request: int
+    counts: list[int]
+
+
+class KeysRebalanced(Struct, array_like=True, tag=34, gc=False):
+    """Answer to ``RebalanceKeys``: how many values moved, and their size."""
+
+    request: int
+    moved: int
+    nbytes: int
+
+
+class WorkersRetired(Struct, array_like=True, tag=35, gc=False):
+    """Answer to ``RetireWorkers``: the names of those that are gone."""
+
+    request: int
+    workers: list[str]
+
+
 SchedulerToClient = (
     TasksStored
     | TasksErred
@@ -116,4 +149,8 @@ SchedulerToClient = (
     | ClusterDescribed
     | WorkersReady
     | RequestRefused
+    | KeysExplained
+    | KeysReplicated
+    | KeysRebalanced
+    | WorkersRetired
 )

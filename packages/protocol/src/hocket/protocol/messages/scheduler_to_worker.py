@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from hocket.protocol.messages.values import THREADS
+
 __all__ = [
     "AbandonTasks",
+    "CopyData",
     "DropData",
     "DropFunctions",
+    "LeaveCluster",
     "RecallTasks",
     "RunHere",
     "RunTasks",
@@ -18,7 +22,7 @@ __all__ = [
 class RunTasks(Struct, array_like=True, tag=41, gc=False):
     """Run these tasks; lower priority numbers first.
 
-    Every task ends in exactly one report with its attempt: done, failed or returned.
+    Every task ends in exactly one report with its attempt: done, failed, returned or rescheduled.
     """
 
     #: Digests of the functions used here, what people call them, and their pickles (None where
@@ -39,7 +43,8 @@ class RunTasks(Struct, array_like=True, tag=41, gc=False):
     #: Per task: indices into ``input_keys``; empty: no task has inputs.
     inputs: list[list[int]]
     input_keys: list[str] = []
-    #: Per input: which attempt made it, its size, and who holds it (indices into ``addresses``).
+    #: Per input: which attempt makes or made it, its size, and who holds it (indices into
+    #: ``addresses``); nobody does where the worker itself was given that attempt, earlier or here.
     input_attempts: list[int] = []
     input_nbytes: list[int] = []
     input_holders: list[list[int]] = []
@@ -47,6 +52,11 @@ class RunTasks(Struct, array_like=True, tag=41, gc=False):
     addresses: list[str] = []
     #: What each task of this batch reserves while it runs.
     resources: dict[str, float] = {}
+    #: Which executor runs them.
+    executor: str = THREADS
+    #: Whether ``TasksBegun`` must be on its way before any of these begins: workers died under
+    #: them, and it is not known which one was to blame.
+    announced: bool = False
 
 
 class DropData(Struct, array_like=True, tag=42, gc=False):
@@ -92,4 +102,35 @@ class RunHere(Struct, array_like=True, tag=46, gc=False):
     payload: bytes
 
 
-SchedulerToWorker = RunTasks | DropData | RecallTasks | AbandonTasks | DropFunctions | RunHere
+class CopyData(Struct, array_like=True, tag=47, gc=False):
+    """Fetch these values and keep them, although no task here needs them.
+
+    Every one ends in exactly one of ``ReplicasStored`` and ``CopiesFailed``, unless ``DropData``
+    comes first: then nothing is said.
+    """
+
+    keys: list[str]
+    attempts: list[int]
+    nbytes: list[int]
+    #: Per value: who holds it (indices into ``addresses``).
+    holders: list[list[int]]
+    #: Data addresses of workers.
+    addresses: list[str]
+
+
+class LeaveCluster(Struct, array_like=True, tag=48, gc=False):
+    """Nothing that the worker has is needed any more: it is to end, in good order."""
+
+    reason: str
+
+
+SchedulerToWorker = (
+    RunTasks
+    | DropData
+    | RecallTasks
+    | AbandonTasks
+    | DropFunctions
+    | RunHere
+    | CopyData
+    | LeaveCluster
+)

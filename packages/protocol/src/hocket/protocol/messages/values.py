@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["Failure", "FailureKind", "WorkerDescription"]
+__all__ = ["THREADS", "Explanation", "Failure", "FailureKind", "WorkerDescription"]
+
+#: The executor that every worker has.
+THREADS: Final = "threads"
 
 
 class FailureKind(IntEnum):
@@ -60,3 +64,20 @@ class WorkerDescription(Struct, array_like=True, frozen=True):
     #: Keys that it holds, and their size in bytes.
     held: int
     held_nbytes: int
+
+
+class Explanation(Struct, array_like=True, frozen=True):
+    """Why a task is where it is, for people."""
+
+    key: str
+    #: As the scheduler calls it; "" if it knows nothing of the key.
+    state: str
+    #: In words: what it waits for, or what became of it.
+    text: str
+    #: Inputs that have no values yet.
+    waits_for: list[str] = []
+    #: The worker that has it now, or those that hold its value.
+    workers: list[str] = []
+    #: Workers that were considered, and why each does not get it now.
+    considered: list[str] = []
+    refusals: list[str] = []

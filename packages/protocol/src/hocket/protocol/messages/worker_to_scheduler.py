@@ -7,13 +7,20 @@ from msgspec import Struct
 from hocket.protocol.messages.values import Failure
 
 __all__ = [
+    "CopiesFailed",
     "HereRan",
     "InputsMissing",
     "ReplicasStored",
+    "TasksBegun",
     "TasksDone",
     "TasksFailed",
+    "TasksRejoined",
+    "TasksRescheduled",
     "TasksReturned",
+    "TasksSeceded",
     "WorkerJoined",
+    "WorkerLeaving",
+    "WorkerPaused",
     "WorkerReport",
     "WorkerToScheduler",
 ]
@@ -30,6 +37,8 @@ class WorkerJoined(Struct, array_like=True, tag=61, gc=False):
     threads: int
     memory_limit: int = 0
     resources: dict[str, float] = {}
+    #: Tasks that its executors run at once, by name; empty: as many threads as it has.
+    executors: dict[str, int] = {}
 
 
 class TasksDone(Struct, array_like=True, tag=62, gc=False):
@@ -100,6 +109,56 @@ class WorkerReport(Struct, array_like=True, tag=68, gc=False):
     ready: int
 
 
+class TasksBegun(Struct, array_like=True, tag=69, gc=False):
+    """These attempts are running now.
+
+    Said of those that still run when a report leaves; one that is over sooner is never named here.
+    """
+
+    keys: list[str]
+    attempts: list[int]
+
+
+class TasksSeceded(Struct, array_like=True, tag=70, gc=False):
+    """These attempts run on beside the executor's slots, which others may use."""
+
+    keys: list[str]
+    attempts: list[int]
+
+
+class TasksRejoined(Struct, array_like=True, tag=71, gc=False):
+    """These attempts, which had seceded, take a slot again."""
+
+    keys: list[str]
+    attempts: list[int]
+
+
+class TasksRescheduled(Struct, array_like=True, tag=72, gc=False):
+    """These attempts ran, and asked to be run again, rather elsewhere."""
+
+    keys: list[str]
+    attempts: list[int]
+
+
+class CopiesFailed(Struct, array_like=True, tag=73, gc=False):
+    """These values, which were to be copied here, could be had from nobody named."""
+
+    keys: list[str]
+    attempts: list[int]
+
+
+class WorkerPaused(Struct, array_like=True, tag=74, gc=False):
+    """Whether the worker is short of memory: it then runs one task at a time, and wants no more."""
+
+    paused: bool
+
+
+class WorkerLeaving(Struct, array_like=True, tag=75, gc=False):
+    """The worker is to end soon: let what it alone holds be moved. Answered by ``LeaveCluster``."""
+
+    reason: str
+
+
 WorkerToScheduler = (
     WorkerJoined
     | TasksDone
@@ -109,4 +168,11 @@ WorkerToScheduler = (
     | ReplicasStored
     | HereRan
     | WorkerReport
+    | TasksBegun
+    | TasksSeceded
+    | TasksRejoined
+    | TasksRescheduled
+    | CopiesFailed
+    | WorkerPaused
+    | WorkerLeaving
 )

@@ -1,0 +1,101 @@
+"""What code that runs inside a task may know and ask for, whoever runs the task.
+
+The worker that runs a task says so here, per thread (and per coroutine); a client that is used
+inside a task reads it: which scheduler to talk to, and how to give up the task's slot while it
+waits. So neither imports the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Final
+
+from hocket.core.settings import Settings
+
+__all__ = ["PROVIDER", "TaskContext", "current_task", "rejoin", "secede", "seceded"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContext:
+    """The task that runs here.
+
+    Attributes
+    ----------
+    key, attempt
+        Which task, and which execution of it.
+    worker
+        The name of the worker that runs it.
+    devices
+        Indices of the devices that it may use, by the name of the resource (``{"GPU": (1,)}``).
+    scheduler_address, secret, settings
+        How a client reaches the cluster.
+    """
+
+    key: str
+    attempt: int
+    worker: str
+    devices: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    scheduler_address: str = ""
+    secret: str = field(default="", repr=False)
+    settings: Settings = field(default_factory=Settings)
+    #: Gives up the slot; returns whether the task had one.
+    secede: Callable[[], bool] = bool
+    #: Takes a slot again; returns when there is one.
+    rejoin: Callable[[], None] = lambda: None
+
+
+#: Set by whoever runs tasks, once in each thread: returns the present task's context, or None.
+PROVIDER: Final[ContextVar[Callable[[], TaskContext | None] | None]] = ContextVar(
+    "hocket_task", default=None
+)
+
+
+def current_task() -> TaskContext | None:
+    """Return the task that runs here, or None outside of tasks."""
+    provider = PROVIDER.get()
+    return None if provider is None else provider()
+
+
+def secede() -> None:
+    """Give up the slot of the task that runs here: it runs on, and another may run beside it.
+
+    For tasks that mostly wait. Outside of tasks this does nothing.
+    """
+    task = current_task()
+    if task is not None:
+        task.secede()
+
+
+def rejoin() -> None:
+    """Take a slot again after `secede`, as soon as one is free."""
+    task = current_task()
+    if task is not None:
+        task.rejoin()
+
+
+def seceded() -> AbstractContextManager[object]:
+    """Return a context in which the task that runs here has no slot; nothing outside of tasks.
+
+    A client waits inside it, so that tasks which wait for tasks of their own cannot fill a cluster
+    and stand still. A task that had seceded before stays so afterwards.
+    """
+    task = current_task()
+    return nullcontext() if task is None else _Seceded(task)
+
+
+class _Seceded:
+    """See `seceded`."""
+
+    def __init__(self, task: TaskContext) -> None:
+        self._task = task
+        self._gave_up = False
+
+    def __enter__(self) -> None:
+        self._gave_up = self._task.secede()
+
+    def __exit__(self, *_: object) -> None:
+        if self._gave_up:
+            self._task.rejoin()
