@@ -26,7 +26,7 @@ EXAMPLES: list[HocketError] = [
     errors.SettingsError(name="n", value=1, allowed="text", source="code"),
     errors.TaskCancelled(key="k"),
     errors.TaskFailed(key="k", cause="c"),
-    errors.Reschedule(),
+    errors.Reschedule(reason="the licence is in use"),
     errors.UnknownKey(key="k", wanted_by=["a", "b"]),
     errors.WorkerDied(key="k", causes=["exit code 3"]),
 ]

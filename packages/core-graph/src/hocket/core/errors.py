@@ -125,8 +125,13 @@ class Reschedule(UserError):
     It counts neither as a failure nor as a retry.
     """
 
+    reason: str
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason=reason)
+
     def describe(self) -> str:
-        return "the task asked to be run again"
+        return f"the task asked to be run again: {self.reason or 'it gave no reason'}"
 
 
 class TaskFailed(UserError):
