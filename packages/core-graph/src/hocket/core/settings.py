@@ -247,6 +247,25 @@ class WorkerSettings(_Section):
             words=("auto",),
         ),
     ] = 0
+    fetch_nbytes_in_flight_max: Annotated[
+        int,
+        Nbytes(
+            "Bytes that a worker has asked for and not yet got; one request is always allowed.",
+            least=1,
+        ),
+    ] = 256 * MIB
+    serve_requests_max: Annotated[
+        int,
+        Count(
+            "Requests for large data that a worker answers at once; others are told who else has"
+            " the data, or to come again.",
+            least=1,
+        ),
+    ] = 8
+    leave_timeout_s: Annotated[
+        float,
+        Seconds("How long a worker that was told to end waits for its data to be moved."),
+    ] = 10.0
     pause_part: Annotated[
         float,
         Part(
