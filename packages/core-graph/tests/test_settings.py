@@ -102,6 +102,7 @@ def test_defaults_are_those_of_the_design():
         "scheduler.window_tasks_min": 2,
         "scheduler.window_tasks_max": 10_000,
         "scheduler.unknown_duration_s": 0.01,
+        "scheduler.placement": "greedy",
         "scheduler.memory_part": 0.6,
         "worker.threads": 0,
         "worker.inline_nbytes_max": 64 * KIB,

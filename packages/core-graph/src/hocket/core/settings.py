@@ -199,6 +199,14 @@ class SchedulerSettings(_Section):
         float,
         Seconds("How long a task is taken to run while none of its kind has run.", least=1e-6),
     ] = 0.01
+    placement: Annotated[
+        Literal["greedy", "earliest", "round-robin", "random", "idlest"],
+        Choice(
+            "How a worker is chosen for a task with inputs: 'greedy' weighs waiting against moving"
+            " data; the others are for comparison.",
+            options=("greedy", "earliest", "round-robin", "random", "idlest"),
+        ),
+    ] = "greedy"
     memory_part: Annotated[
         float,
         Part(

@@ -3,16 +3,25 @@
 The window of a worker is measured in seconds of expected work, so that cheap tasks travel by the
 thousand and hide the round trip, while a few long ones stay in the queue, where they can still go
 to whoever is free first. Near the end of a queue no worker takes more than its share of what is
-left.
+left. Where all windows are full, a task that matters more than what was committed goes all the
+same, into a second window: it is not to wait for those.
+
+Along with a task go those that need nothing but what its worker was given already: the next links
+of a chain, the sum of its siblings. So they need no round trip of their own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from heapq import heapify, heappop, heapreplace
-from typing import TYPE_CHECKING
+from math import sqrt
+from typing import TYPE_CHECKING, Final
 
-from hocket.scheduler.policy.placement import place
-from hocket.scheduler.state import QUEUED, Queue, Worker
+from hocket.protocol.messages import THREADS
+from hocket.scheduler.policy.memory import is_probed, may_add
+from hocket.scheduler.policy.placement import PLACEMENTS
+from hocket.scheduler.policy.placement.transfer import LATENCY_S, transfer_s
+from hocket.scheduler.state import ASSIGNED, QUEUED, STORED, WAITING, Queue, Task, TaskClass, Worker
 from hocket.scheduler.transitions import to_assigned
 
 if TYPE_CHECKING:
@@ -20,102 +29,270 @@ if TYPE_CHECKING:
 
 __all__ = ["commit"]
 
+#: Tasks with more inputs are not looked at for company: that would be quadratic.
+_INPUTS_MAX: Final = 8
+#: Of the tasks that read one value, so many go along with it; more are better spread.
+_FOLLOWERS_MAX: Final = 2
+#: Moving what is missing may cost a follower so much beside the round trip that it saves.
+_FOLLOWING_S_MAX: Final = 4 * LATENCY_S
+
+#: What a frame to a worker costs the scheduler, and the least that a task is taken to need.
+_FRAME_S: Final = 15e-6
+_DURATION_S_MIN: Final = 1e-6
+
 #: ``(load in seconds, worker id, worker)``
 Entry = tuple[float, int, Worker]
 
 
 class _Line:
-    """A queue during one turn, with the workers that have room for its tasks."""
+    """A queue during one turn, and how a worker is found for its tasks."""
 
-    __slots__ = ("fitting", "loads", "queue")
+    __slots__ = ("fitting", "is_root", "loads", "queue", "signature")
 
-    def __init__(self, tables: Tables, queue: Queue) -> None:
+    def __init__(self, tables: Tables, signature: tuple[object, ...], queue: Queue) -> None:
+        self.signature = signature
         self.queue = queue
+        self.is_root = signature[:1] == ("root",)
         #: The workers that may run its tasks; None: all.
         self.fitting: dict[Worker, None] | None = None
-        #: Made when it is the queue's turn: most of many queues have none.
+        #: Of those the ones with room, a heap. Made when it is the queue's turn.
         self.loads: list[Entry] | None = None
         if queue.options.signature:
             self.fitting = tables.fitting(queue.options)
 
-    def open_workers(self, tables: Tables) -> list[Entry]:
-        """Return a heap of the workers with room, least loaded first."""
-        if self.loads is None:
-            is_open = tables.open
-            some = self.fitting
-            workers = is_open if some is None else [one for one in some if one in is_open]
-            self.loads = [(one.load_s(tables.now_s), one.id, one) for one in workers]
-            heapify(self.loads)
-        return self.loads
+    def idlest(self, tables: Tables, share_count: int) -> Worker | None:
+        """Return the least loaded worker with room and with less than its share."""
+        if self.fitting is not None:
+            return self._idlest_fitting(tables, self.fitting, share_count)
+        worker = tables.open.idlest(tables.now_s)
+        if worker is None or worker.tasks_count < share_count * worker.threads:
+            return worker
+        return tables.open.idlest(
+            tables.now_s, lambda one: one.tasks_count < share_count * one.threads
+        )
+
+    def _idlest_fitting(
+        self, tables: Tables, fitting: dict[Worker, None], share_count: int
+    ) -> Worker | None:
+        options, now_s = self.queue.options, tables.now_s
+        loads = self.loads
+        if loads is None:
+            members = tables.open.members
+            if options.executor == THREADS and len(members) < len(fitting):
+                some = [one for one in members if one in fitting]
+            else:
+                some = list(fitting)
+            loads = self.loads = [
+                (one.load_for_s(options, now_s), one.id, one)
+                for one in some
+                if tables.has_room_for(one, options)
+            ]
+            heapify(loads)
+        while loads:
+            load_s, id_, worker = loads[0]
+            if not tables.has_room_for(worker, options) or (
+                options.executor == THREADS and worker.tasks_count >= share_count * worker.threads
+            ):
+                heappop(loads)
+                continue
+            present_s = worker.load_for_s(options, now_s)
+            if present_s == load_s:
+                return worker
+            heapreplace(loads, (present_s, id_, worker))
+        return None
 
 
 def commit(tables: Tables) -> None:
     """Assign queued tasks, lowest priority number first, while workers have room for them."""
-    if not tables.open:
-        return
+    tables.refresh_rosters()
     lines = [
-        (queue.head()[0], number, _Line(tables, queue))
-        for number, queue in enumerate(tables.queues.values())
+        (queue.head()[0], number, _Line(tables, signature, queue))
+        for number, (signature, queue) in enumerate(tables.queues.items())
         if queue.live_count
     ]
+    if not lines:
+        return
     heapify(lines)
-    while lines and tables.open:
+    drain = _Drain(tables)
+    while lines:
         _, number, line = lines[0]
         # Tasks of one queue are assigned in a row until another queue's head comes first.
         bound = min((other[0] for other in lines[1:3]), default=None)
-        if _drain(tables, line, bound):
+        if drain.run(line, bound):
             heapreplace(lines, (line.queue.head()[0], number, line))
         else:
             heappop(lines)
-            tables.drop_empty_queue(line.queue.options.signature)
+            tables.drop_empty_queue(line.signature)
 
 
-def _drain(tables: Tables, line: _Line, bound: int | None) -> bool:
-    """Assign from one queue up to a priority; return False if that was all for this turn."""
-    queue = line.queue
-    loads = line.open_workers(tables)
-    open_workers = tables.open
-    now_s = tables.now_s
-    limits = tables.limits
-    share_threads_count = 2 * max(1, tables.threads_count)
-    entries = queue.entries
-    live_count = queue.live_count
-    is_passed = False
-    while live_count:
-        priority, task = entries[0]
-        if task.state is not QUEUED:
+class _Drain:
+    """Takes tasks from queues and gives them to workers."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._place = PLACEMENTS[tables.limits.placement]
+        self._is_limited = bool(tables.limited_count)
+
+    def run(self, line: _Line, bound: int | None) -> bool:
+        """Assign from one queue up to a priority; return False if that was all for this turn."""
+        tables = self._tables
+        queue = line.queue
+        entries = queue.entries
+        live_count = queue.live_count
+        tasks_min = tables.limits.window_tasks_min
+        share_threads_count = 2 * max(1, tables.threads_count)
+        open_workers = tables.open.members
+        is_passed = False
+        worker: Worker | None = None
+        kind: TaskClass | None = None
+        #: So many of the next tasks, if they are of this kind, go to the same worker.
+        rest_count = 0
+        while live_count:
+            priority, task = entries[0]
+            if task.state is not QUEUED:
+                heappop(entries)
+                continue
+            if bound is not None and priority > bound:
+                is_passed = True
+                break
+            if rest_count and task.kind is kind and worker in open_workers:
+                rest_count -= 1
+            else:
+                share_count = max(tasks_min, live_count // share_threads_count)
+                worker = self._worker(line, task, share_count)
+                kind = task.kind
+                rest_count = self._grain(line, kind, live_count) - 1
+            if worker is None:
+                break
             heappop(entries)
-            continue
-        if bound is not None and priority > bound:
-            is_passed = True
-            break
-        share_count = max(limits.window_tasks_min, live_count // share_threads_count)
-        worker = _idlest(loads, open_workers, share_count, now_s)
+            live_count -= 1
+            to_assigned(tables, task, worker)
+            if task.dependents is not None:
+                self._bring_followers(task, worker)
+        queue.live_count = live_count
+        if not live_count:
+            # (What is left is stale.)
+            entries.clear()
+        return is_passed
+
+    def _grain(self, line: _Line, kind: TaskClass | None, live_count: int) -> int:
+        """Return how many tasks of a kind one worker is given in a row, at least.
+
+        With n tasks of d seconds on k workers, to each of which a frame costs f, all is done after
+        n d / k + f k seconds: the least for k = sqrt(n d / f), which are n / k tasks for each.
+        """
+        if kind is None or not kind.measured_count or self._is_limited:
+            return 1
+        if not line.is_root or line.fitting is not None:
+            return 1
+        duration_s = max(kind.duration_s, _DURATION_S_MIN)
+        return max(1, int(sqrt(live_count * _FRAME_S / duration_s)))
+
+    def _worker(self, line: _Line, task: Task, share_count: int) -> Worker | None:
+        """Choose a worker for a task; None: it is to wait."""
+        tables = self._tables
+        worker = line.idlest(tables, share_count)
+        if line.is_root and worker is not None:
+            if is_probed(tables, task):
+                worker = None
+            elif self._is_limited:
+                worker = self._with_memory(line, task, worker)
+            if worker is not None and task.dependents is not None:
+                return self._beside_siblings(task, worker, line.fitting)
         if worker is None:
-            break
-        heappop(entries)
-        live_count -= 1
+            return self._out_of_turn(line, task)
         if task.dependencies:
-            worker = place(task, worker, now_s, line.fitting)
-        to_assigned(tables, task, worker)
-    queue.live_count = live_count
-    if not live_count:
-        # (What is left is stale.)
-        entries.clear()
-    return is_passed
+            return self._place(tables, task, worker, line.fitting)
+        return worker
 
-
-def _idlest(
-    loads: list[Entry], open_workers: dict[Worker, None], share_count: int, now_s: float
-) -> Worker | None:
-    """Return the least loaded worker with room; entries are brought up to date as they surface."""
-    while loads:
-        load_s, id_, worker = loads[0]
-        if worker not in open_workers or len(worker.assigned) >= share_count * worker.threads:
-            heappop(loads)
-            continue
-        present_s = worker.load_s(now_s)
-        if present_s == load_s:
+    def _with_memory(self, line: _Line, task: Task, worker: Worker) -> Worker | None:
+        """Return the worker if its memory has room for what a task makes, else another or None."""
+        tables = self._tables
+        nbytes = tables.expected_nbytes(task)
+        if may_add(tables, worker, nbytes):
             return worker
-        heapreplace(loads, (present_s, id_, worker))
-    return None
+        if line.fitting is not None:
+            return None
+        return tables.open.idlest(tables.now_s, _has_memory(tables, nbytes))
+
+    def _out_of_turn(self, line: _Line, task: Task) -> Worker | None:
+        """Choose a worker whose window is full of tasks that matter less than this one."""
+        if line.fitting is not None:
+            return None
+        tables = self._tables
+        worker = tables.ajar.idlest(tables.now_s)
+        if worker is None or worker.worst_priority <= task.priority:
+            return None
+        if line.is_root and not may_add(tables, worker, tables.expected_nbytes(task)):
+            return None
+        return worker
+
+    def _beside_siblings(
+        self, task: Task, idlest: Worker, fitting: dict[Worker, None] | None
+    ) -> Worker:
+        """Choose the worker of a task that is read together with this one, if it has as little.
+
+        What is made in one place need not be moved to be put together.
+        """
+        tables = self._tables
+        dependents = task.dependents
+        if not dependents:
+            return idlest
+        reader = dependents[0]
+        if len(reader.dependencies) > _INPUTS_MAX:
+            return idlest
+        for sibling in reader.dependencies:
+            worker = sibling.worker
+            if worker is None:
+                latest = sibling.latest_holders(1)
+                worker = latest[0] if latest else None
+            if (
+                worker is not None
+                and worker is not idlest
+                and worker in tables.open.members
+                and (fitting is None or worker in fitting)
+            ):
+                slack_s = tables.expected_s(task) / worker.threads
+                if worker.load_s(tables.now_s) <= idlest.load_s(tables.now_s) + slack_s and (
+                    not self._is_limited or may_add(tables, worker, tables.expected_nbytes(task))
+                ):
+                    return worker
+        return idlest
+
+    def _bring_followers(self, task: Task, worker: Worker) -> None:
+        """Give a worker those readers of what it makes that need nothing else from elsewhere."""
+        tables = self._tables
+        todo = [task]
+        while todo:
+            task = todo.pop()
+            dependents = task.dependents
+            if dependents is None or task.dependents_count > _INPUTS_MAX:
+                continue
+            followers_count = 0
+            for reader in dependents:
+                if reader.state is not WAITING or not self._may_follow(reader, worker):
+                    continue
+                if worker not in tables.open.members and worker not in tables.ajar.members:
+                    return
+                to_assigned(tables, reader, worker)
+                todo.append(reader)
+                followers_count += 1
+                if followers_count >= _FOLLOWERS_MAX:
+                    break
+
+    def _may_follow(self, reader: Task, worker: Worker) -> bool:
+        """Tell whether a worker makes all that a waiting task lacks, and the rest is at hand."""
+        if len(reader.dependencies) > _INPUTS_MAX or reader.options.signature:
+            return False
+        for source in reader.dependencies:
+            if source.state is not STORED and (
+                source.worker is not worker or source.state is not ASSIGNED
+            ):
+                return False
+        if reader.missing_count == len(reader.dependencies):
+            return True
+        return transfer_s(reader, worker) <= _FOLLOWING_S_MAX
+
+
+def _has_memory(tables: Tables, nbytes: int) -> Callable[[Worker], bool]:
+    return lambda worker: may_add(tables, worker, nbytes)

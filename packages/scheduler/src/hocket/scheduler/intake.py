@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hocket.protocol.messages import Failure, FailureKind, KeysScattered, SubmitTasks
+from hocket.scheduler.policy.fairness import Tags
 from hocket.scheduler.refusal import Refusal
 from hocket.scheduler.state import FAILED, RELEASED, STORED, Client, Options, Task, TaskClass
 from hocket.scheduler.transitions import release, to_failed, want
@@ -59,7 +60,10 @@ class _Intake:
             tuple(message.workers),
             message.resources,
             allow_other_workers=message.allow_other_workers,
+            retry_delay_s=message.retry_delay_s,
+            executor=message.executor,
         )
+        tags = Tags(tables, self.client, message, kinds)
         function_of, dependencies = message.function_of, message.dependencies
         for row, payload in enumerate(message.payloads):
             key = message.keys[row]
@@ -77,7 +81,7 @@ class _Intake:
                 is_broken = unknown is not None
                 self._share(row, task, kind, payload, inputs, is_broken=is_broken)
                 continue
-            priority = tables.priority_of(options, ranks[row] if ranks else row)
+            priority = tags.priority(ranks[row] if ranks else row)
             task = Task(key, kind, payload, options, priority, inputs)
             self.records[row] = tables.tasks[key] = task
             self.fresh.append(task)
@@ -87,7 +91,6 @@ class _Intake:
             if unknown is not None:
                 text = f"{key!r} depends on {unknown!r}, which is not known here"
                 tables.broken[key] = Failure(FailureKind.UNKNOWN_KEY, unknown, text)
-        tables.submitted_count += len(message.payloads)
 
     def start(self) -> None:
         """Note what the client wants, and bring that on its way."""

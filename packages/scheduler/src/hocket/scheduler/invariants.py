@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from hocket.core.errors import InvariantBroken
+from hocket.protocol.messages import THREADS
 from hocket.scheduler.state import (
     ASSIGNED,
     FAILED,
@@ -17,6 +19,7 @@ from hocket.scheduler.state import (
     UNFINISHED,
     WAITING,
     Task,
+    Worker,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ def check(tables: Tables) -> None:
         id(task)
         for signature, queue in tables.queues.items()
         for _, task in queue.entries
-        if task.options.signature == signature
+        if task.queue_signature == signature
     }
     for key, task in tables.tasks.items():
         _demand(task.key == key, "a task is filed under its key", key)
@@ -39,21 +42,9 @@ def check(tables: Tables) -> None:
     _check_counts(tables)
     _check_queues(tables)
     for worker in tables.workers.values():
-        for task in worker.assigned:
-            _demand(task.worker is worker, "an assigned task knows its worker", task)
-            _demand(tables.tasks.get(task.key) is task, "an assigned task is in the tables", task)
-        total_s = sum(worker.assigned.values())
-        close = abs(total_s - worker.occupancy_s) <= 1e-6 * max(1.0, abs(total_s))
-        _demand(close, "occupancy is the sum over assigned tasks", worker)
-        for task in worker.held:
-            _demand(task.is_held_by(worker), "a held task knows its holder", task)
-        nbytes = sum(task.nbytes for task in worker.held)
-        _demand(nbytes == worker.held_nbytes, "held bytes are the sum over held tasks", worker)
-        _demand((worker in tables.idle) == (not worker.assigned), "idle workers are known", worker)
-        is_loaded = len(worker.assigned) > worker.threads
-        _demand((worker in tables.loaded) == is_loaded, "loaded workers are known", worker)
-        is_open = worker in tables.open
-        _demand(is_open == tables.has_room(worker), "open workers are those with room", worker)
+        _check_worker(tables, worker)
+    limited_count = sum(1 for worker in tables.workers.values() if worker.memory_limit)
+    _demand(limited_count == tables.limited_count, "limited workers are counted", limited_count)
     threads_count = sum(worker.threads for worker in tables.workers.values())
     _demand(threads_count == tables.threads_count, "threads are counted", tables.threads_count)
     for client in tables.clients.values():
@@ -62,16 +53,66 @@ def check(tables: Tables) -> None:
             _demand(tables.tasks.get(task.key) is task, "a wanted task is in the tables", task)
 
 
+def _check_worker(tables: Tables, worker: Worker) -> None:
+    for task in worker.assigned:
+        _demand(task.worker is worker, "an assigned task knows its worker", task)
+        _demand(tables.tasks.get(task.key) is task, "an assigned task is in the tables", task)
+    total_s = sum(worker.assigned.values())
+    close = abs(total_s - worker.occupancy_s) <= 1e-6 * max(1.0, abs(total_s))
+    _demand(close, "occupancy is the sum over assigned tasks", worker)
+    for some in (worker.begun, worker.seceded, worker.promised):
+        for task in some:
+            _demand(task in worker.assigned, "only assigned tasks are running", (worker, task))
+    for task in worker.seceded:
+        _demand(task in worker.begun, "who seceded had begun", task)
+    promised = sum(worker.promised.values())
+    _demand(promised == worker.promised_nbytes, "promised bytes are counted", worker)
+    executors = Counter(
+        task.options.executor for task in worker.assigned if task.options.executor != THREADS
+    )
+    _demand(dict(executors) == worker.counts, "tasks of other executors are counted", worker)
+    reserved: dict[str, float] = {}
+    for task in worker.assigned:
+        for name, amount in task.options.resources.items():
+            reserved[name] = reserved.get(name, 0.0) + amount
+    for name, (amount, amount_s) in worker.reserved.items():
+        expected = reserved.get(name, 0.0)
+        close = abs(amount - expected) <= 1e-6 * max(1.0, expected)
+        _demand(close and amount_s >= 0, "committed resources are a recount", (worker, name))
+    _demand(reserved.keys() <= worker.reserved.keys(), "committed resources are known", worker)
+    for task in worker.held:
+        _demand(task.is_held_by(worker), "a held task knows its holder", task)
+    nbytes = sum(task.nbytes for task in worker.held)
+    _demand(nbytes == worker.held_nbytes, "held bytes are the sum over held tasks", worker)
+    is_idle = len(worker.assigned) == len(worker.seceded)
+    _demand((worker in tables.idle) == is_idle, "idle workers are known", worker)
+    is_loaded = len(worker.assigned) > worker.threads
+    _demand((worker in tables.loaded) == is_loaded, "loaded workers are known", worker)
+    if worker not in tables.changed:
+        is_open = worker in tables.open
+        has_room = tables.has_room(worker)
+        _demand(is_open == has_room, "open workers are those with room", worker)
+        is_ajar = not has_room and not worker.is_paused and tables.has_room(worker, 2)
+        _demand((worker in tables.ajar) == is_ajar, "ajar workers are nearly full", worker)
+
+
 def _check_queues(tables: Tables) -> None:
     queued = Counter(
-        task.options.signature for task in tables.tasks.values() if task.state is QUEUED
+        task.queue_signature
+        for task in tables.tasks.values()
+        if task.state is QUEUED and task not in tables.resting
     )
+    for task in tables.resting:
+        _demand(task.state is QUEUED, "only queued tasks rest", task)
+        _demand(tables.tasks.get(task.key) is task, "a resting task is in the tables", task)
     for signature, queue in tables.queues.items():
         _demand(queue.live_count == queued[signature], "queued tasks are counted", queue)
-        _demand(bool(queue.live_count) or not signature, "an empty queue is dropped", queue)
+        is_plain = signature in ((), ("root",))
+        _demand(bool(queue.live_count) or is_plain, "an empty queue is dropped", queue)
         stale_count = len(queue.entries) - queue.live_count
         _demand(stale_count <= queue.live_count + 64, "a queue is swept", queue)
-    for key in (*tables.recalls, *tables.deaths, *tables.returns, *tables.broken):
+    remembered = (tables.recalls, tables.deaths, tables.suspicions, tables.returns, tables.broken)
+    for key in chain.from_iterable(remembered):
         _demand(key in tables.tasks, "only tasks that are there are remembered", key)
     for index in (tables.workers_by_name, tables.workers_by_address):
         _demand(len(index) == len(tables.workers), "workers are found by name and address", index)
@@ -92,14 +133,15 @@ def _check_task(tables: Tables, task: Task, queued: set[int]) -> None:
     _demand(
         (task.failure is not None) == (state is FAILED), "only failed tasks have failures", task
     )
-    if state in (WAITING, QUEUED):
+    if state in UNFINISHED:
         missing = sum(1 for one in task.dependencies if one.state is not STORED)
+        _demand(missing == task.missing_count, "missing inputs are counted", task)
         if state is WAITING:
-            _demand(missing == task.missing_count > 0, "missing inputs are counted", task)
-        else:
+            _demand(missing, "a waiting task waits for an input", task)
+        elif state is QUEUED:
             _demand(missing == 0, "a queued task has its inputs", task)
-    if state is QUEUED:
-        _demand(id(task) in queued, "a queued task is in a queue", task)
+            is_there = id(task) in queued or task in tables.resting
+            _demand(is_there, "a queued task is in a queue, or rests", task)
     if state in UNFINISHED:
         _demand(task.is_needed(), "an unfinished task is needed", task)
         for source in task.dependencies:
@@ -125,9 +167,12 @@ def _check_counts(tables: Tables) -> None:
     needed_by: Counter[int] = Counter()
     dependents: Counter[int] = Counter()
     kinds: Counter[bytes] = Counter()
+    assigned: Counter[bytes] = Counter()
     for task in tables.tasks.values():
         if task.kind is not None:
             kinds[task.kind.digest] += 1
+            worker = task.worker
+            assigned[task.kind.digest] += worker is not None and task not in worker.seceded
         for source in task.dependencies:
             dependents[id(source)] += 1
             if task.state in UNFINISHED:
@@ -137,6 +182,7 @@ def _check_counts(tables: Tables) -> None:
         _demand(dependents[id(task)] == task.dependents_count, "dependents are counted", task)
     for digest, kind in tables.kinds.items():
         _demand(kinds[digest] == kind.tasks_count, "tasks of a class are counted", kind)
+        _demand(assigned[digest] == kind.assigned_count, "assigned ones are counted", kind)
         _demand(bool(kind.tasks_count or kind.pinned_by), "a class is used or pinned", kind)
 
 

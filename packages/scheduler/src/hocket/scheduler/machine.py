@@ -13,8 +13,7 @@ session. The order of everything is the order of events and of ids; nothing iter
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from heapq import nsmallest
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from hocket.protocol.messages import (
@@ -34,28 +33,30 @@ from hocket.protocol.messages import (
     RunEverywhere,
     ScatterAccepted,
     SubmitTasks,
+    TasksBegun,
     TasksDone,
     TasksFailed,
+    TasksRejoined,
+    TasksRescheduled,
     TasksReturned,
+    TasksSeceded,
     WaitForWorkers,
     WantKeys,
     WorkerJoined,
+    WorkerLeaving,
+    WorkerPaused,
     WorkerReport,
 )
 from hocket.scheduler.commit import commit
 from hocket.scheduler.intake import accept_scattered, accept_tasks
-from hocket.scheduler.policy.retraction import LOOK_AGAIN_S, choose_recalls
+from hocket.scheduler.losses import client_lost, copy_missing, worker_lost
+from hocket.scheduler.policy.fairness import note_finished
+from hocket.scheduler.policy.retraction import LOOK_AGAIN_S, choose_leaving, choose_recalls
 from hocket.scheduler.refusal import Refusal
 from hocket.scheduler.requests import Requests
-from hocket.scheduler.state import (
-    STORED,
-    Client,
-    Task,
-    Worker,
-)
+from hocket.scheduler.state import STORED, Client, Task, Worker
 from hocket.scheduler.tables import Limits, Tables
 from hocket.scheduler.transitions import (
-    lose,
     requeue,
     to_failed,
     to_recalled,
@@ -65,10 +66,6 @@ from hocket.scheduler.transitions import (
 )
 
 __all__ = ["Refusal", "SchedulerMachine"]
-
-#: How often a task may come back because a holder of its inputs is out of reach, before that
-#: holder's copy is given up.
-_RETURNS_MAX = 3
 
 
 class SchedulerMachine:
@@ -109,14 +106,21 @@ class SchedulerMachine:
             InputsMissing: self._on_inputs_missing,
             ReplicasStored: self._on_replicas_stored,
             HereRan: self.requests.here_ran,
+            TasksBegun: self._on_tasks_begun,
+            TasksSeceded: self._on_tasks_seceded,
+            TasksRejoined: self._on_tasks_rejoined,
+            TasksRescheduled: self._on_tasks_rescheduled,
             WorkerReport: self._on_worker_report,
+            WorkerPaused: self._on_worker_paused,
+            WorkerLeaving: self._on_worker_leaving,
         }
 
     # Peers come and go ----------------------------------------------------------------------
 
     def client_joined(self, id_: int, name: str) -> None:
         """Open the books for a client; ids are the shell's and are never used twice."""
-        self.tables.clients[id_] = Client(id_, name, self.tables.limits.frame_nbytes_aim)
+        tables = self.tables
+        tables.clients[id_] = Client(id_, name, tables.full, tables.limits.frame_nbytes_aim)
 
     def worker_greeted(self, id_: int) -> None:
         """Expect ``WorkerJoined`` as the first message of this peer."""
@@ -128,10 +132,12 @@ class SchedulerMachine:
         self._greeted.discard(id_)
         client = self.tables.clients.get(id_)
         if client is not None:
-            self._client_lost(client)
+            client_lost(self.tables, client)
+            self.requests.client_lost(client)
         worker = self.tables.workers.get(id_)
         if worker is not None:
-            self._worker_lost(worker, reason)
+            worker_lost(self.tables, worker, reason)
+            self.requests.worker_lost(worker, reason)
 
     def receive(self, id_: int, messages: Sequence[Any], now_s: float) -> str | None:
         """Take in what a peer said, in order.
@@ -163,16 +169,20 @@ class SchedulerMachine:
         """Decide what follows from all that came in; return per peer the frames to send."""
         tables = self.tables
         tables.now_s = now_s
+        wake_s = tables.wake_resting()
         commit(tables)
         for task in choose_recalls(tables):
             to_recalled(tables, task)
         self.look_again_s = LOOK_AGAIN_S if tables.idle and tables.loaded else None
-        outgoing: list[tuple[int, list[list[Any]]]] = [
-            (worker.id, worker.outbox.take()) for worker in tables.workers.values() if worker.outbox
+        if wake_s is not None and (self.look_again_s is None or wake_s - now_s < LOOK_AGAIN_S):
+            self.look_again_s = wake_s - now_s
+        # (Something may have been meant for a peer after it was gone.)
+        outgoing = [
+            (id_, outbox.take())
+            for id_, outbox in tables.full.items()
+            if id_ in tables.workers or id_ in tables.clients
         ]
-        outgoing.extend(
-            (client.id, client.outbox.take()) for client in tables.clients.values() if client.outbox
-        )
+        tables.full.clear()
         return outgoing
 
     def _receive_one(self, id_: int, message: Any) -> None:
@@ -241,7 +251,7 @@ class SchedulerMachine:
         for key in message.keys:
             task = self.tables.tasks.get(key)
             if task is not None and client in task.clients():
-                self._copy_missing(task, worker, gone=message.gone, keep_last=True)
+                copy_missing(self.tables, task, worker, gone=message.gone, keep_last=True)
 
     # From workers ---------------------------------------------------------------------------
 
@@ -253,13 +263,15 @@ class SchedulerMachine:
         if other is not None:
             raise Refusal(f"worker {other.name!r} has the address {message.address} already")
         self._greeted.discard(id_)
-        tables.add_worker(Worker(id_, message, tables.limits.frame_nbytes_aim))
+        aim = tables.limits.frame_nbytes_aim
+        tables.add_worker(Worker(id_, message, tables.full, aim))
         self.requests.workers_changed()
 
     def _on_tasks_done(self, worker: Worker, message: TasksDone) -> None:
         tables = self.tables
         tasks = tables.tasks
         values: Sequence[bytes | None] = message.values or [None] * len(message.keys)
+        task: Task | None = None
         for key, attempt, nbytes, duration_s, value in zip(
             message.keys, message.attempts, message.nbytes, message.durations, values, strict=True
         ):
@@ -270,8 +282,10 @@ class SchedulerMachine:
                 continue
             kind = task.kind
             if kind is not None:
-                kind.measure(duration_s)
+                kind.measure(duration_s, nbytes)
             to_stored(tables, task, worker, nbytes, value)
+        if task is not None:
+            note_finished(tables, task)
 
     def _on_tasks_failed(self, worker: Worker, message: TasksFailed) -> None:
         for key, attempt, failure in zip(
@@ -282,15 +296,33 @@ class SchedulerMachine:
                 continue
             if task.retries_left > 0:
                 task.retries_left -= 1
-                requeue(self.tables, task)
+                task.options = task.options.avoiding(worker.id)
+                requeue(self.tables, task, task.options.retry_delay_s)
             else:
                 to_failed(self.tables, task, failure)
 
     def _on_tasks_returned(self, worker: Worker, message: TasksReturned) -> None:
-        for key, attempt in zip(message.keys, message.attempts, strict=True):
-            task = self._present(worker, key, attempt)
-            if task is not None:
-                requeue(self.tables, task)
+        for task in self._all_present(worker, message):
+            requeue(self.tables, task)
+
+    def _on_tasks_rescheduled(self, worker: Worker, message: TasksRescheduled) -> None:
+        for task in self._all_present(worker, message):
+            task.options = task.options.avoiding(worker.id)
+            requeue(self.tables, task)
+
+    def _on_tasks_begun(self, worker: Worker, message: TasksBegun) -> None:
+        for task in self._all_present(worker, message):
+            worker.begun[task] = None
+
+    def _on_tasks_seceded(self, worker: Worker, message: TasksSeceded) -> None:
+        for task in self._all_present(worker, message):
+            if task not in worker.seceded:
+                self.tables.secede(task)
+
+    def _on_tasks_rejoined(self, worker: Worker, message: TasksRejoined) -> None:
+        for task in self._all_present(worker, message):
+            if task in worker.seceded:
+                self.tables.rejoin(task)
 
     def _on_inputs_missing(self, _worker: Worker, message: InputsMissing) -> None:
         holder = self.tables.workers_by_address.get(message.address)
@@ -299,7 +331,7 @@ class SchedulerMachine:
         for key, attempt in zip(message.keys, message.attempts, strict=True):
             task = self.tables.tasks.get(key)
             if task is not None and task.attempt == attempt:
-                self._copy_missing(task, holder, gone=message.gone, keep_last=False)
+                copy_missing(self.tables, task, holder, gone=message.gone, keep_last=False)
 
     def _on_replicas_stored(self, worker: Worker, message: ReplicasStored) -> None:
         for key, attempt in zip(message.keys, message.attempts, strict=True):
@@ -312,7 +344,20 @@ class SchedulerMachine:
     def _on_worker_report(self, worker: Worker, message: WorkerReport) -> None:
         worker.report = message
 
-    # Losses ---------------------------------------------------------------------------------
+    def _on_worker_paused(self, worker: Worker, message: WorkerPaused) -> None:
+        worker.is_paused = message.paused
+        self.tables.changed[worker] = None
+        if message.paused and len(self.tables.workers) > 1:
+            self._ask_back(worker)
+
+    def _on_worker_leaving(self, worker: Worker, message: WorkerLeaving) -> None:
+        worker.leaving = message.reason or "it asked to leave"
+        self.tables.changed[worker] = None
+        self._ask_back(worker)
+
+    def _ask_back(self, worker: Worker) -> None:
+        for task in choose_leaving(worker):
+            to_recalled(self.tables, task)
 
     def _present(self, worker: Worker, key: str, attempt: int) -> Task | None:
         """Return the task whose present attempt this is, on this worker; None if it is not."""
@@ -321,72 +366,9 @@ class SchedulerMachine:
             return None
         return task
 
-    def _copy_missing(self, task: Task, holder: Worker, *, gone: bool, keep_last: bool) -> None:
-        """Count a copy as lost that its holder did not give.
-
-        Parameters
-        ----------
-        task
-            Of the value.
-        holder
-            Who should have given it.
-        gone
-            Whether it said that it has it not; if it was only out of reach, that must happen a few
-            times.
-        keep_last
-            Whether to stay with the last copy of a value that cannot be computed again, as long as
-            its holder has not denied it.
-        """
-        if task.state is not STORED or not task.is_held_by(holder):
-            return
-        if not gone:
-            count = self.tables.returns[task.key] = self.tables.returns.get(task.key, 0) + 1
-            is_last = task.kind is None and task.holders is holder
-            if count < _RETURNS_MAX or (keep_last and is_last):
-                return
-        # (The next holder's failures are counted anew.)
-        self.tables.returns.pop(task.key, None)
-        self.tables.unhold(task, holder)
-        holder.outbox.drop(task.key, task.attempt)
-        if task.holders is None:
-            lose(self.tables, task)
-
-    def _worker_lost(self, worker: Worker, reason: str) -> None:
-        tables = self.tables
-        tables.remove_worker(worker)
-        blamed = set(_running(worker))
-        lost = []
-        for task in list(worker.held):
-            tables.unhold(task, worker)
-            if task.holders is None:
-                lost.append(task)
-        for task in lost:
-            if task.state is STORED and task.holders is None:
-                lose(tables, task)
-        for task in list(worker.assigned):
-            if task.worker is not worker:
-                continue
-            if task in blamed:
-                causes = tables.deaths.setdefault(task.key, [])
-                causes.append(f"{worker.name}: {reason}")
-                if len(causes) >= tables.limits.allowed_failures_count:
-                    text = "\n".join(causes)
-                    to_failed(tables, task, Failure(FailureKind.WORKER_DIED, task.key, text))
-                    continue
-            requeue(tables, task)
-        self.requests.worker_lost(worker, reason)
-
-    def _client_lost(self, client: Client) -> None:
-        tables = self.tables
-        del tables.clients[client.id]
-        for task in list(client.wanted):
-            unwant(tables, task, client)
-        for kind in client.functions.values():
-            kind.pinned_by.discard(client.id)
-            tables.forget_kind(kind)
-        self.requests.client_lost(client)
-
-
-def _running(worker: Worker) -> list[Task]:
-    """Return the tasks that a worker is likely to have been running: the first by priority."""
-    return nsmallest(worker.threads, worker.assigned, key=lambda task: task.priority)
+    def _all_present(self, worker: Worker, message: Any) -> Iterator[Task]:
+        """Yield the tasks of a message whose present attempts these are, on this worker."""
+        for key, attempt in zip(message.keys, message.attempts, strict=True):
+            task = self._present(worker, key, attempt)
+            if task is not None:
+                yield task

@@ -66,6 +66,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(RELEASED, FAILED, "an input failed, or it cannot be computed", "clients are told"),
     Transition(RELEASED, FORGOTTEN, "no task depends on it any more", "the record is gone"),
     Transition(WAITING, QUEUED, "the last input was stored", ""),
+    Transition(WAITING, ASSIGNED, "a worker has all missing inputs to make", "as from queued"),
     Transition(WAITING, FAILED, "an input failed", "clients are told; dependents fail"),
     Transition(WAITING, RELEASED, "nobody needs it any more", "inputs may be released"),
     Transition(QUEUED, ASSIGNED, "a worker has room", "a new attempt is sent to the worker"),
@@ -74,7 +75,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition(QUEUED, RELEASED, "nobody needs it any more", "inputs may be released"),
     Transition(ASSIGNED, STORED, "the worker has its value", "dependents may run; clients told"),
     Transition(ASSIGNED, RECALLED, "another worker is idle", "the worker is asked for it"),
-    Transition(ASSIGNED, QUEUED, "returned, retried, or its worker died", ""),
+    Transition(ASSIGNED, QUEUED, "returned, retried, or its worker died", "it may rest first"),
     Transition(ASSIGNED, WAITING, "the same, and an input was lost", ""),
     Transition(ASSIGNED, FAILED, "it raised, or killed too many workers", "dependents fail"),
     Transition(ASSIGNED, RELEASED, "nobody needs it any more", "the attempt is abandoned"),
@@ -132,12 +133,16 @@ def begin(tables: Tables, task: Task) -> None:
 
 
 def to_assigned(tables: Tables, task: Task, worker: Worker) -> None:
-    """Give a queued task to a worker under a new attempt number."""
+    """Give a task to a worker under a new attempt number.
+
+    Its inputs are stored, or being made by earlier tasks of this worker.
+    """
     tables.attempts_count += 1
     task.attempt = tables.attempts_count
     tables.move(task, ASSIGNED)
     tables.assign(task, worker, tables.expected_s(task))
-    worker.outbox.run(task)
+    is_suspect = bool(tables.suspicions) and task.key in tables.suspicions
+    worker.outbox.run(task, announced=is_suspect)
 
 
 def to_recalled(tables: Tables, task: Task) -> None:
@@ -159,9 +164,9 @@ def to_stored(tables: Tables, task: Task, worker: Worker, nbytes: int, value: by
     dependents = task.dependents
     if dependents is not None:
         for dependent in dependents:
-            if dependent.state is WAITING:
+            if dependent.state in UNFINISHED:
                 dependent.missing_count -= 1
-                if not dependent.missing_count:
+                if not dependent.missing_count and dependent.state is WAITING:
                     tables.enqueue(dependent)
     for source in task.dependencies:
         source.needed_by_count -= 1
@@ -205,12 +210,13 @@ def to_failed(tables: Tables, task: Task, failure: Failure) -> None:
         release(tables, task)
 
 
-def requeue(tables: Tables, task: Task) -> None:
-    """Take an assigned task off its worker and let it be tried again."""
+def requeue(tables: Tables, task: Task, delay_s: float = 0.0) -> None:
+    """Take an assigned task off its worker and let it be tried again, after so many seconds."""
     tables.unassign(task)
-    task.missing_count = sum(1 for one in task.dependencies if one.state is not STORED)
     if task.missing_count:
         tables.move(task, WAITING)
+    elif delay_s > 0:
+        tables.rest(task, delay_s)
     else:
         tables.enqueue(task)
 
@@ -228,11 +234,10 @@ def lose(tables: Tables, task: Task) -> None:
     for client in task.clients():
         client.outbox.lost(task.key)
     for dependent in task.dependents or ():
-        if dependent.state is WAITING:
+        if dependent.state in UNFINISHED:
             dependent.missing_count += 1
-        elif dependent.state is QUEUED:
-            dependent.missing_count = 1
-            tables.move(dependent, WAITING)
+            if dependent.state is QUEUED:
+                tables.move(dependent, WAITING)
     tables.move(task, RELEASED)
     begin(tables, task)
 

@@ -9,17 +9,18 @@ taken to need as long again.
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from hocket.scheduler.policy.placement import transfer_s
+from hocket.scheduler.policy.placement.transfer import transfer_s
 from hocket.scheduler.state import ASSIGNED
 
 if TYPE_CHECKING:
     from hocket.scheduler.state import Options, Task, Worker
     from hocket.scheduler.tables import Tables
 
-__all__ = ["LOOK_AGAIN_S", "choose_recalls"]
+__all__ = ["LOOK_AGAIN_S", "choose_leaving", "choose_recalls"]
 
 #: Work that waits for less than this is not worth a round trip.
 _GAIN_S_MIN: Final = 0.002
@@ -32,17 +33,25 @@ _RECALLS_MAX: Final = 2
 _TAKERS_MAX: Final = 8
 #: While workers idle beside loaded ones, expectations are checked this often.
 LOOK_AGAIN_S: Final = 0.05
+#: So many donors are asked in one turn, and so much time passes between two looks at all of them
+#: for each: looking is to cost a few hundredths of the time at the most.
+_DONORS_MAX: Final = 64
+_LOOK_S_PER_WORKER: Final = 20e-6
 
 
 def choose_recalls(tables: Tables) -> list[Task]:
     """Return assigned tasks that should be asked back from their workers, in order."""
-    idle = list(tables.idle)
-    if not idle or not tables.loaded:
-        return []
     now_s = tables.now_s
-    donors = sorted(tables.loaded, key=lambda one: (-one.load_s(now_s), one.id))
+    if not tables.idle or not tables.loaded or now_s < tables.next_look_s:
+        return []
+    idle = [worker for worker in tables.idle if not worker.leaving and not worker.is_paused]
+    if not idle:
+        return []
+    tables.next_look_s = now_s + _LOOK_S_PER_WORKER * (len(tables.loaded) + len(tables.idle))
+    count = min(len(idle), _DONORS_MAX)
+    donors = nsmallest(count, tables.loaded, key=lambda one: (-one.load_s(now_s), one.id))
     chosen: list[Task] = []
-    for donor in donors[: len(idle)]:
+    for donor in donors:
         load_s = donor.load_s(now_s)
         if load_s < _GAIN_S_MIN:
             break
@@ -64,17 +73,29 @@ def _takers(tables: Tables, options: Options, idle: list[Worker]) -> list[Worker
 
 def _surplus(tables: Tables, donor: Worker, load_s: float, idle: list[Worker]) -> list[Task]:
     # (A worker with a closed window can be both: idle ones have nothing assigned.)
-    kept_count = 0 if tables.now_s - donor.progress_s > _LATE_S else donor.threads
-    surplus_count = len(donor.assigned) - kept_count
+    candidates = [
+        task
+        for task in donor.assigned
+        if task.state is ASSIGNED and not task.missing_count and task not in donor.begun
+    ]
+    kept_count = 0
+    if tables.now_s - donor.progress_s <= _LATE_S:
+        kept_count = max(0, donor.threads - len(donor.begun) + len(donor.seceded))
+    surplus_count = len(candidates) - kept_count
     share_count = -(-surplus_count * len(idle) // (len(idle) + 1))
     chosen: list[Task] = []
-    for task in reversed(donor.assigned):
+    for task in reversed(candidates):
         if len(chosen) >= share_count:
             break
-        if task.state is not ASSIGNED or tables.recalls.get(task.key, 0) >= _RECALLS_MAX:
+        if tables.recalls.get(task.key, 0) >= _RECALLS_MAX:
             continue
         for worker in _takers(tables, task.options, idle):
             if 2 * transfer_s(task, worker) < load_s:
                 chosen.append(task)
                 break
     return chosen
+
+
+def choose_leaving(worker: Worker) -> list[Task]:
+    """Return what a worker that is to end, or is short of memory, is asked to give back."""
+    return [task for task in worker.assigned if task.state is ASSIGNED and task not in worker.begun]

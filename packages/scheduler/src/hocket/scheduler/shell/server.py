@@ -44,6 +44,8 @@ class Scheduler:
                 window_tasks_min=limits.window_tasks_min,
                 window_tasks_max=limits.window_tasks_max,
                 unknown_duration_s=limits.unknown_duration_s,
+                memory_part=limits.memory_part,
+                placement=limits.placement,
                 # A frame may pass its aim by one row, so the aim stays well below the limit.
                 frame_nbytes_aim=min(FRAME_NBYTES_AIM, frame_nbytes_max // 4),
                 answer_nbytes_max=frame_nbytes_max // 2,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hocket.scheduler.state.client import Client
 from hocket.scheduler.state.queue import Queue
+from hocket.scheduler.state.roster import Roster
 from hocket.scheduler.state.task import (
     ASSIGNED,
     FAILED,
@@ -34,6 +35,7 @@ __all__ = [
     "Client",
     "Options",
     "Queue",
+    "Roster",
     "Task",
     "TaskClass",
     "TaskState",

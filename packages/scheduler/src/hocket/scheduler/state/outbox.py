@@ -5,10 +5,11 @@ Order is kept: a column grows only while its message is the last one of the outb
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from hocket.protocol.messages import (
     AbandonTasks,
+    CopyData,
     DropData,
     DropFunctions,
     Failure,
@@ -23,7 +24,7 @@ from hocket.protocol.messages import (
 )
 
 if TYPE_CHECKING:
-    from hocket.scheduler.state.task import Task
+    from hocket.scheduler.state.task import Options, Task
 
 __all__ = ["FRAME_NBYTES_AIM", "ClientOutbox", "WorkerOutbox", "failure_nbytes"]
 
@@ -44,13 +45,21 @@ class Outbox(Generic[Message]):
 
     Parameters
     ----------
+    peer
+        The id of the peer.
+    full
+        By peer: the outboxes that have something in them; this one sees to its own entry.
     frame_nbytes_aim
         What a frame holds at the most, roughly; one row that is larger has a frame to itself.
     """
 
-    __slots__ = ("_aim_nbytes", "_frame", "_frames", "_nbytes")
+    __slots__ = ("_aim_nbytes", "_frame", "_frames", "_full", "_nbytes", "_peer")
 
-    def __init__(self, frame_nbytes_aim: int = FRAME_NBYTES_AIM) -> None:
+    def __init__(
+        self, peer: int, full: dict[int, Outbox[Any]], frame_nbytes_aim: int = FRAME_NBYTES_AIM
+    ) -> None:
+        self._peer = peer
+        self._full = full
         self._aim_nbytes = frame_nbytes_aim
         self._frames: list[list[Message]] = []
         self._frame: list[Message] = []
@@ -79,6 +88,9 @@ class Outbox(Generic[Message]):
 
     def _tail(self, nbytes: int) -> Message | None:
         """Make room for so many bytes; return the message whose columns may still grow, if any."""
+        if not self._nbytes:
+            # Every row has some, so it was empty.
+            self._full[self._peer] = self
         self._nbytes += nbytes
         if self._nbytes > self._aim_nbytes:
             self._end_frame()
@@ -136,8 +148,14 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
 
     __slots__ = ("_batch", "_functions", "_inputs", "_known", "_places")
 
-    def __init__(self, known: set[bytes], frame_nbytes_aim: int = FRAME_NBYTES_AIM) -> None:
-        super().__init__(frame_nbytes_aim)
+    def __init__(
+        self,
+        peer: int,
+        full: dict[int, Outbox[Any]],
+        known: set[bytes],
+        frame_nbytes_aim: int = FRAME_NBYTES_AIM,
+    ) -> None:
+        super().__init__(peer, full, frame_nbytes_aim)
         #: Digests of the functions that the worker has: shared with its record.
         self._known = known
         #: The batch that the three tables below belong to.
@@ -146,17 +164,20 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
         self._inputs: dict[str, int] = {}
         self._places: dict[str, int] = {}
 
-    def run(self, task: Task) -> None:
+    def run(self, task: Task, *, announced: bool = False) -> None:
         """Give the worker a task, under the task's present attempt."""
         kind = task.kind
         assert kind is not None
         batch = self._tail(len(task.key) + len(task.payload) + _ROW_NBYTES)
+        options = task.options
         if (
-            type(batch) is not RunTasks
-            or batch.resources != task.options.resources
-            or batch is not self._batch
+            batch is not self._batch
+            or batch is None
+            or batch.resources != options.resources
+            or batch.executor != options.executor
+            or batch.announced is not announced
         ):
-            batch = self._open_batch(task.options.resources)
+            batch = self._open_batch(options, announced=announced)
         function = self._functions.get(kind.digest)
         if function is None:
             function = self._functions[kind.digest] = len(batch.functions)
@@ -233,8 +254,24 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
                 self._frame.append(tail)
             tail.digests.append(digest)
 
-    def _open_batch(self, resources: dict[str, float]) -> RunTasks:
-        batch = RunTasks([], [], [], [], [], [], [], [], [], [], resources=resources)
+    def copy(self, task: Task, holders: list[str]) -> None:
+        """Ask for a copy of a stored value, to be had from these addresses."""
+        tail = self._tail(len(task.key) + sum(map(len, holders)) + _ROW_NBYTES)
+        if type(tail) is not CopyData:
+            tail = CopyData([], [], [], [], [])
+            self._frame.append(tail)
+        tail.keys.append(task.key)
+        tail.attempts.append(task.attempt)
+        tail.nbytes.append(task.nbytes)
+        first = len(tail.addresses)
+        tail.addresses.extend(holders)
+        tail.holders.append(list(range(first, len(tail.addresses))))
+
+    def _open_batch(self, options: Options, *, announced: bool) -> RunTasks:
+        batch = RunTasks([], [], [], [], [], [], [], [], [], [])
+        batch.resources = options.resources
+        batch.executor = options.executor
+        batch.announced = announced
         self._batch = batch
         self._functions = {}
         self._inputs = {}
@@ -248,6 +285,7 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
             index = self._inputs[source.key] = len(batch.input_keys)
             batch.input_keys.append(source.key)
             batch.input_attempts.append(source.attempt)
+            # (Of a value that the worker itself is to make, the size is not known.)
             batch.input_nbytes.append(source.nbytes)
             holders = source.latest_holders(_HOLDERS_MAX)
             batch.input_holders.append([self._place(batch, worker.address) for worker in holders])

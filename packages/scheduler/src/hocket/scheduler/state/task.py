@@ -9,6 +9,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal
 
+from hocket.protocol.messages import THREADS
+
 if TYPE_CHECKING:
     from hocket.protocol.messages import Failure
     from hocket.scheduler.state.client import Client
@@ -57,17 +59,38 @@ UNFINISHED: Final = frozenset({WAITING, QUEUED, ASSIGNED, RECALLED})
 
 #: What is reported to have run longer is not believed: sums of times must stay numbers. (4 months.)
 _DURATION_S_MAX: Final = 1e7
+#: So many holders of one value stand in a tuple.
+_FEW_HOLDERS_MAX: Final = 4
+#: So many of the workers that failed a task are avoided, the latest ones.
+_AVOIDED_MAX: Final = 8
 
 
 class Options:
-    """What all tasks of one submission share."""
+    """What all tasks of one submission share.
+
+    Parameters
+    ----------
+    priority
+        The user's; higher runs first.
+    retries, retry_delay_s
+        How often a task that fails is tried again, and how long it rests before.
+    workers, allow_other_workers
+        Names, addresses or hosts of the workers that may run it, or are only preferred; none: any.
+    resources, executor
+        What it reserves while it runs, and which of a worker's executors runs it.
+    avoided
+        Ids of workers that failed it: they are taken only if no other fits.
+    """
 
     __slots__ = (
         "allow_other_workers",
-        "names",
+        "avoided",
+        "executor",
         "priority",
         "resources",
         "retries",
+        "retry_delay_s",
+        "root_signature",
         "signature",
         "workers",
     )
@@ -80,19 +103,39 @@ class Options:
         resources: dict[str, float] | None = None,
         *,
         allow_other_workers: bool = False,
+        retry_delay_s: float = 0.0,
+        executor: str = THREADS,
+        avoided: tuple[int, ...] = (),
     ) -> None:
         self.priority = priority
         self.retries = retries
+        self.retry_delay_s = retry_delay_s
         self.workers = workers
         self.allow_other_workers = allow_other_workers
-        #: Of the only workers that may run it; empty: any.
-        self.names = frozenset(() if allow_other_workers else workers)
         self.resources = resources or {}
-        #: Tasks with equal signatures can run on the same workers: they share a queue.
-        self.signature: tuple[object, ...] = (
-            (workers, allow_other_workers, tuple(sorted(self.resources.items())))
-            if workers or self.resources
-            else ()
+        self.executor = executor
+        self.avoided = avoided
+        #: Tasks with equal signatures can run on the same workers. They share a queue, but that
+        #: those without inputs have one of their own, since they can be held back.
+        self.signature: tuple[object, ...] = ()
+        if workers or self.resources or executor != THREADS or avoided:
+            amounts = tuple(sorted(self.resources.items()))
+            self.signature = (workers, allow_other_workers, amounts, executor, avoided)
+        self.root_signature: tuple[object, ...] = ("root", *self.signature)
+
+    def avoiding(self, worker_id: int) -> Options:
+        """Return the same options, but that this worker is avoided as well."""
+        if worker_id in self.avoided:
+            return self
+        return Options(
+            self.priority,
+            self.retries,
+            self.workers,
+            self.resources,
+            allow_other_workers=self.allow_other_workers,
+            retry_delay_s=self.retry_delay_s,
+            executor=self.executor,
+            avoided=(*self.avoided[-_AVOIDED_MAX + 1 :], worker_id),
         )
 
 
@@ -100,11 +143,13 @@ class TaskClass:
     """All tasks with the same function: its pickle, and what was learnt from those that ran."""
 
     __slots__ = (
+        "assigned_count",
         "blob",
         "digest",
         "duration_s",
         "label",
         "measured_count",
+        "nbytes",
         "pinned_by",
         "tasks_count",
     )
@@ -113,19 +158,23 @@ class TaskClass:
         self.digest = digest
         self.label = label
         self.blob = blob
-        #: Expected run time; meaningless until ``measured_count`` is positive.
+        #: Expected run time and size of the result; meaningless while ``measured_count`` is 0.
         self.duration_s = 0.0
+        self.nbytes = 0.0
         self.measured_count = 0
         self.tasks_count = 0
+        #: Tasks that workers have now, but for those that seceded.
+        self.assigned_count = 0
         #: Ids of the clients that believe the scheduler to have the pickle.
         self.pinned_by: set[int] = set()
 
-    def measure(self, duration_s: float) -> None:
+    def measure(self, duration_s: float, nbytes: int) -> None:
         """Learn from one finished task; the last ten or so count most."""
         duration_s = min(duration_s, _DURATION_S_MAX)
         count = self.measured_count = self.measured_count + 1
         weight = 1.0 / count if count < 10 else 0.1
         self.duration_s += (duration_s - self.duration_s) * weight
+        self.nbytes += (nbytes - self.nbytes) * weight
 
     def __repr__(self) -> str:
         return f"<TaskClass {self.label} of {self.tasks_count} tasks>"
@@ -176,7 +225,7 @@ class Task:
         #: many of them are not. None: there are none.
         self.dependents: list[Task] | None = None
         self.dependents_count = 0
-        #: Dependencies that are not stored (kept in state waiting only).
+        #: Dependencies that are not stored (kept in unfinished states only).
         self.missing_count = 0
         #: Dependents in an unfinished state.
         self.needed_by_count = 0
@@ -187,8 +236,9 @@ class Task:
         #: Number of its latest execution; 0: never, or put there by a client.
         self.attempt = 0
         self.retries_left = options.retries
-        #: Who holds the value (stored): one worker, or several, in the order in which they got it.
-        self.holders: Worker | dict[Worker, None] | None = None
+        #: Who holds the value (stored): one worker, a few, or many, in the order in which they got
+        #: it. (A dict of two takes four times the room of a tuple.)
+        self.holders: Worker | tuple[Worker, ...] | dict[Worker, None] | None = None
         self.nbytes = 0
         self.failure: Failure | None = None
 
@@ -196,6 +246,11 @@ class Task:
         # Queue entries are (priority, task) and priorities are unique, so two tasks are compared
         # only when they are one and the same.
         return False
+
+    @property
+    def queue_signature(self) -> tuple[object, ...]:
+        """Which queue it stands in while it is queued."""
+        return self.options.signature if self.dependencies else self.options.root_signature
 
     def is_needed(self) -> bool:
         """Tell whether a client or an unfinished task needs the value."""
@@ -235,7 +290,7 @@ class Task:
         holders = self.holders
         if holders is None:
             return []
-        if isinstance(holders, dict):
+        if isinstance(holders, tuple | dict):
             return list(holders)
         return [holders]
 
@@ -248,14 +303,14 @@ class Task:
         holders = self.holders
         if holders is None:
             return []
-        if isinstance(holders, dict):
+        if isinstance(holders, tuple | dict):
             return list(islice(reversed(holders), count))
         return [holders]
 
     def is_held_by(self, worker: Worker) -> bool:
         """Tell whether this worker holds the value."""
         holders = self.holders
-        return holders is worker or (isinstance(holders, dict) and worker in holders)
+        return holders is worker or (isinstance(holders, tuple | dict) and worker in holders)
 
     def hold(self, worker: Worker) -> None:
         """Note that this worker holds the value."""
@@ -264,8 +319,13 @@ class Task:
             self.holders = worker
         elif isinstance(holders, dict):
             holders[worker] = None
-        else:
-            self.holders = {holders: None, worker: None}
+        elif not isinstance(holders, tuple):
+            self.holders = (holders, worker)
+        elif worker not in holders:
+            if len(holders) < _FEW_HOLDERS_MAX:
+                self.holders = (*holders, worker)
+            else:
+                self.holders = {**dict.fromkeys(holders), worker: None}
 
     def unhold(self, worker: Worker) -> None:
         """Note that this worker does not hold the value."""
@@ -274,8 +334,11 @@ class Task:
             self.holders = None
         elif isinstance(holders, dict):
             holders.pop(worker, None)
-            if len(holders) == 1:
-                (self.holders,) = holders
+            if len(holders) <= _FEW_HOLDERS_MAX:
+                self.holders = tuple(holders)
+        elif isinstance(holders, tuple):
+            left = tuple(one for one in holders if one is not worker)
+            self.holders = left[0] if len(left) == 1 else left
 
     def add_dependent(self, task: Task) -> None:
         """Note a task that reads this one's value."""

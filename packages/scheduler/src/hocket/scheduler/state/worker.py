@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from hocket.scheduler.state.outbox import FRAME_NBYTES_AIM, WorkerOutbox
+from hocket.protocol.messages import THREADS
+from hocket.scheduler.state.outbox import FRAME_NBYTES_AIM, Outbox, WorkerOutbox
 
 if TYPE_CHECKING:
     from hocket.protocol.messages import WorkerJoined, WorkerReport
     from hocket.scheduler.state.task import Options, Task
 
 __all__ = ["Worker"]
+
+#: More than this part of the limit is never put down to what is not data (an interpreter, modules).
+_UNMANAGED_PART_MAX: Final = 0.5
 
 
 class Worker:
@@ -20,25 +24,41 @@ class Worker:
     __slots__ = (
         "address",
         "assigned",
+        "begun",
+        "copies",
+        "counts",
+        "executors",
         "functions",
         "held",
         "held_nbytes",
         "host",
         "id",
+        "is_paused",
+        "leaving",
+        "listed_s",
         "memory_limit",
         "name",
         "occupancy_s",
         "outbox",
         "pid",
         "progress_s",
+        "promised",
+        "promised_nbytes",
         "report",
         "requests",
+        "reserved",
         "resources",
+        "seceded",
         "threads",
+        "worst_priority",
     )
 
     def __init__(
-        self, id_: int, joined: WorkerJoined, frame_nbytes_aim: int = FRAME_NBYTES_AIM
+        self,
+        id_: int,
+        joined: WorkerJoined,
+        full: dict[int, Outbox[Any]],
+        frame_nbytes_aim: int = FRAME_NBYTES_AIM,
     ) -> None:
         self.id = id_
         self.name = joined.name
@@ -48,21 +68,47 @@ class Worker:
         self.threads = max(1, joined.threads)
         self.memory_limit = joined.memory_limit
         self.resources = dict(joined.resources)
-        #: Tasks assigned or recalled, with the run time that was expected of each.
+        self.executors = {**joined.executors, THREADS: self.threads}
+        #: Tasks assigned or recalled, with the run time that was expected of each (as a part of
+        #: what all its threads can do; 0 for one that seceded).
         self.assigned: dict[Task, float] = {}
         #: The sum of those expectations, in seconds.
         self.occupancy_s = 0.0
         #: When it last ended a task, or was given one when it had none.
         self.progress_s = 0.0
+        #: Of those tasks: that it said to be running, and that gave up their slots.
+        self.begun: dict[Task, None] = {}
+        self.seceded: dict[Task, None] = {}
+        #: Of those tasks: what each is expected to add to its memory, in bytes, where that is much.
+        self.promised: dict[Task, int] = {}
+        self.promised_nbytes = 0
+        #: Of those tasks: how many other executors than the threads have; and what all of them
+        #: reserve, by resource: amounts, and amounts times seconds.
+        self.counts: dict[str, int] = {}
+        self.reserved: dict[str, tuple[float, float]] = {}
+        #: The greatest priority number among what it was given since it last had nothing.
+        self.worst_priority = 0
         #: Stored tasks whose values it holds (a dict for its order).
         self.held: dict[Task, None] = {}
         self.held_nbytes = 0
+        #: Attempts whose values it was asked to copy from others, by task.
+        self.copies: dict[Task, int] = {}
         #: Digests of the functions whose pickles it has.
         self.functions: set[bytes] = set()
         #: Ids of the ``RunHere`` requests that it has not answered.
         self.requests: set[int] = set()
         self.report: WorkerReport | None = None
-        self.outbox = WorkerOutbox(self.functions, frame_nbytes_aim)
+        #: Whether it is short of memory, and why it is to end ("" if it is not).
+        self.is_paused = False
+        self.leaving = ""
+        #: The load under which the roster lists it.
+        self.listed_s = -1.0
+        self.outbox = WorkerOutbox(id_, full, self.functions, frame_nbytes_aim)
+
+    @property
+    def tasks_count(self) -> int:
+        """Tasks that take its slots, or will."""
+        return len(self.assigned) - len(self.seceded)
 
     def load_s(self, now_s: float) -> float:
         """Return the expected time until all its tasks are done, in seconds.
@@ -70,23 +116,41 @@ class Worker:
         What all threads are busy with for longer than was expected is taken to need as long again.
         """
         load_s = self.occupancy_s / self.threads
-        if len(self.assigned) >= self.threads:
+        if len(self.assigned) - len(self.seceded) >= self.threads:
             late_s = now_s - self.progress_s
             if late_s > load_s:
                 return late_s
+        return load_s
+
+    def load_for_s(self, options: Options, now_s: float) -> float:
+        """Return the expected time until a task with these options could begin, in seconds."""
+        load_s = self.load_s(now_s)
+        for name in options.resources:
+            if name in self.reserved:
+                load_s = max(load_s, self.reserved[name][1] / self.resources[name])
         return load_s
 
     def answers_to(self, names: Collection[str]) -> bool:
         """Tell whether one of these is its name, address or host."""
         return self.name in names or self.address in names or self.host in names
 
-    def may_run(self, options: Options) -> bool:
-        """Tell whether the options of a task admit this worker at all."""
-        if options.names and not self.answers_to(options.names):
+    def offers(self, options: Options) -> bool:
+        """Tell whether it has what a task with these options needs, when nothing else runs."""
+        if options.executor not in self.executors:
             return False
         return all(
             self.resources.get(name, 0.0) >= amount for name, amount in options.resources.items()
         )
+
+    def free_nbytes(self, part: float) -> float:
+        """Return how much more data may come, up to this part of its limit; inf if it has none."""
+        if not self.memory_limit:
+            return float("inf")
+        unmanaged = 0.0
+        if self.report is not None:
+            unmanaged = max(0, self.report.memory_nbytes - self.report.held_nbytes)
+        unmanaged = min(unmanaged, _UNMANAGED_PART_MAX * self.memory_limit)
+        return self.memory_limit * part - unmanaged - self.held_nbytes - self.promised_nbytes
 
     def __repr__(self) -> str:
         return f"<Worker {self.name} with {len(self.assigned)} tasks>"
