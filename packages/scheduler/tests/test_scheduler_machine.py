@@ -474,6 +474,13 @@ def test_tasks_that_only_add_data_are_held_back() -> None:
     assert run.keys == ["t2", "t3"][: len(run.keys)]
 
 
+def test_eager_mode_gives_out_all_that_is_ready() -> None:
+    house = House(workers=2, window_s=float("inf"))
+    house.submit([f"t{one}" for one in range(1000)])
+    counts = [len(run.keys) for (run,) in house.turn().values()]
+    assert counts == [500, 500]
+
+
 def test_somebody_always_goes_on_however_little_memory_there_is() -> None:
     house = House(workers=0)
     house.join(1, memory_limit=1000)

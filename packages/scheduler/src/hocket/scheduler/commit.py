@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heapify, heappop, heapreplace
-from math import sqrt
+from math import isinf, sqrt
+from sys import maxsize
 from typing import TYPE_CHECKING, Final
 
 from hocket.protocol.messages import THREADS
@@ -141,6 +142,7 @@ class _Drain:
         live_count = queue.live_count
         tasks_min = tables.limits.window_tasks_min
         share_threads_count = 2 * max(1, tables.threads_count)
+        is_eager = isinf(tables.limits.window_s)
         open_workers = tables.open.members
         is_passed = False
         worker: Worker | None = None
@@ -159,6 +161,8 @@ class _Drain:
                 rest_count -= 1
             else:
                 share_count = max(tasks_min, live_count // share_threads_count)
+                if is_eager:
+                    share_count = maxsize
                 worker = self._worker(line, task, share_count)
                 kind = task.kind
                 rest_count = self._grain(line, kind, live_count) - 1

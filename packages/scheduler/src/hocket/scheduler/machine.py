@@ -183,6 +183,7 @@ class SchedulerMachine:
             if id_ in tables.workers or id_ in tables.clients
         ]
         tables.full.clear()
+        tables.give_back_room()
         return outgoing
 
     def _receive_one(self, id_: int, message: Any) -> None:

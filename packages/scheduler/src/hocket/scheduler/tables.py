@@ -31,6 +31,9 @@ __all__ = ["PRIORITY_BITS", "Limits", "Tables"]
 PRIORITY_BITS: Final = 47
 #: Signatures for which the workers that fit are remembered.
 _FITTING_MAX: Final = 256
+#: Before so many tasks were forgotten, tables keep their room.
+_FORGOTTEN_MIN: Final = 10_000
+_ENDLESS_S: Final = float("inf")
 #: A smaller result is nothing to a memory.
 _NOTEWORTHY_NBYTES: Final = 4096
 
@@ -114,6 +117,8 @@ class Tables:
         #: Before this time it is not looked for tasks to ask back.
         self.next_look_s = 0.0
         self.attempts_count = 0
+        #: Tasks that were forgotten since tables last gave back their room.
+        self.forgotten_count = 0
         #: By user priority: the tag of what finished last.
         self.clock: dict[int, int] = {}
         #: Called with (task, from, to) at every move, when somebody watches.
@@ -228,6 +233,8 @@ class Tables:
             # It goes on with one at a time, so that what fills its memory is used up.
             return not worker.assigned
         limits = self.limits
+        if limits.window_s == _ENDLESS_S:
+            return True
         threads_count = worker.threads * windows_count
         tasks_count = len(worker.assigned) - len(worker.seceded)
         if worker.counts:
@@ -449,6 +456,23 @@ class Tables:
         self.idle.pop(worker, None)
         self.loaded.pop(worker, None)
         self.full.pop(worker.id, None)
+
+    def give_back_room(self) -> None:
+        """Let go of the room that tables took while there were many tasks, once there are none.
+
+        (A dict that was emptied piece by piece keeps what it had at its fullest.)
+        """
+        if self.tasks or self.forgotten_count < _FORGOTTEN_MIN + len(self.workers):
+            return
+        self.forgotten_count = 0
+        self.tasks.clear()
+        for client in self.clients.values():
+            client.wanted.clear()
+        for worker in self.workers.values():
+            # (None of them can have anything in it.)
+            worker.assigned.clear()
+            worker.held.clear()
+            worker.promised.clear()
 
     def forget_kind(self, kind: TaskClass) -> None:
         """Drop a class that no task and no client refers to."""

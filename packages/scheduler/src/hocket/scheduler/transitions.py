@@ -276,6 +276,7 @@ def _forget(tables: Tables, task: Task) -> list[Task]:
     tables.move(task, FORGOTTEN)
     if tables.tasks.get(task.key) is task:
         del tables.tasks[task.key]
+    tables.forgotten_count += 1
     tables.forgive(task)
     tables.broken.pop(task.key, None)
     # (The lists of its dependencies may keep the record for a while.)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Tags", "note_finished"]
 
-_TAG_MAX: Final = 2**PRIORITY_BITS - 1
+_TAG_MAX: Final[int] = 2**PRIORITY_BITS - 1
 #: The most that one task adds to its client's tags, however long it runs.
 _STRIDE_MAX: Final = 1000
 #: What finishes moves the clock on by so much at the most, whatever tag it has: a client chooses
