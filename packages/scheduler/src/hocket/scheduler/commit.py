@@ -253,7 +253,7 @@ class _Drain:
             if (
                 worker is not None
                 and worker is not idlest
-                and worker in tables.open.members
+                and (worker in tables.open.members or worker in tables.ajar.members)
                 and (fitting is None or worker in fitting)
             ):
                 slack_s = tables.expected_s(task) / worker.threads
