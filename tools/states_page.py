@@ -8,9 +8,9 @@ import sys
 from typing import Final, get_args
 
 from generated_page import write_or_compare
+from hocket.scheduler.moves import TRANSITIONS
 from hocket.scheduler.state import TaskState
 from hocket.scheduler.state import task as task_module
-from hocket.scheduler.transitions import TRANSITIONS
 from workspace import ROOT
 
 PAGE: Final = ROOT / "docs" / "states.md"
@@ -21,8 +21,8 @@ HEAD: Final = """\
 <!-- Written by `tools/do.py docs` from hocket.scheduler. Do not edit: change the code. -->
 
 To the scheduler a task is in one of {count} states. It may only move as drawn here: unit tests,
-random histories and the simulator compare every move with this table. A new record begins as
-`released` and ends as `forgotten`.
+random histories and the simulator compare every move, and what must hold for it, with this table. A
+new record begins as `released` and ends as `forgotten`.
 
 """
 
@@ -48,9 +48,9 @@ def page() -> str:
     parts = [HEAD.format(count=len(states)), diagram()]
     parts.append("\n## States\n\n| state | meaning |\n|---|---|\n")
     parts += [f"| `{name}` | {meaning[name]} |\n" for name in states]
-    parts.append("\n## Moves\n\n| from | to | cause | effects |\n|---|---|---|---|\n")
+    parts.append("\n## Moves\n\n| from | to | cause | guard | effects |\n|---|---|---|---|---|\n")
     parts += [
-        f"| `{one.source}` | `{one.target}` | {one.cause} | {one.effects} |\n"
+        f"| `{one.source}` | `{one.target}` | {one.cause} | {one.guard.text} | {one.effects} |\n"
         for one in TRANSITIONS
     ]
     return "".join(parts)

@@ -6,7 +6,7 @@ from typing import get_args
 
 import states_page
 from hocket.scheduler.state import TaskState
-from hocket.scheduler.transitions import TRANSITIONS
+from hocket.scheduler.moves import TRANSITIONS
 
 
 def test_the_page_is_fresh(capsys):

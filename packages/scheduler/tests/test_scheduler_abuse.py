@@ -36,7 +36,7 @@ from hocket.protocol.messages import (
 from hocket.protocol.roles import Role
 from hocket.scheduler import Limits, SchedulerMachine
 from hocket.scheduler.invariants import check
-from hocket.scheduler.transitions import watch
+from hocket.scheduler.moves import watch
 
 CLIENT = 1000
 

@@ -56,7 +56,7 @@ from hocket.protocol.messages import (
 )
 from hocket.scheduler import Limits, SchedulerMachine
 from hocket.scheduler.invariants import check
-from hocket.scheduler.transitions import TRANSITIONS, watch
+from hocket.scheduler.moves import TRANSITIONS, watch
 
 CLIENT = 100
 

@@ -45,7 +45,8 @@ from hocket.protocol.messages import (
 from hocket.protocol.roles import Role
 from hocket.scheduler import Limits, SchedulerMachine
 from hocket.scheduler.invariants import check
-from hocket.scheduler.transitions import to_recalled, watch
+from hocket.scheduler.moves import watch
+from hocket.scheduler.transitions import to_recalled
 
 
 class ModelWorker:

@@ -18,7 +18,9 @@ from typing import Any
 
 from hocket.protocol.messages import (
     CancelTasks,
+    CopiesFailed,
     DescribeCluster,
+    ExplainKeys,
     Failure,
     FailureKind,
     ForgetFunctions,
@@ -27,9 +29,12 @@ from hocket.protocol.messages import (
     KeysScattered,
     LocateKeys,
     PlanScatter,
+    RebalanceKeys,
     ReleaseKeys,
     ReplicasStored,
+    ReplicateKeys,
     ReportMissing,
+    RetireWorkers,
     RunEverywhere,
     ScatterAccepted,
     SubmitTasks,
@@ -48,13 +53,17 @@ from hocket.protocol.messages import (
     WorkerReport,
 )
 from hocket.scheduler.commit import commit
+from hocket.scheduler.draining import Draining
+from hocket.scheduler.explain import Explaining
 from hocket.scheduler.intake import accept_scattered, accept_tasks
 from hocket.scheduler.losses import client_lost, copy_missing, worker_lost
 from hocket.scheduler.policy.fairness import note_finished
 from hocket.scheduler.policy.retraction import LOOK_AGAIN_S, choose_leaving, choose_recalls
+from hocket.scheduler.rebalancing import rebalance
 from hocket.scheduler.refusal import Refusal
+from hocket.scheduler.replication import Replication
 from hocket.scheduler.requests import Requests
-from hocket.scheduler.state import STORED, Client, Task, Worker
+from hocket.scheduler.state import ASSIGNED, STORED, Client, Task, Worker
 from hocket.scheduler.tables import Limits, Tables
 from hocket.scheduler.transitions import (
     requeue,
@@ -82,6 +91,9 @@ class SchedulerMachine:
     def __init__(self, limits: Limits | None = None, *, address: str = "") -> None:
         self.tables = Tables(limits or Limits())
         self.requests = Requests(self.tables, address)
+        self.replication = Replication(self.tables)
+        self.draining = Draining(self.tables, self.replication)
+        self.explaining = Explaining(self.tables)
         #: After how many seconds a turn is wanted even if nothing happens; None: not at all.
         self.look_again_s: float | None = None
         self._greeted: set[int] = set()
@@ -98,6 +110,10 @@ class SchedulerMachine:
             RunEverywhere: self.requests.run_everywhere,
             DescribeCluster: self.requests.describe,
             WaitForWorkers: self.requests.wait_for_workers,
+            ExplainKeys: self.explaining.ask,
+            ReplicateKeys: self.replication.replicate,
+            RebalanceKeys: self._on_rebalance_keys,
+            RetireWorkers: self.draining.retire,
         }
         self._from_worker: dict[type[Any], Callable[[Worker, Any], None]] = {
             TasksDone: self._on_tasks_done,
@@ -105,6 +121,7 @@ class SchedulerMachine:
             TasksReturned: self._on_tasks_returned,
             InputsMissing: self._on_inputs_missing,
             ReplicasStored: self._on_replicas_stored,
+            CopiesFailed: self.replication.failed,
             HereRan: self.requests.here_ran,
             TasksBegun: self._on_tasks_begun,
             TasksSeceded: self._on_tasks_seceded,
@@ -134,10 +151,13 @@ class SchedulerMachine:
         if client is not None:
             client_lost(self.tables, client)
             self.requests.client_lost(client)
+            self.replication.client_lost(client)
+            self.draining.client_lost(client)
         worker = self.tables.workers.get(id_)
         if worker is not None:
             worker_lost(self.tables, worker, reason)
             self.requests.worker_lost(worker, reason)
+            self.draining.worker_lost(worker)
 
     def receive(self, id_: int, messages: Sequence[Any], now_s: float) -> str | None:
         """Take in what a peer said, in order.
@@ -170,9 +190,11 @@ class SchedulerMachine:
         tables = self.tables
         tables.now_s = now_s
         wake_s = tables.wake_resting()
+        self._move_values()
         commit(tables)
         for task in choose_recalls(tables):
             to_recalled(tables, task)
+        self.explaining.answer()
         self.look_again_s = LOOK_AGAIN_S if tables.idle and tables.loaded else None
         if wake_s is not None and (self.look_again_s is None or wake_s - now_s < LOOK_AGAIN_S):
             self.look_again_s = wake_s - now_s
@@ -206,6 +228,13 @@ class SchedulerMachine:
             return
         raise Refusal(f"{type(message).__name__} came from a peer that has not introduced itself")
 
+    def _move_values(self) -> None:
+        """Begin copies, and let workers leave; each may be what the other waits for."""
+        while True:
+            self.draining.turn()
+            if not self.replication.turn():
+                break
+
     # From clients ---------------------------------------------------------------------------
 
     def _on_submit_tasks(self, client: Client, message: SubmitTasks) -> None:
@@ -214,6 +243,9 @@ class SchedulerMachine:
     def _on_keys_scattered(self, client: Client, message: KeysScattered) -> None:
         accept_scattered(self.tables, client, message)
         client.outbox.add(ScatterAccepted(message.request))
+
+    def _on_rebalance_keys(self, client: Client, message: RebalanceKeys) -> None:
+        rebalance(self.tables, self.replication, client, message)
 
     def _on_release_keys(self, client: Client, message: ReleaseKeys) -> None:
         tasks = self.tables.tasks
@@ -267,6 +299,7 @@ class SchedulerMachine:
         aim = tables.limits.frame_nbytes_aim
         tables.add_worker(Worker(id_, message, tables.full, aim))
         self.requests.workers_changed()
+        self.draining.worker_joined()
 
     def _on_tasks_done(self, worker: Worker, message: TasksDone) -> None:
         tables = self.tables
@@ -287,6 +320,8 @@ class SchedulerMachine:
             to_stored(tables, task, worker, nbytes, value)
         if task is not None:
             note_finished(tables, task)
+        if worker.leaving:
+            self.draining.stored(worker, message.keys)
 
     def _on_tasks_failed(self, worker: Worker, message: TasksFailed) -> None:
         for key, attempt, failure in zip(
@@ -319,6 +354,10 @@ class SchedulerMachine:
         for task in self._all_present(worker, message):
             if task not in worker.seceded:
                 self.tables.secede(task)
+                # What went along with it may have to wait for long, and takes room meanwhile.
+                for reader in task.dependents or ():
+                    if reader.worker is worker and reader.state is ASSIGNED:
+                        to_recalled(self.tables, reader)
 
     def _on_tasks_rejoined(self, worker: Worker, message: TasksRejoined) -> None:
         for task in self._all_present(worker, message):
@@ -335,10 +374,18 @@ class SchedulerMachine:
                 copy_missing(self.tables, task, holder, gone=message.gone, keep_last=False)
 
     def _on_replicas_stored(self, worker: Worker, message: ReplicasStored) -> None:
+        copies = self.tables.copies
         for key, attempt in zip(message.keys, message.attempts, strict=True):
             task = self.tables.tasks.get(key)
-            if task is not None and task.state is STORED and task.attempt == attempt:
+            if (
+                task is not None
+                and task.state is STORED
+                and task.attempt == attempt
+                and not copies.is_doubtful(task, worker)
+            ):
                 self.tables.hold(task, worker)
+                if worker.copies:
+                    copies.end(task, worker)
             else:
                 worker.outbox.drop(key, attempt)
 
@@ -349,16 +396,11 @@ class SchedulerMachine:
         worker.is_paused = message.paused
         self.tables.changed[worker] = None
         if message.paused and len(self.tables.workers) > 1:
-            self._ask_back(worker)
+            for task in choose_leaving(worker):
+                to_recalled(self.tables, task)
 
     def _on_worker_leaving(self, worker: Worker, message: WorkerLeaving) -> None:
-        worker.leaving = message.reason or "it asked to leave"
-        self.tables.changed[worker] = None
-        self._ask_back(worker)
-
-    def _ask_back(self, worker: Worker) -> None:
-        for task in choose_leaving(worker):
-            to_recalled(self.tables, task)
+        self.draining.begin(worker, message.reason or "it asked to leave", is_own=True)
 
     def _present(self, worker: Worker, key: str, attempt: int) -> Task | None:
         """Return the task whose present attempt this is, on this worker; None if it is not."""

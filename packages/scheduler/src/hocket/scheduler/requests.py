@@ -24,6 +24,7 @@ from hocket.protocol.messages import (
     WorkerDescription,
     WorkersReady,
 )
+from hocket.scheduler.naming import choose_workers, say_nobody
 from hocket.scheduler.state.outbox import failure_nbytes
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ __all__ = ["Requests"]
 _HOLDERS_MAX: Final = 32
 #: What the description of one worker takes in a message, roughly.
 _DESCRIPTION_NBYTES: Final = 300
-_NAMES_SHOWN: Final = 5
 
 
 class _Round:
@@ -76,10 +76,12 @@ class Requests:
 
     def plan_scatter(self, client: Client, message: PlanScatter) -> None:
         """Answer where to put data: on all workers, or on those with the least data, in turn."""
-        chosen = self._choose(message.workers)
-        if not chosen:
-            client.outbox.add(RequestRefused(message.request, self._nobody(message.workers)))
+        found = choose_workers(self._tables, message.workers)
+        if not found:
+            client.outbox.add(RequestRefused(message.request, say_nobody(message.workers)))
             return
+        # (What is put on a worker that leaves would have to move at once.)
+        chosen = [worker for worker in found if not worker.leaving] or found
         addresses: list[list[str]]
         if message.broadcast:
             addresses = [[worker.address for worker in chosen]] * len(message.nbytes)
@@ -145,9 +147,9 @@ class Requests:
 
     def run_everywhere(self, client: Client, message: RunEverywhere) -> None:
         """Pass a function on to workers; the answer leaves when all have answered or are gone."""
-        chosen = self._choose(message.workers)
+        chosen = choose_workers(self._tables, message.workers)
         if not chosen:
-            client.outbox.add(RequestRefused(message.request, self._nobody(message.workers)))
+            client.outbox.add(RequestRefused(message.request, say_nobody(message.workers)))
             return
         self._rounds_count += 1
         number = self._rounds_count
@@ -216,17 +218,3 @@ class Requests:
             client.outbox.add(RequestRefused(answer.request, text))
         else:
             client.outbox.add(answer, nbytes)
-
-    def _choose(self, names: list[str]) -> list[Worker]:
-        workers = list(self._tables.workers.values())
-        if not names:
-            return workers
-        wanted = frozenset(names)
-        return [worker for worker in workers if worker.answers_to(wanted)]
-
-    def _nobody(self, names: list[str]) -> str:
-        if names:
-            shown = ", ".join(names[:_NAMES_SHOWN])
-            more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-            return f"no worker answers to {shown}{more}"
-        return "the cluster has no workers yet; wait for them with wait_for_workers(1)"

@@ -11,7 +11,11 @@ from hocket.protocol.messages import THREADS
 from hocket.scheduler.state import (
     ASSIGNED,
     QUEUED,
+    STORED,
     Client,
+    Copies,
+    Drain,
+    Goal,
     Options,
     Queue,
     Roster,
@@ -58,8 +62,11 @@ class Limits:
     frame_nbytes_aim: int = FRAME_NBYTES_AIM
     #: What one answer to a client may hold.
     answer_nbytes_max: int = 128 * 2**20
-    #: Requests of one client that may wait for workers at once.
+    #: Requests of one client that may wait for workers, or for copies, at once.
     waits_max: int = 1000
+    #: What may be on its way to, and from, one worker in copies that no task asked for, in bytes;
+    #: one copy always may.
+    copies_nbytes_max: int = 64 * 2**20
 
 
 class Tables:
@@ -116,6 +123,11 @@ class Tables:
         self.broken: dict[str, Failure] = {}
         #: Before this time it is not looked for tasks to ask back.
         self.next_look_s = 0.0
+        #: Copies on their way that no task asked for; per value what they are for; and the draining
+        #: of workers that are to end.
+        self.copies = Copies()
+        self.goals: dict[Task, list[Goal]] = {}
+        self.drains: dict[Worker, Drain] = {}
         self.attempts_count = 0
         #: Tasks that were forgotten since tables last gave back their room.
         self.forgotten_count = 0
@@ -139,6 +151,9 @@ class Tables:
                 signature = task.queue_signature
                 self.queues[signature].discard()
                 self.drop_empty_queue(signature)
+        elif source is STORED and self.copies:
+            for worker in self.copies.cancel(task):
+                worker.outbox.drop(task.key, task.attempt)
 
     def enqueue(self, task: Task) -> None:
         """Put a task whose inputs are all stored into its queue."""
@@ -256,10 +271,10 @@ class Tables:
             if worker.counts.get(options.executor, 0) >= self.limits.window_tasks_min * slots_count:
                 return False
         return all(
-            self._has_resource(worker, name, amount) for name, amount in options.resources.items()
+            self.has_resource(worker, name, amount) for name, amount in options.resources.items()
         )
 
-    def _has_resource(self, worker: Worker, name: str, amount: float) -> bool:
+    def has_resource(self, worker: Worker, name: str, amount: float) -> bool:
         """Tell whether what is committed of a resource leaves room for more in the window."""
         if name not in worker.reserved:
             return True
@@ -455,6 +470,7 @@ class Tables:
         self.ajar.drop(worker)
         self.idle.pop(worker, None)
         self.loaded.pop(worker, None)
+        self.copies.remove_worker(worker)
         self.full.pop(worker.id, None)
 
     def give_back_room(self) -> None:

@@ -1,17 +1,14 @@
-"""The moves of a task: one table that names them, one function for each state entered.
+"""The moves of a task: one function for each state entered (their table is in ``moves``).
 
-The table is what the code may do (:func:`watch` checks it), what the docs draw, and what the
-simulator counts. Every function here leaves all tables consistent; those that can spread (a failure
+Every function here leaves all tables consistent; those that can spread (a failure
 to dependents, a release to dependencies) work through a list and never recurse, since a chain may
 be a million tasks long.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from hocket.core.errors import InvariantBroken
 from hocket.protocol.messages import Failure, FailureKind
 from hocket.scheduler.state import (
     ASSIGNED,
@@ -25,7 +22,6 @@ from hocket.scheduler.state import (
     WAITING,
     Client,
     Task,
-    TaskState,
     Worker,
 )
 
@@ -33,8 +29,6 @@ if TYPE_CHECKING:
     from hocket.scheduler.tables import Tables
 
 __all__ = [
-    "TRANSITIONS",
-    "Transition",
     "begin",
     "lose",
     "release",
@@ -45,57 +39,7 @@ __all__ = [
     "to_stored",
     "unwant",
     "want",
-    "watch",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One allowed move."""
-
-    source: TaskState
-    target: TaskState
-    cause: str
-    effects: str
-
-
-TRANSITIONS: Final[tuple[Transition, ...]] = (
-    Transition(RELEASED, WAITING, "it is needed, some input is not stored", "inputs are needed"),
-    Transition(RELEASED, QUEUED, "it is needed, all inputs are stored", "inputs are needed"),
-    Transition(RELEASED, STORED, "a client put its value on workers", "clients are told"),
-    Transition(RELEASED, FAILED, "an input failed, or it cannot be computed", "clients are told"),
-    Transition(RELEASED, FORGOTTEN, "no task depends on it any more", "the record is gone"),
-    Transition(WAITING, QUEUED, "the last input was stored", ""),
-    Transition(WAITING, ASSIGNED, "a worker has all missing inputs to make", "as from queued"),
-    Transition(WAITING, FAILED, "an input failed", "clients are told; dependents fail"),
-    Transition(WAITING, RELEASED, "nobody needs it any more", "inputs may be released"),
-    Transition(QUEUED, ASSIGNED, "a worker has room", "a new attempt is sent to the worker"),
-    Transition(QUEUED, WAITING, "an input was lost", ""),
-    Transition(QUEUED, FAILED, "an input failed", "clients are told; dependents fail"),
-    Transition(QUEUED, RELEASED, "nobody needs it any more", "inputs may be released"),
-    Transition(ASSIGNED, STORED, "the worker has its value", "dependents may run; clients told"),
-    Transition(ASSIGNED, RECALLED, "another worker is idle", "the worker is asked for it"),
-    Transition(ASSIGNED, QUEUED, "returned, retried, or its worker died", "it may rest first"),
-    Transition(ASSIGNED, WAITING, "the same, and an input was lost", ""),
-    Transition(ASSIGNED, FAILED, "it raised, or killed too many workers", "dependents fail"),
-    Transition(ASSIGNED, RELEASED, "nobody needs it any more", "the attempt is abandoned"),
-    Transition(RECALLED, STORED, "it had begun after all", "as from assigned"),
-    Transition(RECALLED, QUEUED, "the worker gave it back", ""),
-    Transition(RECALLED, WAITING, "given back, and an input was lost", ""),
-    Transition(RECALLED, FAILED, "it had begun, and raised", "as from assigned"),
-    Transition(RECALLED, RELEASED, "nobody needs it any more", "the attempt is abandoned"),
-    Transition(STORED, RELEASED, "nobody needs it, or its last copy was lost", "copies dropped"),
-    Transition(STORED, FAILED, "its last copy was lost, none can be made", "dependents fail"),
-    Transition(FAILED, RELEASED, "no client and no task asks for it", ""),
-)
-
-_ALLOWED: Final = frozenset((one.source, one.target) for one in TRANSITIONS)
-
-
-def watch(task: Task, source: TaskState, target: TaskState) -> None:
-    """Raise InvariantBroken at a move that the table does not name (to be set as the trace)."""
-    if (source, target) not in _ALLOWED:
-        raise InvariantBroken(rule="transition table", detail=f"{task.key}: {source} -> {target}")
 
 
 def begin(tables: Tables, task: Task) -> None:

@@ -45,8 +45,16 @@ def may_add(tables: Tables, worker: Worker, nbytes: int) -> bool:
     part = tables.limits.memory_part
     if nbytes <= worker.free_nbytes(part):
         return True
-    if worker in tables.idle:
-        if nbytes <= worker.free_nbytes((1.0 + part) / 2):
-            return True
-        return len(tables.idle) == len(tables.workers)
-    return False
+    if worker not in tables.idle:
+        return False
+    return nbytes <= worker.free_nbytes((1.0 + part) / 2) or not _somebody_goes_on(tables)
+
+
+def _somebody_goes_on(tables: Tables) -> bool:
+    """Tell whether some worker has a task that can run to its end without others."""
+    return any(
+        not task.missing_count and task not in worker.seceded
+        for worker in tables.workers.values()
+        if worker not in tables.idle
+        for task in worker.assigned
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from hocket.scheduler.state.client import Client
+from hocket.scheduler.state.copies import Copies, Copy, Goal, Undertaking
+from hocket.scheduler.state.drain import Drain
 from hocket.scheduler.state.queue import Queue
 from hocket.scheduler.state.roster import Roster
 from hocket.scheduler.state.task import (
@@ -33,11 +35,16 @@ __all__ = [
     "UNFINISHED",
     "WAITING",
     "Client",
+    "Copies",
+    "Copy",
+    "Drain",
+    "Goal",
     "Options",
     "Queue",
     "Roster",
     "Task",
     "TaskClass",
     "TaskState",
+    "Undertaking",
     "Worker",
 ]

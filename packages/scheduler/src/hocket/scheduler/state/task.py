@@ -285,6 +285,14 @@ class Task:
             if not wanted_by:
                 self.wanted_by = None
 
+    @property
+    def holders_count(self) -> int:
+        """On how many workers the value is."""
+        holders = self.holders
+        if isinstance(holders, tuple | dict):
+            return len(holders)
+        return 0 if holders is None else 1
+
     def holding_workers(self) -> list[Worker]:
         """Return the workers that hold the value, first those that have it longest."""
         holders = self.holders
