@@ -25,22 +25,24 @@ NeutralGraph = Mapping[Any, tuple[Callable[..., Any], tuple[Any, ...]]]
 class Engine(Protocol):
     """What a workload needs of an engine."""
 
-    def start(self, workers: int) -> None: ...
+    def start(self, workers: int, memory_limit: int | None = None) -> None: ...
     def submit(self, function: Callable[..., Any], *args: Any) -> Any: ...
     def map(self, function: Callable[..., Any], *sequences: Iterable[Any]) -> Sequence[Any]: ...
     def gather(self, futures: Sequence[Any]) -> list[Any]: ...
     def get(self, graph: NeutralGraph, keys: Sequence[Any]) -> list[Any]: ...
+    def put_on_one(self, values: Sequence[Any]) -> Sequence[Any]: ...
+    def worker_pids(self) -> list[int]: ...
     def close(self) -> None: ...
 
 
 class Hocket:
     """A LocalCluster of processes with one thread each, and a client."""
 
-    def start(self, workers: int) -> None:
+    def start(self, workers: int, memory_limit: int | None = None) -> None:
         from hocket.client import Client
         from hocket.deploy import LocalCluster
 
-        self.cluster = LocalCluster(workers, 1)
+        self.cluster = LocalCluster(workers, 1, memory_limit=memory_limit)
         self.client = Client(self.cluster)
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -64,6 +66,13 @@ class Hocket:
         )
         return self.client.get(ours, list(keys))
 
+    def put_on_one(self, values: Sequence[Any]) -> Sequence[Any]:
+        first = min(self.client.scheduler_info()["workers"])
+        return self.client.scatter(list(values), workers=[first])
+
+    def worker_pids(self) -> list[int]:
+        return list(self.cluster.worker_pids.values())
+
     def close(self) -> None:
         self.client.close()
         self.cluster.close()
@@ -72,11 +81,15 @@ class Hocket:
 class Dask:
     """dask.distributed as it comes: LocalCluster of processes with one thread each."""
 
-    def start(self, workers: int) -> None:
+    def start(self, workers: int, memory_limit: int | None = None) -> None:
         from distributed import Client, LocalCluster
 
         self.cluster = LocalCluster(
-            n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=50
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit="auto" if memory_limit is None else memory_limit,
+            dashboard_address=None,
+            silence_logs=50,
         )
         self.client = Client(self.cluster)
 
@@ -98,6 +111,13 @@ class Dask:
         }
         return self.client.get(theirs, list(keys))
 
+    def put_on_one(self, values: Sequence[Any]) -> Sequence[Any]:
+        first = min(self.client.scheduler_info()["workers"])
+        return self.client.scatter(list(values), workers=[first], hash=False)
+
+    def worker_pids(self) -> list[int]:
+        return [one.pid for one in self.cluster.workers.values() if one.pid is not None]
+
     def close(self) -> None:
         self.client.close()
         self.cluster.close()
@@ -106,15 +126,16 @@ class Dask:
 class DaskEager(Dask):
     """The same without its queuing on the scheduler (worker-saturation: inf)."""
 
-    def start(self, workers: int) -> None:
+    def start(self, workers: int, memory_limit: int | None = None) -> None:
         os.environ["DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION"] = "inf"
-        super().start(workers)
+        super().start(workers, memory_limit)
 
 
 class Pool:
     """The standard library's ProcessPoolExecutor; by-value functions and graphs are beyond it."""
 
-    def start(self, workers: int) -> None:
+    def start(self, workers: int, memory_limit: int | None = None) -> None:
+        del memory_limit
         from concurrent.futures import ProcessPoolExecutor
 
         self.pool = ProcessPoolExecutor(workers)
@@ -130,6 +151,13 @@ class Pool:
 
     def get(self, graph: NeutralGraph, keys: Sequence[Any]) -> list[Any]:
         raise NotImplementedError("a pool has no graphs")
+
+    def put_on_one(self, values: Sequence[Any]) -> Sequence[Any]:
+        # (They travel with the calls.)
+        return values
+
+    def worker_pids(self) -> list[int]:
+        return []
 
     def close(self) -> None:
         self.pool.shutdown()

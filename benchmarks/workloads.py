@@ -1,7 +1,8 @@
 """The workloads: each runs on one engine and returns its figure.
 
-Run as a program (``python workloads.py ENGINE WORKLOAD N``) it prints one JSON object:
-``figure`` and the CPU time per task over all processes of the run.
+Run as a program (``python workloads.py ENGINE WORKLOAD N``) it prints one JSON object: ``figure``,
+the CPU time per task over all processes of the run, and for a workload with a memory limit the
+most that each worker's process had resident, as a part of that limit.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ import operator
 import os
 import resource
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from adapters import ENGINES, Engine, NeutralGraph, Ref
+from memory import peak_nbytes
 
 WORKERS = 2
 clock = time.perf_counter
@@ -129,14 +134,124 @@ def _sum(*parts: int) -> int:
     return sum(parts)
 
 
-WORKLOADS: dict[str, tuple[Callable[[Engine, int], float], int, str]] = {
-    "empty-tasks": (empty_tasks, 50_000, "tasks/s"),
-    "empty-lambda": (empty_lambda, 50_000, "tasks/s"),
-    "latency": (latency, 1_000, "us"),
-    "chains": (chains, 10_000, "tasks/s"),
-    "tree": (tree, 16_000, "tasks/s"),
-    "shuffle": (shuffle, 4_096, "tasks/s"),
+def skewed(engine: Engine, n: int) -> float:
+    """Makespan over the ideal one: tasks of 1 to 50 ms whose inputs all lie on one worker."""
+    random = Random(0)  # noqa: S311 - not for secrets
+    durations = [random.uniform(0.001, 0.05) for _ in range(n)]
+    inputs = engine.put_on_one([random.randbytes(10_000) for _ in range(n)])
+    engine.gather(engine.map(operator.neg, range(200)))
+    time.sleep(0.2)
+    start = clock()
+    out = engine.gather(engine.map(_sleep_over, inputs, durations))
+    wall = clock() - start
+    assert out == [10_000] * n
+    return wall / (sum(durations) / WORKERS)
+
+
+def _sleep_over(data: bytes, duration_s: float) -> int:
+    time.sleep(duration_s)
+    return len(data)
+
+
+#: Of each worker, where memory is short.
+MEMORY_LIMIT = 512 * 2**20
+_BLOCK_NBYTES = 16 * 2**20
+
+
+def reduction(engine: Engine, n: int) -> float:
+    """Seconds: a tree of additions of n arrays of 16 MiB, three times what all workers may use."""
+    graph: dict[Any, Any] = {}
+    layer: list[Any] = []
+    for leaf in range(n):
+        graph["load", leaf] = (_load_block, (leaf,))
+        layer.append(("load", leaf))
+    depth = 0
+    while len(layer) > 1:
+        depth += 1
+        above: list[Any] = []
+        for one in range(0, len(layer) - 1, 2):
+            key = ("sum", depth, one)
+            graph[key] = (operator.add, (Ref(layer[one]), Ref(layer[one + 1])))
+            above.append(key)
+        layer = above + layer[len(layer) - len(layer) % 2 :]
+    graph["first"] = (_first, (Ref(layer[0]),))
+    start = clock()
+    (out,) = engine.get(graph, ["first"])
+    wall = clock() - start
+    assert out == n * (n - 1) / 2
+    return wall
+
+
+def _load_block(number: int) -> Any:
+    import numpy as np
+
+    time.sleep(0.02)  # (As if it came from a disk.)
+    return np.full(_BLOCK_NBYTES // 8, float(number))
+
+
+def _first(block: Any) -> float:
+    return float(block[0])
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What to run, how often, and what the figure is."""
+
+    function: Callable[[Engine, int], float]
+    n: int
+    unit: str
+    #: Of each worker, in bytes; None: as the engine has it.
+    memory_limit: int | None = None
+    #: Engines that cannot run it, or not in bearable time.
+    left_out: tuple[str, ...] = ()
+
+
+WORKLOADS: dict[str, Workload] = {
+    "empty-tasks": Workload(empty_tasks, 50_000, "tasks/s"),
+    "empty-lambda": Workload(empty_lambda, 50_000, "tasks/s", left_out=("pool",)),
+    "latency": Workload(latency, 1_000, "us"),
+    "chains": Workload(chains, 10_000, "tasks/s", left_out=("pool",)),
+    "tree": Workload(tree, 16_000, "tasks/s", left_out=("pool",)),
+    "shuffle": Workload(shuffle, 4_096, "tasks/s", left_out=("pool",)),
+    "skewed": Workload(skewed, 400, "x ideal"),
+    "reduction": Workload(
+        reduction,
+        3 * WORKERS * MEMORY_LIMIT // _BLOCK_NBYTES,
+        "s",
+        MEMORY_LIMIT,
+        left_out=("pool", "dask-eager"),
+    ),
 }
+
+
+class PeakWatch:
+    """Reads the peak memory of an engine's workers, of those as well that are restarted."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._peaks: dict[int, int] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> list[int]:
+        """Return the most bytes that each process had resident, highest first."""
+        self._stop.set()
+        self._thread.join()
+        self._look()
+        return sorted(self._peaks.values(), reverse=True)
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.1):
+            self._look()
+
+    def _look(self) -> None:
+        for pid in self._engine.worker_pids():
+            try:
+                self._peaks[pid] = peak_nbytes(pid)
+            except OSError:
+                # (It is over; what it had last is known.)
+                continue
 
 
 def _cpu_s() -> float:
@@ -172,19 +287,24 @@ def main() -> None:
     name, workload = sys.argv[1], sys.argv[2]
     n = int(sys.argv[3])
     if workload == "start-up":
-        print(json.dumps({"figure": start_up(name), "cpu_us": None}))
+        print(json.dumps({"figure": start_up(name), "cpu_us": None, "peak_parts": []}))
         return
-    function = WORKLOADS[workload][0]
+    what = WORKLOADS[workload]
     engine = ENGINES[name]()
-    engine.start(WORKERS)
+    engine.start(WORKERS, what.memory_limit)
+    peaks: list[int] = []
     try:
         engine.gather(engine.map(operator.neg, range(100)))
+        watch = PeakWatch(engine) if what.memory_limit else None
         before = _cpu_s()
-        figure = function(engine, n)
+        figure = what.function(engine, n)
         cpu_us = (_cpu_s() - before) / n * 1e6
+        if watch is not None:
+            peaks = watch.stop()
     finally:
         engine.close()
-    print(json.dumps({"figure": figure, "cpu_us": cpu_us}))
+    parts = [each / what.memory_limit for each in peaks] if what.memory_limit else []
+    print(json.dumps({"figure": figure, "cpu_us": cpu_us, "peak_parts": parts}))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@
     unit PKG [ARGS]  the tests of one package, by the name of its folder
     demo [--keep]    the main job on real data; --keep (or KEEP=1) leaves its cluster up
     bench [NAME]     a benchmark by its file's name (engines, unless told); more ARGS go to it
-    simulate [ARGS]  the engine's machines in virtual time
+    simulate [ARGS]  the engine's machines in virtual time; SEEDS=n (or --seeds n) histories
     docs [--check]   write the generated pages of docs/ (or only tell whether they are fresh)
     wheels           build and check the wheel of every package, into dist/
     isolation [PKG]  test each package in an environment with it and its dependencies alone
@@ -111,7 +111,7 @@ def bench(arguments: list[str]) -> None:
         there = ", ".join(path.stem for path in sorted(file.parent.glob("*.py")))
         raise Failure(f"there is no benchmark {name!r}; there are {there}", code=2)
     environment.setup()
-    if name == "engines":
+    if name in {"engines", "scale"}:
         environment.peers()
     environment.run_python(str(file.relative_to(ROOT)), *arguments[named:])
 
@@ -119,7 +119,7 @@ def bench(arguments: list[str]) -> None:
 def simulate(arguments: list[str]) -> None:
     """Run the simulator."""
     environment.setup()
-    environment.run_python("-m", "hocket.testing", *arguments)
+    environment.run_python("tools/simulate.py", *arguments)
 
 
 def docs(arguments: list[str]) -> None:

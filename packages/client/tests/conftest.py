@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from msgspec import Struct
 
 from hocket.client import Client
 from hocket.core.settings import ClientSettings, SessionSettings, Settings
+from hocket.core.task_context import PROVIDER, TaskContext
 from hocket.protocol.messages import (
     CancelTasks,
     ClusterDescribed,
@@ -26,6 +27,7 @@ from hocket.protocol.messages import (
     KeysLost,
     KeysScattered,
     LocateKeys,
+    PeerBusy,
     PlanScatter,
     PutData,
     ReleaseKeys,
@@ -58,6 +60,51 @@ from hocket.transport.data import DataServer, serve_data
 
 _numbers = itertools.count()
 
+
+class FakeTask:
+    """A task that runs in this thread, within a ``with`` block.
+
+    Attributes
+    ----------
+    log
+        ``"secede"`` and ``"rejoin"``, in order.
+    """
+
+    def __init__(
+        self, address: str = "", secret: str = "", settings: Settings | None = None
+    ) -> None:
+        self.log: list[str] = []
+        self.has_slot = True
+        self._context = TaskContext(
+            "the-task",
+            1,
+            "w0",
+            scheduler_address=address,
+            secret=secret,
+            settings=settings or Settings(),
+            secede=self._secede,
+            rejoin=self._rejoin,
+        )
+
+    def _secede(self) -> bool:
+        had, self.has_slot = self.has_slot, False
+        if had:
+            self.log.append("secede")
+        return had
+
+    def _rejoin(self) -> None:
+        assert not self.has_slot
+        self.has_slot = True
+        self.log.append("rejoin")
+
+    def __enter__(self) -> Self:
+        self._token = PROVIDER.set(lambda: self._context)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        PROVIDER.reset(self._token)
+
+
 SETTINGS = Settings(
     session=SessionSettings(grace_s=0.0, local_grace_s=0.0),
     client=ClientSettings(connect_timeout_s=5.0, inline_argument_nbytes_max=100_000),
@@ -85,6 +132,11 @@ class FakeScheduler:
         self.failures: dict[str, Failure] = {}
         self.held = False
         self.refuse = ""
+        #: Scripted answers to questions, by the class of the question.
+        self.answers: dict[type[Struct], Callable[[Any], Struct]] = {}
+        #: How often a data server, by address, is busy before it gives anything; and whom it names.
+        self.busy: dict[str, int] = {}
+        self.named: list[str] = []
         #: Data servers, by address; each with the keys that it will not give.
         self.workers: dict[str, set[str]] = {}
         self.on_report: Callable[[ReportMissing], None] = lambda _message: None
@@ -203,6 +255,8 @@ class FakeScheduler:
 
     def _handle(self, channel: Channel, message: Any) -> None:  # noqa: C901, PLR0912
         match message:
+            case _ if type(message) in self.answers:
+                channel.send([self.answers[type(message)](message)])
             case SubmitTasks():
                 for digest, blob in zip(message.functions, message.blobs, strict=True):
                     if blob is not None:
@@ -326,7 +380,10 @@ class FakeScheduler:
                 sizes.append(nbytes_of(self.values[key]))
                 start += len(parts)
             return DataStored(sizes), []
-        missing = self.workers[address]
+        if self.busy.get(address, 0):
+            self.busy[address] -= 1
+            return PeerBusy([self.named for _ in message.keys]), []
+        missing = self.workers.get(address, set())
         packed = [
             pack(self.values[key]) if key in self.values and key not in missing else None
             for key in message.keys
@@ -350,3 +407,9 @@ def scheduler(request: pytest.FixtureRequest) -> Iterator[FakeScheduler]:
 def client(scheduler: FakeScheduler) -> Iterator[Client]:
     with Client(scheduler.address, settings=scheduler.settings) as one:
         yield one
+
+
+@pytest.fixture
+def make_task(scheduler: FakeScheduler) -> Callable[[], FakeTask]:
+    """Return what makes a task of the scheduler's cluster."""
+    return lambda: FakeTask(scheduler.address, scheduler.secret, scheduler.settings)

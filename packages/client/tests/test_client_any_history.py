@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -16,20 +16,35 @@ from hocket.client.machine import (
     PENDING,
     ClientMachine,
     FutureState,
+    Request,
     Watch,
 )
 from hocket.core.errors import DuplicateKey, PeerLost
 from hocket.protocol.messages import (
     CancelTasks,
+    ClusterDescribed,
+    DescribeCluster,
+    ExplainKeys,
+    Explanation,
     Failure,
     FailureKind,
+    KeysExplained,
+    KeysLocated,
     KeysLost,
+    KeysRebalanced,
+    KeysReplicated,
+    LocateKeys,
+    RebalanceKeys,
     ReleaseKeys,
+    ReplicateKeys,
+    RequestRefused,
+    RetireWorkers,
     SubmitTasks,
     TasksCancelled,
     TasksErred,
     TasksStored,
     WantKeys,
+    WorkersRetired,
 )
 from hocket.protocol.serialize import FunctionPickle
 
@@ -59,6 +74,26 @@ def sent(machine: ClientMachine) -> list[Struct]:
 
 KEYS = st.sampled_from("abcdef")
 
+QUESTIONS: list[Callable[[int], Struct]] = [
+    DescribeCluster,
+    lambda number: LocateKeys(number, ["a"]),
+    lambda number: ExplainKeys(number, ["a", "b"]),
+    lambda number: ReplicateKeys(number, ["a"], 2, ["w"]),
+    RebalanceKeys,
+    lambda number: RetireWorkers(number, ["w"]),
+]
+
+#: Whether it fits the question or not: the machine leaves that to whoever asked.
+ANSWERS: list[Callable[[int], Struct]] = [
+    lambda number: ClusterDescribed(number, "tcp://x:1", []),
+    lambda number: KeysLocated(number, [["tcp://w:1"]]),
+    lambda number: KeysExplained(number, [Explanation("a", "queued", "no worker")]),
+    lambda number: KeysReplicated(number, [1]),
+    lambda number: KeysRebalanced(number, 0, 0),
+    lambda number: WorkersRetired(number, ["w"]),
+    lambda number: RequestRefused(number, "no"),
+]
+
 
 class AnyHistory(RuleBasedStateMachine):
     """Futures made and dropped, and a scheduler that says anything at any time."""
@@ -69,6 +104,8 @@ class AnyHistory(RuleBasedStateMachine):
         self.alive: list[FutureState] = []
         self.watches: list[tuple[Watch, list[FutureState]]] = []
         self.woken: list[Any] = []
+        self.requests: list[Request] = []
+        self.withdrawn: set[int] = set()
 
     def collect(self) -> None:
         self.woken += self.machine.take_fired()
@@ -129,6 +166,30 @@ class AnyHistory(RuleBasedStateMachine):
             watch, states = self.watches.pop(index)
             self.machine.unwatch(states, watch)
 
+    @rule(question=st.sampled_from(QUESTIONS))
+    def ask(self, question: Callable[[int], Struct]) -> None:
+        try:
+            self.requests.append(self.machine.ask(question, nothing))
+        except PeerLost:
+            assert self.machine.closed
+
+    @rule(number=st.integers(0, 12), answer=st.sampled_from(ANSWERS))
+    def answer(self, number: int, answer: Callable[[int], Struct]) -> None:
+        """Answer any question: once, twice, one that was never asked."""
+        is_open = number in self.machine.requests
+        self.machine.receive(answer(number))
+        fired = self.machine.take_fired()
+        self.woken += fired
+        assert len(fired) == is_open
+        assert all(one.reply == answer(number) for one in fired)
+
+    @rule(data=st.data())
+    def withdraw(self, data: st.DataObject) -> None:
+        if self.requests:
+            request = data.draw(st.sampled_from(self.requests))
+            self.machine.withdraw(request)
+            self.withdrawn.add(request.number)
+
     @rule(lost=st.booleans())
     def close(self, lost: bool) -> None:
         self.machine.close(GONE, lost=lost)
@@ -148,6 +209,16 @@ class AnyHistory(RuleBasedStateMachine):
         for watch, states in self.watches:
             if all(state.status is not PENDING for state in states):
                 assert watch in self.woken
+
+    @invariant()
+    def every_question_has_one_end(self) -> None:
+        assert [one.number for one in self.requests] == list(range(1, len(self.requests) + 1))
+        for request in self.requests:
+            ended = (request.reply is not None) + (request.error is not None)
+            assert sum(one is request for one in self.woken) == ended <= 1
+            is_open = not ended and request.number not in self.withdrawn
+            assert (request.number in self.machine.requests) == is_open
+            assert not (is_open and self.machine.closed)
 
     @invariant()
     def the_scheduler_knows_what_is_wanted(self) -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import collections
 from typing import Any, NamedTuple
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hocket.client import Future
-from hocket.client.batches import NO_OPTIONS, check_key, make_options, worker_names
 from hocket.client.gather import SKIPPED, fill, find_futures
 from hocket.client.states import FutureState
-from hocket.core.errors import SettingsError
 
 
 class Session:
@@ -108,23 +105,3 @@ def test_subclasses_of_containers_are_kept_if_they_can_be() -> None:
     assert type(fill(ordered, NUMBER_OF.__getitem__)) is collections.OrderedDict
     default = collections.defaultdict(list, x=FUTURES[1])
     assert fill(default, NUMBER_OF.__getitem__) == {"x": 1}
-
-
-def test_no_options_are_one_object() -> None:
-    assert make_options() is NO_OPTIONS
-    assert make_options(workers=[], resources={}) is NO_OPTIONS
-
-
-def test_workers_are_named_in_any_form() -> None:
-    assert worker_names(None) == ()
-    assert worker_names("a") == ("a",)
-    assert worker_names({"a"}) == ("a",)
-    assert worker_names(iter(["a", "b"])) == ("a", "b")
-    with pytest.raises(SettingsError, match="workers"):
-        worker_names(["\ud800"])
-
-
-def test_keys_are_text_in_the_end() -> None:
-    assert check_key("x") == "x"
-    assert check_key(("x", 1)) == "('x', 1)"
-    assert check_key("schlüssel") == "schlüssel"

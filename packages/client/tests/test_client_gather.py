@@ -98,6 +98,26 @@ def test_another_holder_is_tried_and_the_first_reported(client: Client, schedule
     assert report == ReportMissing([big.key], first, gone=True)
 
 
+def test_busy_workers_are_asked_again_and_not_reported(client: Client, scheduler: Any) -> None:
+    big = client.submit(np.zeros, 50_000)
+    wait(big, 5)
+    scheduler.busy = dict.fromkeys(scheduler.workers, 2)
+    assert big.result(5).shape == (50_000,)
+    assert sorted(scheduler.busy.values()) in ([0, 1], [0, 0])
+    assert not scheduler.of(ReportMissing)
+
+
+def test_a_busy_worker_names_another(client: Client, scheduler: Any) -> None:
+    big = client.submit(np.zeros, 50_000)
+    wait(big, 5)
+    first, second = scheduler.workers
+    del scheduler.workers[second]  # the scheduler does not know that it has it
+    scheduler.busy = {first: 1000}
+    scheduler.named = [second]
+    assert big.result(5).shape == (50_000,)
+    assert not scheduler.of(ReportMissing)
+
+
 def test_a_lost_value_is_waited_for(client: Client, scheduler: Any) -> None:
     big = client.submit(np.zeros, 50_000)
     wait(big, 5)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from hocket.client.batches import TaskBatch
+from hocket.client.batches import TaskBatch, TaskOptions
 from hocket.client.machine import (
     CANCELLED,
     FAILED,
@@ -23,20 +23,29 @@ from hocket.core.errors import DuplicateKey, PeerLost
 from hocket.protocol.messages import (
     CancelTasks,
     DescribeCluster,
+    ExplainKeys,
+    Explanation,
     Failure,
     FailureKind,
     ForgetFunctions,
+    KeysExplained,
     KeysLost,
+    KeysRebalanced,
+    KeysReplicated,
     KeysScattered,
     LocateKeys,
+    RebalanceKeys,
     ReleaseKeys,
+    ReplicateKeys,
     RequestRefused,
+    RetireWorkers,
     ScatterAccepted,
     SubmitTasks,
     TasksCancelled,
     TasksErred,
     TasksStored,
     WantKeys,
+    WorkersRetired,
 )
 from hocket.protocol.serialize import FunctionPickle
 
@@ -342,6 +351,46 @@ def test_answers_find_their_questions() -> None:
     machine.withdraw(first)
     machine.receive(RequestRefused(first.number, "late"))
     assert (machine.take_fired(), first.reply) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (lambda n: ExplainKeys(n, ["a"]), lambda n: KeysExplained(n, [Explanation("a", "", "")])),
+        (lambda n: ReplicateKeys(n, ["a"], 2), lambda n: KeysReplicated(n, [2])),
+        (RebalanceKeys, lambda n: KeysRebalanced(n, 1, 7)),
+        (lambda n: RetireWorkers(n, ["w"]), lambda n: WorkersRetired(n, ["w"])),
+    ],
+)
+def test_every_question_has_its_answer(question: Any, answer: Any) -> None:
+    machine = ClientMachine("token")
+    other = machine.ask(DescribeCluster, nothing)
+    request = machine.ask(question, nothing)
+    assert sent(machine)[1:] == [question(request.number)]
+    assert set(machine.requests) == {other.number, request.number}
+    machine.check()
+    machine.receive(answer(request.number))
+    assert machine.take_fired() == [request]
+    assert request.reply == answer(request.number)
+    machine.receive(answer(request.number))
+    machine.receive(answer(99))
+    assert machine.take_fired() == []
+    assert set(machine.requests) == {other.number}
+    machine.check()
+
+
+def test_tasks_travel_with_their_options() -> None:
+    machine = ClientMachine("token")
+    options = TaskOptions(retries=1, retry_delay_s=0.5, executor="loop", resources={"memory": 5e9})
+    machine.submit(batch(["a"], options=options))
+    machine.submit_call("f-", FUNCTION, b"p", [], options)
+    machine.submit(batch(["c", "d"], specs=[b"1", b"2"], options=options))
+    machine.submit(batch(["c", "e"], specs=[b"1", b"3"], options=options))
+    messages = sent(machine)
+    assert [message.keys for message in messages] == [["a"], ["f-0"], ["c", "d"], ["e"]]
+    for message in messages:
+        assert (message.retry_delay_s, message.executor) == (0.5, "loop")
+        assert message.resources == {"memory": 5e9}
 
 
 def test_scattered_values_are_pending_until_they_are_accepted() -> None:

@@ -15,7 +15,25 @@ from hocket.protocol.messages import DescribeCluster, ForgetFunctions, SubmitTas
 from hocket.protocol.serialize import FunctionPickle
 
 FUNCTIONS = [FunctionPickle(name * 16, name * 10, name.decode(), []) for name in (b"f", b"g")]
-OPTIONS = [TaskOptions(), TaskOptions(priority=1)]
+#: The last is equal to the one before, and another object.
+OPTIONS = [
+    TaskOptions(),
+    TaskOptions(priority=1),
+    TaskOptions(retry_delay_s=0.5, executor="loop", resources={"GPU": 1.0}),
+    TaskOptions(retry_delay_s=0.5, executor="loop", resources={"GPU": 1.0}),
+]
+
+
+def options_of(message: SubmitTasks) -> TaskOptions:
+    return TaskOptions(
+        message.priority,
+        message.retries,
+        tuple(message.workers),
+        message.allow_other_workers,
+        message.resources,
+        message.retry_delay_s,
+        message.executor,
+    )
 
 
 def taken(outbox: Outbox) -> list[Any]:
@@ -69,6 +87,15 @@ def test_a_batch_of_calls_has_an_end() -> None:
     assert [len(message.keys) for message in taken(outbox)] == [2, 2, 1]
 
 
+def test_calls_with_equal_options_are_one_batch() -> None:
+    outbox = Outbox(10)
+    for key, options in zip("abcde", [OPTIONS[row] for row in (2, 3, 0, 3, 2)], strict=True):
+        outbox.add_call(key, FUNCTIONS[0], b"", [], options)
+    messages = taken(outbox)
+    assert [one.keys for one in messages] == [["a", "b"], ["c"], ["d", "e"]]
+    assert [options_of(one) for one in messages] == [OPTIONS[2], OPTIONS[0], OPTIONS[2]]
+
+
 calls = st.tuples(
     st.just("call"),
     st.sampled_from(FUNCTIONS),
@@ -98,10 +125,10 @@ def test_what_goes_in_comes_out_in_order(
         key = f"k{next(numbers)}"
         if entry[0] == "call":
             outbox.add_call(key, entry[1], key.encode(), entry[2], entry[3])
-            expected.append((key, entry[1].digest, entry[2], entry[3].priority))
+            expected.append((key, entry[1].digest, entry[2], entry[3]))
         elif entry[0] == "batch":
             outbox.add_batch(TaskBatch([entry[1]], [key], [key.encode()]))
-            expected.append((key, entry[1].digest, [], 0))
+            expected.append((key, entry[1].digest, [], OPTIONS[0]))
         else:
             outbox.add(DescribeCluster(step))
             expected.append(step)
@@ -128,7 +155,7 @@ def test_what_goes_in_comes_out_in_order(
                         message.keys[row],
                         message.functions[function],
                         [message.keys[one] for one in needed],
-                        message.priority,
+                        options_of(message),
                     )
                 )
     assert seen == expected

@@ -120,7 +120,9 @@ def test_options_reach_the_scheduler(client: Client, scheduler: Any) -> None:
         "retries": 2,
         "workers": "w1",
         "allow_other_workers": True,
-        "resources": {"GPU": 1},
+        "resources": {"GPU": 1, "memory": "2 MB"},
+        "retry_delay": "2 s",
+        "executor": "loop",
     }
     client.submit(increment, 1, **options)
     client.map(increment, [1], **options)
@@ -132,7 +134,9 @@ def test_options_reach_the_scheduler(client: Client, scheduler: Any) -> None:
         assert message.retries == 2
         assert message.workers == ["w1"]
         assert message.allow_other_workers
-        assert message.resources == {"GPU": 1.0}
+        assert message.resources == {"GPU": 1.0, "memory": 2e6}
+        assert message.retry_delay_s == 2.0
+        assert message.executor == "loop"
 
 
 @pytest.mark.parametrize(
@@ -148,6 +152,8 @@ def test_options_reach_the_scheduler(client: Client, scheduler: Any) -> None:
         ("resources", {"GPU": -1}),
         ("resources", {"GPU": "many"}),
         ("resources", {1: 1}),
+        ("retry_delay", "soon"),
+        ("executor", ""),
         ("key", "x" * 5000),
         ("key", "\ud800"),
         ("key", object()),

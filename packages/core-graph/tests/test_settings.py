@@ -109,7 +109,7 @@ def test_defaults_are_those_of_the_design():
         "worker.switch_interval_s": 0.001,
         "worker.fetch_connections_max": 16,
         "worker.fetch_nbytes_max": 64 * MIB,
-        "worker.memory_limit": 0,
+        "worker.memory_limit": "auto",
         "worker.fetch_nbytes_in_flight_max": 256 * MIB,
         "worker.serve_requests_max": 8,
         "worker.leave_timeout_s": 10.0,

@@ -29,9 +29,9 @@ from hocket.protocol.messages import (
 )
 from hocket.scheduler import Limits, SchedulerMachine
 from hocket.scheduler.invariants import check
+from hocket.scheduler.moves import watch
 from hocket.scheduler.policy.memory import may_add
 from hocket.scheduler.policy.placement.transfer import transfer_s
-from hocket.scheduler.moves import watch
 
 CLIENTS = (1000, 1001)
 KINDS = ("f", "g", "h")
@@ -149,9 +149,10 @@ class CommitHistory(RuleBasedStateMachine):
             nbytes = data.draw(st.sampled_from([8, 10**5, 2 * 10**7]))
             self.say(id_, TasksDone([key], [attempt], [nbytes], [0.0], [duration_s], [None]))
         elif how == "rescheduled":
-            self.say(id_, TasksRescheduled([key], [attempt], ["busy"]))
+            self.say(id_, TasksRescheduled([key], [attempt]))
         else:
             self.say(id_, TasksReturned([key], [attempt]))
+        if how != "done":
             self.return_readers(id_, key)
         self.turn()
 

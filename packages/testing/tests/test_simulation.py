@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from random import Random
 
 import pytest
 
-from hocket.scheduler.transitions import TRANSITIONS
+from hocket.scheduler.moves import TRANSITIONS
 from hocket.testing import Faults, draw_swarm, simulate
 
 SEEDS_COUNT = 100
@@ -37,7 +36,7 @@ def test_every_transition_is_taken_and_every_outcome_seen():
 
 def test_without_faults_every_wanted_task_has_its_value():
     for seed in range(20):
-        swarm = replace(draw_swarm(Random(seed)), faults=Faults())
+        swarm = replace(draw_swarm(seed), faults=Faults())
         report = simulate(seed, swarm=swarm)
         assert report.finding is None, report.describe()
         # A key may be released while another client asks for it.
@@ -53,6 +52,6 @@ def test_long_histories_of_many_workers():
 
 
 def test_swarm_turns_each_fault_on_in_about_half_of_the_runs():
-    on = Counter(name for seed in range(400) for name in draw_swarm(Random(seed)).faults.names())
+    on = Counter(name for seed in range(400) for name in draw_swarm(seed).faults.names())
     assert set(on) == set(Faults.__dataclass_fields__)
     assert all(140 < count < 260 for count in on.values())

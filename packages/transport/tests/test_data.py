@@ -18,8 +18,8 @@ from hocket.core.errors import (
     PeerLost,
     RemoteProtocolError,
 )
-from hocket.protocol.messages import DataReply, DataStored, FetchData, PutData
-from hocket.transport import DataPool, LoopThread, data, serve_data
+from hocket.protocol.messages import DataReply, DataStored, FetchData, PeerBusy, PutData
+from hocket.transport import DataAnswer, DataPool, LoopThread, data, serve_data
 
 SCHEMES = ["tcp", "unix", "inproc"]
 SOCKETS = ["tcp", "unix"]
@@ -212,6 +212,8 @@ def test_a_reply_that_does_not_announce_its_buffers_is_a_failure(with_bench, sch
         DataReply([], [], []),
         DataReply([None, None], [-1, -1], ["", ""]),
         DataReply([None], [-1, -1], [""]),
+        PeerBusy([]),
+        PeerBusy([[], []]),
     ],
 )
 def test_a_reply_that_answers_something_else_is_refused(with_bench, scheme, reply):
@@ -225,6 +227,90 @@ def test_a_reply_that_answers_something_else_is_refused(with_bench, scheme, repl
             with pytest.raises(RemoteProtocolError):
                 await plane.fetch("k")
             assert plane.pool._idle == {}
+
+    with_bench(test)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_busy_server_says_who_else_has_the_values(with_bench, scheme):
+    async def test(bench):
+        async with bench.data_plane(scheme, {"k": [b"v"]}) as plane:
+            real = plane.server.handler
+
+            async def refuse(message, buffers):
+                plane.server.handler = real
+                return PeerBusy([["tcp://127.0.0.1:1", "unix://a"], []]), []
+
+            plane.server.handler = refuse
+            reply = PeerBusy([["tcp://127.0.0.1:1", "unix://a"], []])
+            assert await plane.fetch("k", "l") == (reply, [])
+            # The connection is as good as before.
+            assert (await plane.fetch("k"))[1] == [b"v"]
+
+    with_bench(test)
+
+
+@pytest.mark.parametrize("scheme", SOCKETS)
+def test_nobody_is_too_busy_for_a_put(with_bench, scheme):
+    async def test(bench):
+        async with bench.data_plane(scheme, {}) as plane:
+
+            async def refuse(message, buffers):
+                return PeerBusy([[]]), []
+
+            plane.server.handler = refuse
+            with pytest.raises(RemoteProtocolError, match="answered by \\['PeerBusy'\\]"):
+                await plane.put([b"v"])
+
+    with_bench(test)
+
+
+def answering(reply, buffers, ends):
+    async def answer(message, received):
+        return DataAnswer(reply, buffers, ends.append)
+
+    return answer
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_handler_can_hear_that_its_reply_was_sent(with_bench, scheme):
+    async def test(bench):
+        async with bench.data_plane(scheme, {}) as plane:
+            ends = []
+            reply = DataReply([[1_000_000]], [1], [""])
+            plane.server.handler = answering(reply, [bytes(1_000_000)], ends)
+            await plane.fetch("k")
+            await bench.until(lambda: ends)
+            assert ends == [True]
+            # Nothing is sent of what does not announce its buffers.
+            plane.server.handler = answering(reply, [b"short"], ends)
+            with pytest.raises(PeerLost):
+                await plane.fetch("k")
+            await bench.until(lambda: len(ends) == 2)
+            assert ends == [True, False]
+
+    with_bench(test)
+
+
+@pytest.mark.parametrize("scheme", SOCKETS)
+def test_a_handler_hears_that_its_reply_could_not_be_sent(with_bench, scheme):
+    async def test(bench):
+        async with bench.data_plane(scheme, {}) as plane:
+            ends, asked = [], asyncio.Event()
+            # More than the system takes on while nobody reads.
+            large = bytes(64 << 20)
+
+            async def answer(message, received):
+                asked.set()
+                return DataAnswer(DataReply([[len(large)]], [1], [""]), [large], ends.append)
+
+            plane.server.handler = answer
+            asking = asyncio.ensure_future(plane.fetch("k"))
+            await asked.wait()
+            assert ends == []
+            asking.cancel()
+            await bench.until(lambda: ends)
+            assert ends == [False]
 
     with_bench(test)
 

@@ -1,14 +1,17 @@
-"""A scheduler that does what the test says, for workers under test."""
+"""For workers under test: a scheduler that does what the test says, and a machine without any."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import pickle
+import queue
 import threading
+from time import monotonic
 
 import pytest
 
-from hocket.core.settings import Settings
+from hocket.core.settings import Settings, WorkerSettings
 from hocket.protocol.messages import (
     DataReply,
     FetchData,
@@ -16,15 +19,23 @@ from hocket.protocol.messages import (
     PutData,
     RunHere,
     RunTasks,
+    TasksBegun,
     TasksDone,
     TasksFailed,
+    TasksRescheduled,
     TasksReturned,
     WorkerJoined,
 )
 from hocket.protocol.roles import Role
 from hocket.protocol.serialize import ArgumentPickler, dump_function, pack, unpack
 from hocket.transport import DataPool, listen
+from hocket.worker.invariants import check
+from hocket.worker.machine import WorkerMachine
 from hocket.worker.shell import Worker
+from hocket.worker.shell.contexts import Contexts
+from hocket.worker.shell.coroutines import CoroutineExecutor
+from hocket.worker.shell.desk import LOOP, Desk, Flush
+from hocket.worker.shell.threads import ThreadExecutor
 
 TIMEOUT_S = 30
 
@@ -45,6 +56,10 @@ class _Reference:
 
         note_reference(self.key)
         return resolve, (self.key,)
+
+
+#: How tasks end that a machine without a scheduler has.
+ENDS = (TasksDone, TasksFailed, TasksRescheduled)
 
 
 class FakeScheduler:
@@ -236,3 +251,106 @@ def with_scheduler(tmp_path):
         assert not [thread for thread in left if thread.is_alive()]
 
     return run
+
+
+class Bench:
+    """A machine and its executors; wake-ups of the loop go into a queue."""
+
+    def __init__(self, threads_count, resources=None):
+        self.lock = threading.Lock()
+        self.machine = WorkerMachine(
+            name="w",
+            address="tcp://w:1",
+            settings=WorkerSettings(),
+            resources=resources,
+            executors={"threads": threads_count, LOOP: 3},
+        )
+        self.wakeups = queue.SimpleQueue()
+        self.desk = Desk(self.machine, self.lock, wake_loop=lambda: self.wakeups.put(None))
+        contexts = Contexts("w")
+        self.executor = ThreadExecutor(
+            self.desk,
+            contexts,
+            slots=threads_count,
+            inline_nbytes_max=1000,
+            on_broken=lambda: self.wakeups.put("broken"),
+        )
+        self.coroutines = CoroutineExecutor(
+            self.desk,
+            contexts,
+            inline_nbytes_max=1000,
+            loop="asyncio",
+            on_broken=lambda: self.wakeups.put("broken"),
+        )
+        self.executor.start()
+
+    def until(self, condition):
+        """Wait until something has come about that tells nobody."""
+        deadline_s = monotonic() + TIMEOUT_S
+        while monotonic() < deadline_s:
+            with self.lock:
+                if condition():
+                    return
+        raise AssertionError(condition)
+
+    def close(self, timeout_s=TIMEOUT_S):
+        with self.lock:
+            self.desk.close()
+        ended = self.coroutines.close(timeout_s)
+        return self.executor.close(timeout_s) and ended
+
+    def run(self, function, count, first=0, **options):
+        pickled = dump_function(function)
+        numbers = range(first, first + count)
+        message = RunTasks(
+            functions=[pickled.digest],
+            labels=["f"],
+            blobs=[pickled.blob],
+            keys=[f"k{number}" for number in numbers],
+            attempts=[number + 1 for number in numbers],
+            priorities=list(numbers),
+            function_of=[],
+            payloads=[ArgumentPickler().dumps((number,), {}) for number in numbers],
+            wanted=[],
+            inputs=[],
+            **options,
+        )
+        with self.lock:
+            self.machine.handle([message], 0.0)
+            self.desk.wake()
+
+    def flush(self):
+        """Wait for a wake-up, and take what there is; then tell who waits for that."""
+        self.wakeups.get(timeout=TIMEOUT_S)
+        with self.lock:
+            self.desk.flush = Flush.NONE
+            self.desk.grant()
+            check(self.machine)
+            messages = self.machine.take_outbox()
+            unsent = self.desk.take_unsent()
+        for each in unsent:
+            each()
+        return messages
+
+    def collect(self, count, *others):
+        """Return how so many tasks end, by key, and what else was said, as (kind, key)."""
+        ends, said = {}, []
+        while len(ends) < count or not set(others) <= set(said):
+            for message in self.flush():
+                if isinstance(message, ENDS):
+                    ends.update(dict.fromkeys(message.keys, type(message)))
+                elif not isinstance(message, TasksBegun):
+                    said.extend((type(message), key) for key in message.keys)
+        return (ends, said) if others else ends
+
+
+@pytest.fixture
+def bench():
+    with contextlib.ExitStack() as stack:
+
+        def make(*args, **kwargs):
+            made = Bench(*args, **kwargs)
+            stack.callback(lambda: made.close(TIMEOUT_S))
+            return made
+
+        yield make

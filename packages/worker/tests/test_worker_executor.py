@@ -2,89 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import threading
 
 import pytest
 
-from hocket.core.settings import WorkerSettings
-from hocket.protocol.messages import RunTasks, TasksDone, TasksFailed
-from hocket.protocol.serialize import ArgumentPickler, dump_function
+from hocket.core.errors import Reschedule
+from hocket.core.task_context import current_task, rejoin, secede, seceded
+from hocket.protocol.messages import (
+    AbandonTasks,
+    TasksBegun,
+    TasksDone,
+    TasksRejoined,
+    TasksRescheduled,
+    TasksSeceded,
+)
 from hocket.worker.invariants import check
-from hocket.worker.machine import WorkerMachine
-from hocket.worker.shell.executor import Executor, Flush
+from hocket.worker.shell.desk import Flush
 
 TIMEOUT_S = 20
-
-
-class Bench:
-    """A machine and its threads; wake-ups of the loop go into a queue."""
-
-    def __init__(self, threads_count, resources=None):
-        self.lock = threading.Lock()
-        self.machine = WorkerMachine(
-            name="w", address="tcp://w:1", settings=WorkerSettings(), resources=resources
-        )
-        self.wakeups = queue.SimpleQueue()
-        self.executor = Executor(
-            self.machine,
-            self.lock,
-            name="w",
-            threads_count=threads_count,
-            inline_nbytes_max=1000,
-            wake_loop=lambda: self.wakeups.put(None),
-            on_broken=lambda: self.wakeups.put("broken"),
-        )
-        self.executor.start()
-
-    def run(self, function, count, first=0, **options):
-        pickled = dump_function(function)
-        numbers = range(first, first + count)
-        message = RunTasks(
-            functions=[pickled.digest],
-            labels=["f"],
-            blobs=[pickled.blob],
-            keys=[f"k{number}" for number in numbers],
-            attempts=[number + 1 for number in numbers],
-            priorities=list(numbers),
-            function_of=[],
-            payloads=[ArgumentPickler().dumps((number,), {}) for number in numbers],
-            wanted=[],
-            inputs=[],
-            **options,
-        )
-        with self.lock:
-            self.machine.handle([message], 0.0)
-            self.executor.wake()
-
-    def flush(self):
-        """Wait for a wake-up, and take what there is."""
-        self.wakeups.get(timeout=TIMEOUT_S)
-        with self.lock:
-            self.executor.flush = Flush.NONE
-            check(self.machine)
-            return self.machine.take_outbox()
-
-    def collect(self, count):
-        ends = {}
-        while len(ends) < count:
-            for message in self.flush():
-                assert isinstance(message, TasksDone | TasksFailed)
-                ends.update(dict.fromkeys(message.keys, type(message)))
-        return ends
-
-
-@pytest.fixture
-def bench():
-    with contextlib.ExitStack() as stack:
-
-        def make(*args, **kwargs):
-            made = Bench(*args, **kwargs)
-            stack.callback(lambda: made.executor.close(TIMEOUT_S))
-            return made
-
-        yield make
 
 
 def square(x):
@@ -132,28 +67,28 @@ def test_one_wake_up_carries_all_that_piles_up(bench, gates):
     entered, opened = gates[0]
     assert entered.acquire(timeout=TIMEOUT_S)
     opened.release()
-    assert made.executor.close(TIMEOUT_S)
+    assert made.close(TIMEOUT_S)
     assert made.wakeups.empty()
-    assert made.executor.flush is Flush.WAKE
+    assert made.desk.flush is Flush.WAKE
     (done,) = made.machine.take_outbox()
     assert len(done.keys) == 1000
 
 
 def test_while_the_timer_runs_only_a_thread_that_goes_idle_wakes_the_loop(bench, gates):
     made = bench(1)
-    made.executor.flush = Flush.TIMER
+    made.desk.flush = Flush.TIMER
     made.run(pass_gate, 2)
     gates[0][1].release()
     assert gates[1][0].acquire(timeout=TIMEOUT_S)
     with made.lock:
         # The first has ended, the second is under way: the timer will see to it.
         assert made.machine.pending
-        assert made.executor.flush is Flush.TIMER
+        assert made.desk.flush is Flush.TIMER
     assert made.wakeups.empty()
     gates[1][1].release()
     made.wakeups.get(timeout=TIMEOUT_S)
     with made.lock:
-        assert made.executor.flush is Flush.WAKE
+        assert made.desk.flush is Flush.WAKE
 
 
 def test_as_many_threads_wake_as_there_are_tasks(bench, gates):
@@ -187,7 +122,201 @@ def test_close_lets_running_tasks_end_and_runs_no_others(bench, gates):
     made = bench(1)
     made.run(pass_gate, 2)
     assert gates[0][0].acquire(timeout=TIMEOUT_S)
-    assert not made.executor.close(0)
+    assert not made.close(0)
     gates[0][1].release()
-    assert made.executor.close(TIMEOUT_S)
+    assert made.close(TIMEOUT_S)
     assert made.machine.ready_count == 1
+
+
+def secede_and_come_back(number):
+    secede()
+    pass_gate(number)
+    rejoin()
+
+
+def test_an_extra_thread_takes_the_slot_of_a_task_that_secedes(bench, gates):
+    made = bench(1)
+    made.run(secede_and_come_back, 1)
+    made.run(square, 1, 1)
+    ends, said = made.collect(1, (TasksSeceded, "k0"))
+    assert ends == {"k1": TasksDone}
+    gates[0][1].release()
+    ends, said = made.collect(1, (TasksRejoined, "k0"))
+    assert (ends, said) == ({"k0": TasksDone}, [(TasksRejoined, "k0")])
+
+
+def secede_and_pass_gate(number):
+    with seceded():
+        pass_gate(number)
+
+
+def test_there_are_never_more_tasks_with_a_slot_than_slots(bench, gates):
+    made = bench(2)
+    made.run(secede_and_pass_gate, 4)
+    for number in range(4):
+        assert gates[number][0].acquire(timeout=TIMEOUT_S)
+    made.run(pass_gate, 4, 4)
+    for number in (4, 5):
+        assert gates[number][0].acquire(timeout=TIMEOUT_S)
+    with made.lock:
+        check(made.machine)
+        assert made.machine.running_count == 6
+        assert made.machine.ready_count == 2
+    for number in range(4):
+        gates[number][1].release()
+    made.until(lambda: len(made.desk._rejoining) == 4)
+    with made.lock:
+        check(made.machine)
+    # Those that come back stand in line before those that have not begun.
+    gates[4][1].release()
+    assert gates[6][0].acquire(timeout=TIMEOUT_S)
+    ends = made.collect(5)
+    assert set(ends) == {f"k{number}" for number in range(5)}
+    for number in (5, 6, 7):
+        gates[number][1].release()
+    ends |= made.collect(3)
+    assert set(ends.values()) == {TasksDone}
+    assert len(ends) == 8
+
+
+def test_extra_threads_end_when_there_is_nothing_for_them(bench, gates):
+    made = bench(1)
+    before = set(threading.enumerate()) - made.executor._threads
+    made.run(secede_and_pass_gate, 8)
+    for number in range(8):
+        assert gates[number][0].acquire(timeout=TIMEOUT_S)
+    extra = set(made.executor._threads)
+    assert len(extra) >= 8
+    for number in range(8):
+        gates[number][1].release()
+    made.collect(8)
+    with made.lock:
+        leaving = extra - made.executor._threads
+    for thread in leaving:
+        thread.join(TIMEOUT_S)
+    # One for the slot, and one for the next task that secedes; some may yet be on their way.
+    made.run(square, 1, 100)
+    made.collect(1)
+    assert made.close()
+    assert set(threading.enumerate()) <= before
+
+
+def secede_twice(_number):
+    task = current_task()
+    assert task.secede()
+    assert not task.secede()
+    task.rejoin()
+    task.rejoin()
+    assert current_task() is task
+    return task
+
+
+def test_a_context_is_of_use_only_while_its_task_runs(bench):
+    made = bench(1)
+    made.run(secede_twice, 1)
+    assert made.collect(1) == {"k0": TasksDone}
+    (datum,) = made.machine.held(["k0"])
+    task = datum.value
+    assert (task.key, task.attempt, task.worker, task.devices) == ("k0", 1, "w", {})
+    assert not task.secede()
+    task.rejoin()
+
+
+def secede_for_good(number):
+    secede()
+    pass_gate(number)
+
+
+def test_a_task_may_end_without_a_slot(bench, gates):
+    made = bench(1)
+    for number in (0, 1):
+        made.run(secede_for_good, 1, number)
+        assert gates[number][0].acquire(timeout=TIMEOUT_S)
+    for number in (0, 1):
+        gates[number][1].release()
+    made.run(square, 100, 100)
+    assert len(made.collect(102)) == 102
+    with made.lock:
+        assert not made.executor._seceded
+
+
+def test_close_lets_nobody_wait_for_a_slot(bench, gates):
+    made = bench(1)
+    made.run(secede_and_come_back, 1)
+    assert gates[0][0].acquire(timeout=TIMEOUT_S)
+    made.run(pass_gate, 1, 1)
+    assert gates[1][0].acquire(timeout=TIMEOUT_S)
+    gates[0][1].release()
+    made.until(lambda: made.desk._rejoining)
+    gates[1][1].release()
+    assert made.close()
+
+
+def test_the_system_has_no_more_threads(bench, gates, monkeypatch, caplog):
+    made = bench(1)
+    with made.lock:
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+    made.run(secede_and_pass_gate, 3)
+    assert gates[0][0].acquire(timeout=TIMEOUT_S)
+    with made.lock:
+        made.desk.wake()
+    # The others wait for the thread that there is.
+    for number in range(3):
+        gates[number][1].release()
+    assert len(made.collect(3)) == 3
+    (record,) = caplog.records
+    assert "cannot start another thread: no more" in record.getMessage()
+
+
+def refuse(_thread):
+    raise RuntimeError("no more")
+
+
+def ask_to_run_again(number):
+    if number % 2:
+        raise Reschedule("not here")
+
+
+def test_tasks_may_ask_to_be_run_again(bench):
+    made = bench(2)
+    made.run(ask_to_run_again, 10)
+    ends = made.collect(10)
+    assert ends == {f"k{number}": (TasksDone, TasksRescheduled)[number % 2] for number in range(10)}
+    assert made.machine.running_count == 0
+
+
+def test_what_is_announced_begins_when_that_is_sent(bench, gates):
+    made = bench(1)
+    made.run(pass_gate, 1, announced=True)
+    made.until(lambda: made.desk._unsent)
+    assert not gates[0][0].acquire(blocking=False)
+    (begun,) = made.flush()
+    assert (type(begun), begun.keys) == (TasksBegun, ["k0"])
+    assert gates[0][0].acquire(timeout=TIMEOUT_S)
+    gates[0][1].release()
+    assert made.collect(1) == {"k0": TasksDone}
+
+
+def test_what_could_not_be_announced_does_not_begin(bench, gates):
+    made = bench(1)
+    made.run(pass_gate, 1, announced=True)
+    made.until(lambda: made.desk._unsent)
+    assert made.close()
+    assert not gates[0][0].acquire(blocking=False)
+    assert made.machine.running_count == 1
+
+
+def test_what_begins_after_an_abandoned_task_is_told(bench, gates):
+    made = bench(1)
+    made.run(pass_gate, 2)
+    assert gates[0][0].acquire(timeout=TIMEOUT_S)
+    with made.lock:
+        made.machine.handle([AbandonTasks(["k0"], [1])], 0.0)
+        made.machine.take_outbox()
+        made.desk.flush = Flush.NONE
+    while not made.wakeups.empty():
+        made.wakeups.get()
+    gates[0][1].release()
+    assert gates[1][0].acquire(timeout=TIMEOUT_S)
+    (begun,) = made.flush()
+    assert (type(begun), begun.keys) == (TasksBegun, ["k1"])

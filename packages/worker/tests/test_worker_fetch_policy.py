@@ -5,7 +5,7 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis import given
 
-from hocket.worker.policy.fetch import FetchQueue
+from hocket.worker.policy.fetch import FetchLimits, FetchQueue
 from hocket.worker.state import Datum, Want, WantState
 
 ADDRESSES = ["tcp://a:1", "tcp://b:1", "unix:///c"]
@@ -66,6 +66,22 @@ def test_a_holder_that_refused_is_not_asked_again():
     queue = queue_of(datum)
     datum.want.holders.remove("tcp://a:1")
     assert queue.next({}, 100) == ("tcp://b:1", [datum])
+
+
+def test_the_most_urgent_waits_for_room_and_is_not_overtaken():
+    large, small = make("large", 0, 90), make("small", 1, 10, ["tcp://b:1"])
+    queue = queue_of(large, small, make("more", 2, 10))
+    assert queue.next({}, 100, 89) is None
+    assert queue.next({}, 100, 0) is None
+    assert queue.next({}, 100, 95) == ("tcp://a:1", [large])
+    assert queue.next({}, 100, 10) == ("tcp://b:1", [small])
+
+
+def test_a_first_request_has_all_the_room():
+    limits = FetchLimits(16, 100, 200)
+    assert limits.room(0, 0) is None
+    assert limits.room(1, 150) == 50
+    assert limits.room(1, 300) == -100
 
 
 @given(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
 
 import pytest
 
+from hocket.protocol.messages import LeaveCluster, WorkerLeaving
 from hocket.protocol.serialize import load_value
 
 PROGRAM = """
@@ -54,25 +56,67 @@ def test_a_worker_process_works(with_scheduler):
     with_scheduler(scenario, "tcp")
 
 
+def closings(scheduler):
+    """Return a queue of how the first worker's session ends."""
+    ends = asyncio.Queue()
+    channel = scheduler.channels[0]
+    channel.on_closed = lambda _, reason, clean: ends.put_nowait((reason, clean))
+    return ends
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_end_it_in_good_order(with_scheduler, number):
+def test_a_signal_makes_it_ask_to_leave(with_scheduler, number):
     async def scenario(scheduler):
         child = await start_child(scheduler)
-        reasons = []
-        ended = asyncio.Event()
-
-        def on_closed(channel, reason, clean):
-            reasons.append((reason, clean))
-            ended.set()
-
-        scheduler.channels[0].on_closed = on_closed
+        ends = closings(scheduler)
         child.send_signal(number)
-        await ended.wait()
-        assert reasons == [(f"the worker got {number.name}", True)]
+        await scheduler.hear(lambda: scheduler.of(WorkerLeaving))
+        assert scheduler.of(WorkerLeaving) == [WorkerLeaving(f"the worker got {number.name}")]
+        scheduler.send(LeaveCluster("drained"))
+        assert await ends.get() == ("drained", True)
         _, stderr = await child.communicate()
         assert (child.returncode, stderr) == (0, b"")
 
     with_scheduler(scenario, "tcp")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_it_at_once(with_scheduler, number):
+    async def scenario(scheduler):
+        child = await start_child(scheduler)
+        ends = closings(scheduler)
+        child.send_signal(signal.SIGTERM)
+        await scheduler.hear(lambda: scheduler.of(WorkerLeaving))
+        child.send_signal(number)
+        assert await ends.get() == (f"the worker got {number.name} again", True)
+        _, stderr = await child.communicate()
+        assert (child.returncode, stderr) == (0, b"")
+
+    with_scheduler(scenario, "tcp")
+
+
+def test_a_signal_ends_it_while_it_connects():
+    async def main():
+        server = socket.create_server(("127.0.0.1", 0))
+        server.setblocking(False)
+        port = server.getsockname()[1]
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            PROGRAM,
+            f"tcp://127.0.0.1:{port}",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        # It takes the connection, and says nothing.
+        connection, _ = await asyncio.get_running_loop().sock_accept(server)
+        child.send_signal(signal.SIGTERM)
+        stdout, stderr = await child.communicate()
+        connection.close()
+        assert (child.returncode, stdout, stderr) == (0, b"", b"")
+        server.close()
+
+    asyncio.run(asyncio.wait_for(main(), 30))
 
 
 def test_losing_the_scheduler_ends_it_with_a_clear_line(with_scheduler):

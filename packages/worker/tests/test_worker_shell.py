@@ -15,6 +15,7 @@ import pytest
 
 from hocket.core.errors import ConnectFailed, TaskFailed
 from hocket.core.settings import Settings
+from hocket.core.task_context import current_task
 from hocket.protocol.messages import (
     AbandonTasks,
     DropData,
@@ -33,7 +34,7 @@ from hocket.protocol.serialize import (
     load_exception,
     load_value,
 )
-from hocket.worker.shell import Worker, current_task
+from hocket.worker.shell import Worker
 
 
 def double(x):
@@ -49,7 +50,8 @@ def test_the_first_message_introduces_the_worker(with_scheduler, scheme):
         assert isinstance(joined, WorkerJoined)
         assert (joined.name, joined.threads, joined.memory_limit) == ("ann", 3, 1000)
         assert (joined.address, joined.pid) == (worker.address, os.getpid())
-        assert joined.resources == {"GPU": 2.0}
+        assert joined.resources == {"GPU": 2.0, "memory": 1000}
+        assert joined.executors == {"threads": 3, "loop": 100}
         expected = "inproc://" if scheme == "inproc" else "unix://"
         assert worker.address.startswith(expected)
 
@@ -255,7 +257,8 @@ def test_coroutine_functions_run_in_their_thread(with_scheduler):
 
 
 def describe_me():
-    return tuple(current_task())
+    task = current_task()
+    return task.key, task.attempt, task.worker
 
 
 def test_a_task_can_ask_who_it_is(with_scheduler):

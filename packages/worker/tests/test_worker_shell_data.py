@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from hocket.core.settings import Settings
 from hocket.protocol.messages import (
+    DataReply,
     FailureKind,
+    FetchData,
     InputsMissing,
+    PeerBusy,
     ReplicasStored,
     TasksReturned,
 )
@@ -154,3 +160,116 @@ def test_a_scattered_value_that_cannot_be_unpickled(with_scheduler, reference):
         assert "'reader'" in failure.text
 
     with_scheduler(scenario)
+
+
+def test_too_many_large_requests_at_once_are_turned_away(with_scheduler):
+    settings = Settings.build(
+        overrides={"worker.serve_requests_max": 2, "session.local_grace_s": 0}
+    )
+
+    async def scenario(scheduler):
+        worker = await scheduler.add_worker(settings=settings)
+        await scheduler.run(scheduler.task(bytes, 3 << 20, key="large", wanted=0))
+        await scheduler.run(scheduler.task(bytes, 1000, key="small", wanted=0))
+        serving = worker._data._serving
+        # As if others were being served.
+        assert serving.begin()
+        assert serving.begin()
+        ask = scheduler.pool.request
+        assert await ask(worker.address, FetchData(["large", "no"])) == (PeerBusy([[], []]), [])
+        # What is small is given all the same.
+        reply, _ = await ask(worker.address, FetchData(["small"]))
+        assert isinstance(reply, DataReply)
+        serving.end()
+        for _ in range(3):
+            reply, (_, buffer) = await ask(worker.address, FetchData(["large"]))
+            assert buffer.nbytes == 3 << 20
+        serving.end()
+        assert serving.count == 0
+
+    with_scheduler(scenario, "tcp")
+
+
+def test_a_busy_peer_is_asked_again_after_a_rest(with_scheduler, reference):
+    settings = Settings.build(
+        overrides={"worker.serve_requests_max": 1, "session.local_grace_s": 0}
+    )
+
+    async def scenario(scheduler):
+        ann = await scheduler.add_worker(settings=settings)
+        bob = await scheduler.add_worker()
+        source = scheduler.task(bytes, 3 << 20, key="source", wanted=0)
+        await scheduler.run(source)
+        assert ann._data._serving.begin()
+        inputs = [("source", source.attempts[0], [ann.address])]
+        message = scheduler.task(len, reference("source"), key="reader", inputs=inputs)
+        scheduler.send(message, to=1)
+        await until(lambda: bob._flusher._tick_timer is not None)
+        ann._data._serving.end()
+        await scheduler.hear(lambda: len(scheduler.ends()) == 2)
+        report, index = scheduler.ends()["reader", message.attempts[0]]
+        assert load_value(report.values[index]) == 3 << 20
+        assert not scheduler.of(InputsMissing)
+
+    with_scheduler(scenario)
+
+
+def test_a_busy_peer_names_who_else_has_the_value(with_scheduler, reference):
+    settings = Settings.build(
+        overrides={"worker.serve_requests_max": 1, "session.local_grace_s": 0}
+    )
+
+    async def scenario(scheduler):
+        ann = await scheduler.add_worker(settings=settings)
+        bob = await scheduler.add_worker()
+        await scheduler.add_worker()
+        source = scheduler.task(bytes, 3 << 20, key="source", wanted=0)
+        await scheduler.run(source)
+        inputs = [("source", source.attempts[0], [ann.address])]
+        first = scheduler.task(len, reference("source"), key="first", inputs=inputs)
+        await scheduler.run(first, to=1)
+        # From now on the first holder gives nothing.
+        assert ann._data._serving.begin()
+        (datum,) = ann._machine.held(["source"])
+        ann._data._serving.gave([datum], bob.address)
+        second = scheduler.task(len, reference("source"), key="second", inputs=inputs)
+        ((report, index),) = (await scheduler.run(second, to=2)).values()
+        assert load_value(report.values[index]) == 3 << 20
+
+    with_scheduler(scenario)
+
+
+class FetchFrom(FetchData):
+    """What a worker asks, with where it can be asked in turn."""
+
+    source: str = ""
+
+
+def test_who_got_a_large_value_is_named_to_others(with_scheduler):
+    settings = Settings.build(
+        overrides={"worker.serve_requests_max": 1, "session.local_grace_s": 0}
+    )
+
+    async def scenario(scheduler):
+        worker = await scheduler.add_worker(settings=settings)
+        await scheduler.run(scheduler.task(bytes, 3 << 20, key="large", wanted=0))
+        answer = worker._data._answer
+        for asker, is_sent in (("unix://ann", True), ("unix://bob", False), ("", True)):
+            reply, _, over = await answer(FetchFrom(["large"], asker), [])
+            assert isinstance(reply, DataReply)
+            busy, buffers, nothing = await answer(FetchFrom(["large"], "unix://ann"), [])
+            assert (busy, buffers, nothing) == (PeerBusy([[]]), [], None)
+            over(is_sent)
+        _, _, over = await answer(FetchFrom(["large"], ""), [])
+        assert (await answer(FetchFrom(["large"], ""), [])).reply == PeerBusy([["unix://ann"]])
+        over(True)
+
+    with_scheduler(scenario)
+
+
+async def until(condition):
+    """Let the loop turn until something has come about that tells nobody."""
+    while True:
+        if condition():
+            return
+        await asyncio.sleep(0)

@@ -13,29 +13,45 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from hocket.client.client import Client, current_client
+    from hocket.client.explaining import Explained
     from hocket.client.futures import Future
     from hocket.client.progress import progress
+    from hocket.client.task_client import get_client
     from hocket.client.waiting import as_completed, fire_and_forget, wait
+    from hocket.core.errors import Reschedule
+    from hocket.core.task_context import current_task, rejoin, secede
 
 __all__ = [
     "Client",
+    "Explained",
     "Future",
+    "Reschedule",
     "as_completed",
     "current_client",
+    "current_task",
     "fire_and_forget",
+    "get_client",
     "progress",
+    "rejoin",
+    "secede",
     "wait",
 ]
 
 #: Loaded when asked for (PEP 562), so that the machine alone can be imported without event loops.
 _HOMES: Final = {
-    "Client": "client",
-    "Future": "futures",
-    "as_completed": "waiting",
-    "current_client": "client",
-    "fire_and_forget": "waiting",
-    "progress": "progress",
-    "wait": "waiting",
+    "Client": "hocket.client.client",
+    "Explained": "hocket.client.explaining",
+    "Future": "hocket.client.futures",
+    "Reschedule": "hocket.core.errors",
+    "as_completed": "hocket.client.waiting",
+    "current_client": "hocket.client.client",
+    "current_task": "hocket.core.task_context",
+    "fire_and_forget": "hocket.client.waiting",
+    "get_client": "hocket.client.task_client",
+    "progress": "hocket.client.progress",
+    "rejoin": "hocket.core.task_context",
+    "secede": "hocket.core.task_context",
+    "wait": "hocket.client.waiting",
 }
 
 
@@ -43,7 +59,7 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
 

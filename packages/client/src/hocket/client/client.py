@@ -8,18 +8,20 @@ import itertools
 import operator
 import os
 import weakref
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
-from hocket.client.batches import check_key, make_options, worker_names
+from hocket.client.calling import Caller
 from hocket.client.failures import Raised
 from hocket.client.futures import Future
 from hocket.client.gather import SKIPPED, fill, find_futures
-from hocket.client.inspecting import Inspector, check_callable
+from hocket.client.inspecting import Inspector
+from hocket.client.moving import Mover
+from hocket.client.options import check_key
+from hocket.client.shell.blocking import deadline
 from hocket.client.shell.cluster import find_cluster
 from hocket.client.shell.collect import collect
 from hocket.client.shell.scatter import scatter
-from hocket.client.shell.session import ClientSession, deadline
+from hocket.client.shell.session import ClientSession
 from hocket.client.submit import Submitter
 from hocket.core.errors import PeerLost
 from hocket.core.settings import Settings
@@ -31,7 +33,7 @@ __all__ = ["Client", "current_client"]
 _TOKEN_NBYTES: Final = 5
 
 
-class Client(Inspector):
+class Client(Caller, Mover, Inspector):
     """A connection to a cluster: submits work, and brings back results.
 
     A client may be used by many threads. It ends with `close`, or at the end of its ``with`` block,
@@ -69,6 +71,9 @@ class Client(Inspector):
     ['A', 'B']
     """
 
+    #: Whether it belongs to code inside tasks, and so is none that others come upon.
+    _of_tasks: ClassVar[bool] = False
+
     def __init__(
         self,
         address_or_cluster: Any = None,
@@ -88,14 +93,15 @@ class Client(Inspector):
             settings=settings,
             token=token,
             loop=shared_loop(),
+            of_tasks=self._of_tasks,
         )
-        super().__init__(session)
+        self._session = session
         self.cluster: Any = address_or_cluster if found.owned is None else found.owned
         self._owned = found.owned
         try:
             session.open(settings.client.connect_timeout_s if timeout_s is None else timeout_s)
         except BaseException:
-            self.close()
+            self._end()
             raise
 
         def scatter_arguments(values: list[Any]) -> list[Future]:
@@ -136,6 +142,9 @@ class Client(Inspector):
 
         A cluster that the client started is closed as well. May be called twice.
         """
+        self._end()
+
+    def _end(self) -> None:
         self._session.close()
         owned, self._owned = self._owned, None
         if owned is not None:
@@ -151,219 +160,9 @@ class Client(Inspector):
         return f"<Client {self.name!r} of {self.address}, {self.status}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a Client cannot be pickled; a task can make one, or be given futures")
+        raise TypeError("a Client cannot be pickled; a task calls get_client()")
 
-    # ------------------------------------------------------------------ work
-
-    def submit(
-        self,
-        fn: Callable[..., Any],
-        /,
-        *args: Any,
-        key: Any = None,
-        pure: bool = False,
-        priority: int = 0,
-        retries: int = 0,
-        workers: str | Iterable[str] | None = None,
-        allow_other_workers: bool = False,
-        resources: Mapping[str, float] | None = None,
-        **kwargs: Any,
-    ) -> Future:
-        """Have a function called on the cluster.
-
-        Parameters
-        ----------
-        fn
-            What to call.
-        *args, **kwargs
-            Its arguments. Futures in them, however deep, become the values when it is called.
-        key
-            A name for the task; without it, one that no other task has.
-        pure
-            Whether the same call gives the same result each time: the key is then made from the
-            call, and a result that is there already is not computed again.
-        priority
-            -32767 to 32767; higher runs first.
-        retries
-            How often the task is tried again after it raised.
-        workers
-            Names or addresses of the only workers that may run it.
-        allow_other_workers
-            Whether these are only preferred.
-        resources
-            What the task reserves on its worker while it runs, by name.
-
-        Returns
-        -------
-        Future
-            Of the result.
-
-        Raises
-        ------
-        TypeError
-            ``fn`` cannot be called.
-        SerializationError
-            The function or an argument cannot be pickled; the error says which.
-        DuplicateKey
-            The key stands for another task of this client.
-        SettingsError
-            An option has a value that it cannot have.
-        PeerLost
-            The client is closed, or its scheduler gone.
-        """
-        check_callable(fn)
-        options = make_options(priority, retries, workers, allow_other_workers, resources)
-        return self._submitter.submit(fn, args, kwargs, key, pure=pure, options=options)
-
-    def map(
-        self,
-        fn: Callable[..., Any],
-        /,
-        *iterables: Iterable[Any],
-        key: Any = None,
-        pure: bool = False,
-        priority: int = 0,
-        retries: int = 0,
-        workers: str | Iterable[str] | None = None,
-        allow_other_workers: bool = False,
-        resources: Mapping[str, float] | None = None,
-        **kwargs: Any,
-    ) -> list[Future]:
-        """Have a function called for each element of some iterables; ends with the shortest.
-
-        The calls leave in batches, and the first are run while the last are being pickled.
-
-        Parameters
-        ----------
-        fn
-            What to call.
-        *iterables
-            Its positional arguments, as for the builtin ``map``.
-        key
-            A list of names, or a text for names to begin with.
-        pure, priority, retries, workers, allow_other_workers, resources
-            As for `submit`, for all calls.
-        **kwargs
-            Keyword arguments of all calls.
-
-        Raises
-        ------
-        TypeError
-            ``fn`` cannot be called, or something cannot be iterated over, or nothing is given to.
-        SerializationError, DuplicateKey, SettingsError, PeerLost
-            As for `submit`. Of what was submitted before, the futures are released.
-        """
-        check_callable(fn)
-        if not iterables:
-            raise TypeError("map needs at least one iterable")
-        options = make_options(priority, retries, workers, allow_other_workers, resources)
-        return self._submitter.map(fn, iterables, kwargs, key, pure=pure, options=options)
-
-    def get(  # noqa: PLR0913 - the options of dask.distributed
-        self,
-        graph: Any,
-        keys: Any,
-        *,
-        sync: bool = True,
-        priority: int = 0,
-        retries: int = 0,
-        workers: str | Iterable[str] | None = None,
-        allow_other_workers: bool = False,
-        resources: Mapping[str, float] | None = None,
-        timeout: float | None = None,
-    ) -> Any:
-        """Compute keys of a graph.
-
-        Parameters
-        ----------
-        graph
-            A `hocket.graph.Graph`, a dict of tasks (ours or dask's), or a dask collection.
-        keys
-            A key, or nested lists of keys.
-        sync
-            Whether to wait for the values; if not, futures are returned.
-        priority, retries, workers, allow_other_workers, resources
-            As for `submit`, for all tasks.
-        timeout
-            Seconds to wait; None waits for ever.
-
-        Returns
-        -------
-        object
-            The value of the key, or nested lists of values.
-
-        Raises
-        ------
-        UnknownKey, GraphCycle, InvalidGraph
-            The graph cannot be computed; the error shows why.
-        Exception
-            What a task raised.
-        TimeoutError
-            The values are not there in time.
-        """
-        # Imported here: most clients never need graphs, which take long to import.
-        from hocket.client.graphs import submit_graph  # noqa: PLC0415
-        from hocket.graph.keys import arrange  # noqa: PLC0415
-
-        options = make_options(priority, retries, workers, allow_other_workers, resources)
-        session = self._session
-        with session.lock:
-            number = session.machine.take_numbers(1)
-        suffix = f"-{session.machine.token}-{number}"
-        batch_tasks = session.settings.client.submit_batch_tasks
-        futures = submit_graph(self._submitter, graph, keys, suffix, batch_tasks, options)
-        if not sync:
-            return arrange(keys, futures)
-        values = collect(session, [future.record for future in futures.values()], timeout)
-        for value in values:
-            if type(value) is Raised:
-                raise value.error
-        return arrange(keys, dict(zip(futures, values, strict=True)))
-
-    def scatter(
-        self,
-        data: Any,
-        workers: str | Iterable[str] | None = None,
-        broadcast: bool = False,  # noqa: FBT001, FBT002 - the names are dask.distributed's
-        hash: bool = True,  # noqa: A002, FBT001, FBT002
-    ) -> Any:
-        """Put data on workers.
-
-        Parameters
-        ----------
-        data
-            A value; or a list, tuple, set or dict, each element of which gets a future.
-        workers
-            Names or addresses of the only workers to take.
-        broadcast
-            Whether all of the workers get all data.
-        hash
-            Whether equal data gets one key, and is not sent again.
-
-        Returns
-        -------
-        object
-            A future, or the same kind of container with futures.
-
-        Raises
-        ------
-        SerializationError
-            Something cannot be pickled.
-        NoCapacity
-            There is no worker to take it.
-        PeerLost
-            The client is closed, or its scheduler gone.
-        """
-        single = not isinstance(data, list | tuple | set | frozenset | dict)
-        values = [data] if single else list(data.values() if isinstance(data, dict) else data)
-        names = worker_names(workers)
-        states = scatter(self._session, values, workers=names, broadcast=broadcast, by_content=hash)
-        futures = [Future(state, self._session) for state in states]
-        if single:
-            return futures[0]
-        if isinstance(data, dict):
-            return dict(zip(data, futures, strict=True))
-        return futures if isinstance(data, list) else type(data)(futures)
+    # ------------------------------------------------------------------ results
 
     def gather(
         self,
@@ -456,7 +255,7 @@ _client_numbers: Final = itertools.count()
 
 
 def current_client() -> Client:
-    """Return the client made last that is still open.
+    """Return the client made last that is still open; inside a task, see `get_client`.
 
     Raises
     ------
@@ -464,7 +263,7 @@ def current_client() -> Client:
         There is none.
     """
     for _, client in sorted(_clients.items(), reverse=True):
-        if not client.closed:
+        if not client.closed and not client._of_tasks:  # noqa: SLF001 - of this file
             return client
     raise PeerLost(address="any scheduler", reason="no client is open; make one with Client(...)")
 
@@ -473,7 +272,7 @@ def _close_all() -> None:
     for client in list(_clients.values()):
         # Nobody is there any more to be told.
         with contextlib.suppress(Exception):
-            client.close()
+            client._end()  # noqa: SLF001 - of this file
 
 
 # Registered after the event loop's own, and so run before it.

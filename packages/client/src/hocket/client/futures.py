@@ -11,11 +11,13 @@ from typing import Any
 from msgspec import Struct
 
 from hocket.client.failures import Raised, error_of_state
+from hocket.client.shell.blocking import without_slot
 from hocket.client.shell.callbacks import call_soon
 from hocket.client.shell.collect import collect_one
-from hocket.client.shell.session import ClientSession, session_of
+from hocket.client.shell.session import ClientSession
 from hocket.client.states import CANCELLED, LOST, PENDING, FutureState, Watch
 from hocket.core.errors import PeerLost, TaskCancelled
+from hocket.core.task_context import current_task
 from hocket.protocol.serialize import collecting, load_value, note_reference, resolve
 
 __all__ = ["Future"]
@@ -150,14 +152,16 @@ class Future(Struct, eq=False, weakref=True):
             session = self.session
             states = [self.record]
             if session.add_watch(states, watch):
+                task = current_task()
                 try:
-                    await waiter
+                    with contextlib.nullcontext() if task is None else without_slot(task):
+                        await waiter
                 finally:
                     session.remove_watch(states, watch)
         if self.record.value is not None:
             return load_value(self.record.value)
         # It may have to be fetched, which blocks.
-        return await loop.run_in_executor(None, self.result)
+        return await asyncio.to_thread(self.result)
 
     def __del__(self) -> None:
         self.session.drop(self.record)
@@ -192,12 +196,15 @@ def _set_done(waiter: asyncio.Future[None]) -> None:
 
 
 def _attach(key: str, address: str) -> Future:
-    """Unpickle a future: bind it to the client made last of the same scheduler.
+    """Unpickle a future: bind it to the client made last of the same scheduler, or to the task's.
 
     Raises
     ------
     PeerLost
-        No client of the same scheduler is open here.
+        No client of the same scheduler is open here, and no task runs.
     """
-    session = session_of(address)
+    # Imported here: clients are made of futures.
+    from hocket.client.task_client import session_for_future  # noqa: PLC0415
+
+    session = session_for_future(address)
     return Future(session.want(key), session)

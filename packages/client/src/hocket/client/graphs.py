@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hocket.client.batches import NO_OPTIONS, TaskBatch, TaskOptions, check_key
+from hocket.client.batches import TaskBatch
 from hocket.client.futures import Future
+from hocket.client.options import NO_OPTIONS, TaskOptions, check_key
 from hocket.client.submit import Submitter
 from hocket.core.errors import DuplicateKey
 from hocket.graph.convert import from_dask

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
-from hocket.client.batches import worker_names
+from hocket.client.calling import check_callable
+from hocket.client.explaining import Explained, explained_of
 from hocket.client.failures import error_of_failure
+from hocket.client.futures import Future
 from hocket.client.gather import find_futures
+from hocket.client.options import check_key, worker_names
 from hocket.client.shell.session import ClientSession
+from hocket.core.errors import RemoteProtocolError
 from hocket.protocol.messages import (
     ClusterDescribed,
     DescribeCluster,
     EverywhereRan,
+    ExplainKeys,
+    KeysExplained,
     KeysLocated,
     LocateKeys,
     RunEverywhere,
@@ -21,14 +27,17 @@ from hocket.protocol.messages import (
 )
 from hocket.protocol.serialize import ArgumentPickler, dump_function, load_value
 
-__all__ = ["Inspector", "check_callable"]
+__all__ = ["Inspector"]
+
+#: The more keys a question has, the fewer workers the scheduler names for each, and the longer it
+#: is kept from its work.
+_EXPLAINED_AT_ONCE: Final = 100
 
 
 class Inspector:
     """What a client can ask its cluster; a part of `Client`."""
 
-    def __init__(self, session: ClientSession) -> None:
-        self._session = session
+    _session: ClientSession
 
     def run(
         self,
@@ -110,6 +119,40 @@ class Inspector:
         reply = session.ask(KeysLocated, lambda number: LocateKeys(number, keys))
         return dict(zip(keys, reply.addresses, strict=True))
 
+    def why(self, key_or_future: Any) -> Any:
+        """Explain where a task is: what it waits for, and why which worker does not get it.
+
+        Parameters
+        ----------
+        key_or_future
+            A future, or a key, of whatever client; or a list of these.
+
+        Returns
+        -------
+        Explained
+            To be printed, or looked into; or a list of these.
+
+        Examples
+        --------
+        >>> print(client.why(future))  # doctest: +SKIP
+        'train-1f2e3d-0' is queued: no worker that is here can run it: it needs 1 of GPU, and none
+        has that
+          not on worker-0, worker-1: it has 0 of GPU, and the task needs 1
+        """
+        single = not isinstance(key_or_future, list)
+        asked = [key_or_future] if single else key_or_future
+        keys = [one.key if isinstance(one, Future) else check_key(one) for one in asked]
+        explained: list[Explained] = []
+        for first in range(0, len(keys), _EXPLAINED_AT_ONCE):
+            explained += self._explain(keys[first : first + _EXPLAINED_AT_ONCE])
+        return explained[0] if single else explained
+
+    def _explain(self, keys: list[str]) -> list[Explained]:
+        reply = self._session.ask(KeysExplained, lambda number: ExplainKeys(number, keys))
+        if [one.key for one in reply.explanations] != keys:
+            raise RemoteProtocolError(reason="KeysExplained is not about the keys that were asked")
+        return [explained_of(one) for one in reply.explanations]
+
     def wait_for_workers(self, n_workers: int, timeout: float | None = None) -> None:
         """Wait until the cluster has at least this many workers.
 
@@ -124,18 +167,3 @@ class Inspector:
 
     def _describe(self) -> ClusterDescribed:
         return self._session.ask(ClusterDescribed, DescribeCluster)
-
-
-def check_callable(function: object) -> None:
-    """Refuse what cannot be called.
-
-    Raises
-    ------
-    TypeError
-        It cannot.
-    """
-    if not callable(function):
-        raise TypeError(
-            f"the first argument must be a function, not {function!r:.100} of type"
-            f" {type(function).__name__}"
-        )

@@ -14,13 +14,16 @@ A key's state is shared by all futures of the key and counts them. States of a f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from hocket.client.batches import NO_OPTIONS, TaskBatch, TaskOptions
+from hocket.client.batches import TaskBatch
+from hocket.client.invariants import check
+from hocket.client.options import NO_OPTIONS, TaskOptions
 from hocket.client.outbox import Outbox
+from hocket.client.questions import ANSWERS, Questions
 from hocket.client.states import (
     CANCELLED,
     FAILED,
@@ -31,23 +34,16 @@ from hocket.client.states import (
     Request,
     Watch,
 )
-from hocket.core.errors import DuplicateKey, HocketError, InvariantBroken
+from hocket.core.errors import DuplicateKey, HocketError
 from hocket.protocol.messages import (
     CancelTasks,
-    ClusterDescribed,
-    EverywhereRan,
-    KeysLocated,
     KeysLost,
     KeysScattered,
     ReleaseKeys,
-    RequestRefused,
-    ScatterAccepted,
-    ScatterPlanned,
     TasksCancelled,
     TasksErred,
     TasksStored,
     WantKeys,
-    WorkersReady,
 )
 from hocket.protocol.serialize import FunctionPickle
 
@@ -79,12 +75,10 @@ class ClientMachine:
         self.token = token
         #: By key; only those of which there is a future.
         self.states: dict[str, FutureState] = {}
-        #: Questions without an answer, by number.
-        self.requests: dict[int, Request] = {}
         #: Why nothing goes any more; None: all is well.
         self.closed: HocketError | None = None
         self._numbers = 0
-        self._request_numbers = 0
+        self._questions = Questions()
         #: Digests of what was submitted under a key that the user chose.
         self._specs: dict[str, bytes] = {}
         #: Keys that news is passed over of, and how many confirmations are missing.
@@ -93,6 +87,11 @@ class ClientMachine:
         self._fired: list[Watch | Request] = []
 
     # ------------------------------------------------------------------ what comes out
+
+    @property
+    def requests(self) -> Mapping[int, Request]:
+        """Questions without an answer, by number."""
+        return self._questions.open
 
     @property
     def has_output(self) -> bool:
@@ -355,15 +354,13 @@ class ClientMachine:
         """
         if self.closed is not None:
             raise self.closed
-        self._request_numbers += 1
-        request = Request(self._request_numbers, wake)
-        self.requests[request.number] = request
+        request = self._questions.ask(wake)
         self.post(message(request.number))
         return request
 
     def withdraw(self, request: Request) -> None:
         """Wait for an answer no longer."""
-        self.requests.pop(request.number, None)
+        self._questions.withdraw(request)
 
     # ------------------------------------------------------------------ what comes in
 
@@ -420,9 +417,8 @@ class ClientMachine:
                 state.status = PENDING
 
     def _on_answer(self, message: Any) -> None:
-        request = self.requests.pop(message.request, None)
+        request = self._questions.answer(message)
         if request is not None:
-            request.reply = message
             self._fire(request)
 
     def close(self, error: HocketError, *, lost: bool = False) -> None:
@@ -442,10 +438,8 @@ class ClientMachine:
         for state in self.states.values():
             if state.status is PENDING:
                 self._settle(state, LOST if lost else CANCELLED)
-        for request in self.requests.values():
-            request.error = error
+        for request in self._questions.end(error):
             self._fire(request)
-        self.requests = {}
 
     def _settle(self, state: FutureState, status: str) -> None:
         state.status = status
@@ -477,23 +471,12 @@ class ClientMachine:
         InvariantBroken
             It does not.
         """
-        for key, state in self.states.items():
-            if key != state.key or state.references < 1:
-                raise InvariantBroken(rule="futures are counted", detail=repr(state))
-            if (state.failure is not None) != (state.status is FAILED):
-                raise InvariantBroken(rule="a failure belongs to the failed", detail=repr(state))
-            if state.value is not None and state.status is not STORED:
-                raise InvariantBroken(rule="a value belongs to the finished", detail=repr(state))
-            if state.watches is not None and state.status is not PENDING:
-                raise InvariantBroken(rule="only the pending are waited for", detail=repr(state))
-            if self.closed is not None and state.status is PENDING:
-                raise InvariantBroken(rule="the closed wait for nothing", detail=repr(state))
+        check(self)
 
     _handlers: ClassVar[dict[type[Struct], Callable[[ClientMachine, Any], None]]] = {
         TasksStored: _on_stored,
         TasksErred: _on_erred,
         TasksCancelled: _on_cancelled,
         KeysLost: _on_lost,
-        **dict.fromkeys((ClusterDescribed, EverywhereRan, KeysLocated, RequestRefused), _on_answer),
-        **dict.fromkeys((ScatterAccepted, ScatterPlanned, WorkersReady), _on_answer),
+        **dict.fromkeys(ANSWERS, _on_answer),
     }

@@ -9,8 +9,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from hocket.client.batches import NO_OPTIONS, TaskBatch, TaskOptions
+from hocket.client.batches import TaskBatch
 from hocket.client.functions import KnownFunctions
+from hocket.client.options import NO_OPTIONS, TaskOptions
 from hocket.protocol.messages import ForgetFunctions
 from hocket.protocol.serialize import FunctionPickle
 
@@ -67,7 +68,8 @@ class Outbox:
         batch = self._open
         if (
             batch is None
-            or batch.options is not options
+            # Compared only where they are not the same object, which those of most calls are.
+            or (batch.options is not options and batch.options != options)
             or len(batch.keys) >= _CALLS_MAX
             or self._open_nbytes + len(payload) > _CALLS_NBYTES_MAX
         ):

@@ -8,8 +8,9 @@ from hashlib import blake2b
 from itertools import islice, repeat
 from typing import Any, Final, NamedTuple
 
-from hocket.client.batches import NO_OPTIONS, TaskBatch, TaskOptions, check_key
+from hocket.client.batches import TaskBatch
 from hocket.client.futures import Future
+from hocket.client.options import NO_OPTIONS, TaskOptions, check_key
 from hocket.client.shell.session import ClientSession
 from hocket.core.errors import LimitExceeded, SerializationError, SettingsError
 from hocket.protocol.serialize import (

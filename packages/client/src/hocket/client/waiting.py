@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple, Self
 from hocket.client.failures import Raised
 from hocket.client.futures import Future
 from hocket.client.gather import find_futures
+from hocket.client.shell.blocking import block, deadline, held_lock
 from hocket.client.shell.collect import collect_one
-from hocket.client.shell.session import ClientSession, deadline
+from hocket.client.shell.session import ClientSession
 from hocket.client.states import FutureState, Watch
 
 __all__ = ["Waited", "as_completed", "fire_and_forget", "wait"]
@@ -85,8 +86,7 @@ class _Arrivals:
     """Futures of any clients, in the order in which they are done."""
 
     def __init__(self) -> None:
-        news = threading.Lock()
-        news.acquire()
+        news = held_lock()
 
         # No method: it must not keep the futures of somebody who has stopped to iterate.
         def wake() -> None:
@@ -165,8 +165,7 @@ class _Arrivals:
             self._sort_in()
             if self._ready:
                 return True
-            seconds = left()
-            if not self._news.acquire(timeout=-1 if seconds is None else max(0.0, seconds)):
+            if not block(self._news, left()):
                 self._sort_in()
                 return bool(self._ready)
 

@@ -254,7 +254,7 @@ class WorkerSettings(_Section):
             " 'auto' for its share of the host's memory by threads.",
             words=("auto",),
         ),
-    ] = 0
+    ] = "auto"
     fetch_nbytes_in_flight_max: Annotated[
         int,
         Nbytes(

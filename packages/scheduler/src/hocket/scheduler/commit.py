@@ -23,6 +23,7 @@ from hocket.scheduler.policy.memory import is_probed, may_add
 from hocket.scheduler.policy.placement import PLACEMENTS
 from hocket.scheduler.policy.placement.transfer import LATENCY_S, transfer_s
 from hocket.scheduler.state import ASSIGNED, QUEUED, STORED, WAITING, Queue, Task, TaskClass, Worker
+from hocket.scheduler.state.worker import NOTEWORTHY_NBYTES
 from hocket.scheduler.transitions import to_assigned
 
 if TYPE_CHECKING:
@@ -185,7 +186,9 @@ class _Drain:
         With n tasks of d seconds on k workers, to each of which a frame costs f, all is done after
         n d / k + f k seconds: the least for k = sqrt(n d / f), which are n / k tasks for each.
         """
-        if kind is None or not kind.measured_count or self._is_limited:
+        if kind is None or not kind.measured_count:
+            return 1
+        if self._is_limited and kind.nbytes >= NOTEWORTHY_NBYTES:
             return 1
         if not line.is_root or line.fitting is not None:
             return 1
@@ -290,7 +293,9 @@ class _Drain:
             return False
         for source in reader.dependencies:
             if source.state is not STORED and (
-                source.worker is not worker or source.state is not ASSIGNED
+                source.worker is not worker
+                or source.state is not ASSIGNED
+                or source in worker.seceded
             ):
                 return False
         if reader.missing_count == len(reader.dependencies):

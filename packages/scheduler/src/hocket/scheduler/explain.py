@@ -202,14 +202,14 @@ class Explaining:
         worker = task.worker
         assert worker is not None
         why = f", since that is to end ({worker.leaving})" if worker.leaving else ""
-        text = (
-            f"{worker.name} was asked to give it back{why}; it will, unless it has begun with it"
-        )
+        text = f"{worker.name} was asked to give it back{why}; it will, unless it has begun with it"
         return Explanation(task.key, task.state, text, workers=[worker.name])
 
     def _stored(self, task: Task, _considered_max: int) -> Explanation:
         names = [worker.name for worker in task.latest_holders(_NAMED_MAX)]
-        text = f"its value of {format_bytes(task.nbytes)} is on {_count(task.holders_count, 'worker')}"
+        text = (
+            f"its value of {format_bytes(task.nbytes)} is on {_count(task.holders_count, 'worker')}"
+        )
         coming = self._tables.copies.by_task.get(task, ())
         if coming:
             text += f", and comes to {enumerate_names([worker.name for worker in coming])}"

@@ -47,6 +47,8 @@ def check(tables: Tables) -> None:
     _demand(limited_count == tables.limited_count, "limited workers are counted", limited_count)
     threads_count = sum(worker.threads for worker in tables.workers.values())
     _demand(threads_count == tables.threads_count, "threads are counted", tables.threads_count)
+    _check_copies(tables)
+    _check_goals(tables)
     for client in tables.clients.values():
         for task in client.wanted:
             _demand(client in task.clients(), "a wanted task knows its client", task)
@@ -68,13 +70,20 @@ def _check_worker(tables: Tables, worker: Worker) -> None:
     promised = sum(worker.promised.values())
     _demand(promised == worker.promised_nbytes, "promised bytes are counted", worker)
     executors = Counter(
-        task.options.executor for task in worker.assigned if task.options.executor != THREADS
+        task.options.executor
+        for task in worker.assigned
+        if task.options.executor != THREADS and task not in worker.seceded
     )
     _demand(dict(executors) == worker.counts, "tasks of other executors are counted", worker)
     reserved: dict[str, float] = {}
     for task in worker.assigned:
         for name, amount in task.options.resources.items():
             reserved[name] = reserved.get(name, 0.0) + amount
+    withheld: dict[str, float] = {}
+    for task in worker.seceded:
+        for name, amount in task.options.resources.items():
+            withheld[name] = withheld.get(name, 0.0) + amount
+    _demand(withheld == worker.withheld, "what is withheld is a recount", worker)
     for name, (amount, amount_s) in worker.reserved.items():
         expected = reserved.get(name, 0.0)
         close = abs(amount - expected) <= 1e-6 * max(1.0, expected)
@@ -94,6 +103,51 @@ def _check_worker(tables: Tables, worker: Worker) -> None:
         _demand(is_open == has_room, "open workers are those with room", worker)
         is_ajar = not has_room and not worker.is_paused and tables.has_room(worker, 2)
         _demand((worker in tables.ajar) == is_ajar, "ajar workers are nearly full", worker)
+
+
+def _check_copies(tables: Tables) -> None:
+    copies = tables.copies
+    by_target = {(task, one) for task, targets in copies.by_task.items() for one in targets}
+    known = {(task, one) for one in tables.workers.values() for task in one.copies}
+    _demand(by_target == known, "copies on their way are known by task and by target", known)
+    incoming: Counter[Worker] = Counter()
+    outgoing: Counter[Worker] = Counter()
+    for task, targets in copies.by_task.items():
+        _demand(task.state is STORED, "only what is stored is copied", task)
+        for target, copy in targets.items():
+            is_present = target.copies[task] == task.attempt
+            _demand(is_present, "the value is copied that is stored", (task, target))
+            _demand(not target.leaving, "nothing is copied to who is to end", (task, target))
+            incoming[target] += copy.nbytes
+            if tables.workers.get(copy.source.id) is copy.source:
+                outgoing[copy.source] += copy.nbytes
+    _demand(incoming == copies.incoming, "bytes that come are counted", copies.incoming)
+    _demand(outgoing == copies.outgoing, "bytes that go are counted", copies.outgoing)
+    for task in copies.doubtful:
+        _demand(task.state is STORED, "only copies of what is stored are doubtful", task)
+
+
+def _check_goals(tables: Tables) -> None:
+    owners = {goal.owner: None for goals in tables.goals.values() for goal in goals}
+    for task, goals in tables.goals.items():
+        _demand(goals, "a value without goals is not among those that have some", task)
+        for goal in goals:
+            _demand(goal.task is task, "a goal is filed under its task", goal)
+            _demand(goal in goal.owner.goals, "a goal's owner knows it", goal)
+            is_looked_at = goal.is_queued or task in tables.copies.ended
+            is_coming = task in tables.copies.by_task
+            _demand(is_looked_at or is_coming, "a goal is looked at or waits for copies", goal)
+            _demand(goal.is_queued == (goal in goal.owner.queue), "a goal is queued once", goal)
+    goals_count = sum(len(owner.goals) for owner in owners)
+    counted = sum(len(goals) for goals in tables.goals.values())
+    _demand(goals_count == counted, "an owner's goals are filed", owners)
+    for worker, drain in tables.drains.items():
+        _demand(tables.workers.get(worker.id) is worker, "who drains is there", worker)
+        _demand(drain.worker is worker, "a drain is filed under its worker", worker)
+        _demand(not drain.has_left or not drain.goals, "who may leave has no goals", worker)
+        _demand(not drain.has_left or not worker.assigned, "who may leave has no tasks", worker)
+    for worker in tables.workers.values():
+        _demand(bool(worker.leaving) == (worker in tables.drains), "who leaves drains", worker)
 
 
 def _check_queues(tables: Tables) -> None:

@@ -58,12 +58,17 @@ from hocket.scheduler.explain import Explaining
 from hocket.scheduler.intake import accept_scattered, accept_tasks
 from hocket.scheduler.losses import client_lost, copy_missing, worker_lost
 from hocket.scheduler.policy.fairness import note_finished
-from hocket.scheduler.policy.retraction import LOOK_AGAIN_S, choose_leaving, choose_recalls
+from hocket.scheduler.policy.retraction import (
+    LOOK_AGAIN_S,
+    choose_leaving,
+    choose_recalls,
+    choose_stuck,
+)
 from hocket.scheduler.rebalancing import rebalance
 from hocket.scheduler.refusal import Refusal
 from hocket.scheduler.replication import Replication
 from hocket.scheduler.requests import Requests
-from hocket.scheduler.state import ASSIGNED, STORED, Client, Task, Worker
+from hocket.scheduler.state import STORED, Client, Task, Worker
 from hocket.scheduler.tables import Limits, Tables
 from hocket.scheduler.transitions import (
     requeue,
@@ -354,10 +359,8 @@ class SchedulerMachine:
         for task in self._all_present(worker, message):
             if task not in worker.seceded:
                 self.tables.secede(task)
-                # What went along with it may have to wait for long, and takes room meanwhile.
-                for reader in task.dependents or ():
-                    if reader.worker is worker and reader.state is ASSIGNED:
-                        to_recalled(self.tables, reader)
+                for stuck in choose_stuck(worker, task):
+                    to_recalled(self.tables, stuck)
 
     def _on_tasks_rejoined(self, worker: Worker, message: TasksRejoined) -> None:
         for task in self._all_present(worker, message):

@@ -209,29 +209,25 @@ class Replication:
         if task.state is not STORED or task.attempt != goal.attempt:
             self._end(goal, "the value is gone")
             return True
-        while True:
-            present_count, coming_count = self._count(goal)
-            if present_count >= goal.count:
-                self._end(goal, "")
-                return True
-            if present_count + coming_count >= goal.count:
-                return True
+        present_count, coming_count = self._count(goal)
+        if present_count >= goal.count:
+            self._end(goal, "")
+            return True
+        while present_count + coming_count < goal.count:
             target, is_busy = self._choose_target(goal, targets)
-            if target is None:
-                if is_busy:
-                    return False
-                if coming_count:
+            source = None if target is None else choose_source(tables, task)
+            if target is None or source is None:
+                if target is None and not is_busy and not coming_count:
+                    self._end(goal, _obstacle(goal))
                     return True
-                self._end(goal, _obstacle(goal))
-                return True
-            source = choose_source(tables, task)
-            if source is None:
-                return False
+                return not is_busy and target is None
             others = [one for one in task.latest_holders(_OTHERS_MAX + 1) if one is not source]
             holders = [source, *others[:_OTHERS_MAX]]
             tables.copies.begin(task, source, target)
             target.outbox.copy(task, [one.address for one in holders])
             goal.is_begun = True
+            coming_count += 1
+        return True
 
     def _choose_target(self, goal: Goal, targets: Targets) -> tuple[Worker | None, bool]:
         """Choose who is to have the next copy; None and whether there will be somebody later."""
@@ -312,9 +308,7 @@ def drop_surplus(tables: Tables, task: Task, worker: Worker) -> bool:
     """
     if not task.is_held_by(worker):
         return True
-    leaving_count = sum(
-        1 for one in tables.drains if one is not worker and task.is_held_by(one)
-    )
+    leaving_count = sum(1 for one in tables.drains if one is not worker and task.is_held_by(one))
     if task.holders_count - leaving_count < 2:
         return False
     tables.unhold(task, worker)

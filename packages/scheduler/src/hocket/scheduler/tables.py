@@ -25,6 +25,7 @@ from hocket.scheduler.state import (
     Worker,
 )
 from hocket.scheduler.state.outbox import FRAME_NBYTES_AIM, Outbox
+from hocket.scheduler.state.worker import NOTEWORTHY_NBYTES
 
 if TYPE_CHECKING:
     from hocket.protocol.messages import Failure
@@ -35,11 +36,11 @@ __all__ = ["PRIORITY_BITS", "Limits", "Tables"]
 PRIORITY_BITS: Final = 47
 #: Signatures for which the workers that fit are remembered.
 _FITTING_MAX: Final = 256
+#: Sums of amounts are not exact.
+_AMOUNT_SLACK: Final = 1e-9
 #: Before so many tasks were forgotten, tables keep their room.
 _FORGOTTEN_MIN: Final = 10_000
 _ENDLESS_S: Final = float("inf")
-#: A smaller result is nothing to a memory.
-_NOTEWORTHY_NBYTES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +281,12 @@ class Tables:
             return True
         total = worker.resources[name]
         reserved, reserved_s = worker.reserved[name]
+        if name in worker.withheld:
+            withheld = worker.withheld[name]
+            total -= withheld
+            reserved -= withheld
+            if amount > total + _AMOUNT_SLACK:
+                return False
         limits = self.limits
         return (
             reserved + amount <= limits.window_tasks_min * total
@@ -337,19 +344,23 @@ class Tables:
         worker = task.worker
         assert worker is not None
         task.worker = None
-        if task.kind is not None and task not in worker.seceded:
+        had_seceded = bool(worker.seceded) and task in worker.seceded
+        if task.kind is not None and not had_seceded:
             task.kind.assigned_count -= 1
         expected_s = worker.assigned.pop(task)
         worker.occupancy_s -= expected_s
         worker.progress_s = self.now_s
         if worker.begun:
             worker.begun.pop(task, None)
-            if worker.seceded:
-                worker.seceded.pop(task, None)
+            if had_seceded:
+                del worker.seceded[task]
+                self._withhold(worker)
         if worker.promised:
             worker.promised_nbytes -= worker.promised.pop(task, 0)
         if task.options.signature:
             self._unreserve(worker, task.options)
+            if not had_seceded:
+                self._count(worker, task.options.executor, -1)
         if len(worker.assigned) == worker.threads:
             self.loaded.pop(worker, None)
         if len(worker.assigned) == len(worker.seceded):
@@ -374,6 +385,8 @@ class Tables:
             task.kind.assigned_count -= 1
         worker.occupancy_s -= worker.assigned[task]
         worker.assigned[task] = 0.0
+        self._withhold(worker)
+        self._count(worker, task.options.executor, -1)
         if len(worker.assigned) == len(worker.seceded):
             self._rest_worker(worker)
         self.changed[worker] = None
@@ -383,11 +396,20 @@ class Tables:
         worker = task.worker
         assert worker is not None
         del worker.seceded[task]
+        self._withhold(worker)
+        self._count(worker, task.options.executor, 1)
         if task.kind is not None:
             task.kind.assigned_count += 1
         self.idle.pop(worker, None)
         worker.progress_s = self.now_s
         self.changed[worker] = None
+
+    def _withhold(self, worker: Worker) -> None:
+        """Count anew what the tasks that seceded keep."""
+        worker.withheld.clear()
+        for task in worker.seceded:
+            for name, amount in task.options.resources.items():
+                worker.withheld[name] = worker.withheld.get(name, 0.0) + amount
 
     def _reserve(self, worker: Worker, options: Options, expected_s: float) -> float:
         """Book what a task with demands takes of a worker; return its part of the threads' time."""
@@ -397,7 +419,7 @@ class Tables:
         executor = options.executor
         if executor == THREADS:
             return expected_s
-        worker.counts[executor] = worker.counts.get(executor, 0) + 1
+        self._count(worker, executor, 1)
         return expected_s * worker.threads / max(1, worker.executors[executor])
 
     def _unreserve(self, worker: Worker, options: Options) -> None:
@@ -407,10 +429,14 @@ class Tables:
             # (What was expected of each may have changed since: its share of the time goes.)
             left_s = reserved_s * left / reserved if reserved else 0.0
             worker.reserved[name] = (left, left_s)
-        executor = options.executor
+
+    def _count(self, worker: Worker, executor: str, change: int) -> None:
+        """Count a task that takes a slot of another executor than the threads, or does no more."""
         if executor != THREADS:
-            worker.counts[executor] -= 1
-            if not worker.counts[executor]:
+            count = worker.counts.get(executor, 0) + change
+            if count:
+                worker.counts[executor] = count
+            else:
                 del worker.counts[executor]
 
     def _promise(self, task: Task, worker: Worker) -> None:
@@ -419,7 +445,7 @@ class Tables:
         for source in task.dependencies:
             if not source.is_held_by(worker):
                 nbytes += source.nbytes
-        if nbytes >= _NOTEWORTHY_NBYTES:
+        if nbytes >= NOTEWORTHY_NBYTES:
             worker.promised[task] = nbytes
             worker.promised_nbytes += nbytes
 

@@ -17,12 +17,13 @@ from hocket.client.machine import CANCELLED, FAILED, PENDING, STORED, ClientMach
 from hocket.core.errors import PeerLost
 from hocket.protocol.messages import (
     DataReply,
-    DataStored,
     DescribeCluster,
     Failure,
     FetchData,
     KeysLocated,
+    KeysLost,
     LocateKeys,
+    PeerBusy,
     PlanScatter,
     ReportMissing,
     RunEverywhere,
@@ -32,7 +33,7 @@ from hocket.protocol.roles import Role
 from hocket.protocol.serialize import FunctionPickle
 from hocket.testing.host import Host, SchedulerHost
 from hocket.testing.link import End
-from hocket.testing.network import Network
+from hocket.testing.network import DataAnswer, Network
 from hocket.testing.programs import Spec, digest_of
 from hocket.testing.scatter import Scatter
 from hocket.testing.trace import summary
@@ -79,17 +80,20 @@ class ClientHost(Host):
     """
 
     role = Role.CLIENT
+    #: Whether it is used inside of a task.
+    is_nested = False
 
     def __init__(
         self,
         name: str,
+        life: int,
         network: Network,
         scheduler: SchedulerHost,
         judge: Judge,
         on_death: Callable[[ClientHost], None],
     ) -> None:
-        super().__init__(name, network)
-        self.machine = ClientMachine(name, functions_known_max=network.random.choice([1, 2, 1000]))
+        super().__init__(name, life, network)
+        self.machine = ClientMachine(name, functions_known_max=self.random.choice([1, 2, 1000]))
         self.futures: dict[str, FutureState] = {}
         self.gathered: set[str] = set()
         self.judge = judge
@@ -184,8 +188,7 @@ class ClientHost(Host):
 
     def die(self, reason: str) -> None:
         """End at once: the process is gone."""
-        self.note(f"dies: {reason}")
-        self.alive = False
+        self.gone(reason)
         self.machine.close(PeerLost(address="tcp://scheduler:1", reason=reason), lost=True)
         self.machine.check()
         self._on_death(self)
@@ -206,6 +209,10 @@ class ClientHost(Host):
             self._judged.discard(state.key)
         self.futures[state.key] = state
 
+    def ends_here(self) -> list[End]:
+        """Return its side of its session."""
+        return [self.link.client]
+
     # The loop.
 
     def receive(self, end: End, messages: list[Any]) -> None:
@@ -214,6 +221,10 @@ class ClientHost(Host):
         self.note(f"hears: {summary(messages)}")
         for message in messages:
             self.machine.receive(message)
+            if isinstance(message, KeysLost):
+                # What is made anew is another matter.
+                for key in message.keys:
+                    self._misses.pop(key, None)
             number = getattr(message, "request", None)
             then = None if number is None else self._on_answer.pop(number, None)
             if then is not None:
@@ -263,7 +274,7 @@ class ClientHost(Host):
     def _located(self, states: list[FutureState], answer: KeysLocated) -> None:
         for state, addresses in zip(states, answer.addresses, strict=True):
             if addresses:
-                self._fetch(state, self.network.random.choice(addresses))
+                self._fetch(state, self.random.choice(addresses))
             else:
                 # Then it is lost, and news of it will come, or has come.
                 del self._gathering[state.key]
@@ -272,30 +283,34 @@ class ClientHost(Host):
         key = state.key
         self.note(f"asks {address} for {key}")
 
-        def on_reply(reply: DataReply | DataStored, buffers: list[bytes]) -> None:
-            if self.alive:
-                assert isinstance(reply, DataReply)
-                del self._gathering[key]
-                if reply.errors[0]:
-                    self._cannot_be_sent(state)
-                elif reply.sizes[0] is None:
-                    self._not_there(state, address, gone=True)
-                else:
-                    self.note(f"gets {key}#{reply.attempts[0]} from {address}")
-                    self._got(state, msgspec.msgpack.decode(buffers[0])[0])
-                if self.futures.get(key) is not state:
-                    # A later future of the same key may have waited for the end of this.
-                    self._gather()
-                self._after_event()
+        def on_reply(reply: DataAnswer, buffers: list[bytes]) -> None:
+            if isinstance(reply, PeerBusy):
+                self.note(f"finds {address} busy")
+                others = [address, *reply.addresses[0]]
+                delay_s = 10 * self.network.swarm.latency_s * self.random.random()
+                self.after(delay_s, lambda: self._fetch(state, self.random.choice(others)))
+                return
+            assert isinstance(reply, DataReply)
+            del self._gathering[key]
+            if reply.errors[0]:
+                self._cannot_be_sent(state)
+            elif reply.sizes[0] is None:
+                self._not_there(state, address, gone=True)
+            else:
+                self.note(f"gets {key}#{reply.attempts[0]} from {address}")
+                self._got(state, msgspec.msgpack.decode(buffers[0])[0])
+            if self.futures.get(key) is not state:
+                # A later future of the same key may have waited for the end of this.
+                self._gather()
+            self._after_event()
 
         def on_failure(reason: str) -> None:
-            if self.alive:
-                self.note(f"gets nothing from {address}: {reason}")
-                del self._gathering[key]
-                self._not_there(state, address, gone=False)
-                self._after_event()
+            self.note(f"gets nothing from {address}: {reason}")
+            del self._gathering[key]
+            self._not_there(state, address, gone=False)
+            self._after_event()
 
-        self.network.request(self.name, address, FetchData([key]), [], on_reply, on_failure)
+        self.network.request(self, address, FetchData([key]), [], on_reply, on_failure)
 
     def _not_there(self, state: FutureState, address: str, *, gone: bool) -> None:
         key = state.key

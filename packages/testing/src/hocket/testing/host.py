@@ -6,21 +6,25 @@ loop. Here a turn comes a drawn moment after what caused it, so that several fra
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 from hocket.core.errors import InvariantBroken
-from hocket.protocol.messages import WorkerJoined
+from hocket.protocol.messages import KeysExplained, LeaveCluster, WorkerJoined
 from hocket.protocol.roles import Role
 from hocket.scheduler.invariants import check
 from hocket.scheduler.machine import SchedulerMachine
+from hocket.scheduler.state import Task, TaskState
 from hocket.scheduler.tables import Limits
 from hocket.scheduler.transitions import to_recalled
 from hocket.testing.link import End, Link, Peer
 from hocket.testing.network import Network
 from hocket.testing.trace import summary
 
-__all__ = ["Host", "SchedulerHost"]
+__all__ = ["Host", "Onlooker", "SchedulerHost"]
+
+#: Tasks in the scheduler's tables up to which they are checked after each event.
+_CHECKED_TASKS: Final = 24
 
 
 class Host:
@@ -30,36 +34,84 @@ class Host:
     ----------
     name
         Names it in the trace.
+    life
+        The how many-th process of this name it is.
     alive
         False once its process is gone.
+    hung_until_s
+        It does nothing before this time: its process is stopped, and its kernel is not.
     """
 
     role: Role
+    #: Where its data server listens; "" if it has none.
+    address = ""
 
-    def __init__(self, name: str, network: Network) -> None:
+    def __init__(self, name: str, life: int, network: Network) -> None:
         self.name = name
+        self.life = life
         self.network = network
         self.alive = True
+        self.hung_until_s = 0.0
+        self.random = network.stream(name, life)
+        self.data_random = network.stream(name, life, "data")
         self._turn_is_due = False
+
+    @property
+    def is_hung(self) -> bool:
+        """Whether it does nothing now."""
+        return self.hung_until_s > self.network.timeline.now_s
 
     def note(self, event: str) -> None:
         """Write a line of the trace."""
         self.network.trace.note(self.name, event)
 
     def after(self, delay_s: float, action: Callable[[], None]) -> None:
-        """Plan something that happens only if this host lives."""
+        """Plan something that happens only if this host lives, and not before it is awake."""
+        self.network.timeline.after(delay_s, lambda: self.when_awake(action))
 
-        def act() -> None:
-            if self.alive:
-                action()
+    def when_awake(self, action: Callable[[], None]) -> None:
+        """Do something, now or when the host goes on; never if it is gone."""
+        if not self.alive:
+            return
+        if self.is_hung:
+            self.network.timeline.at(self.hung_until_s, lambda: self.when_awake(action))
+        else:
+            action()
 
-        self.network.timeline.after(delay_s, act)
+    def hang(self, duration_s: float) -> None:
+        """Do nothing for a while; whoever hears nothing for too long gives the session up."""
+        timeline = self.network.timeline
+        self.note(f"hangs for {duration_s:.3f} s")
+        self.hung_until_s = max(self.hung_until_s, timeline.now_s + duration_s)
+        # So that nothing counts as quiet before it is awake.
+        timeline.at(self.hung_until_s, lambda: None)
+        timeline.after(self.network.swarm.silence_s, self._be_given_up)
+
+    def _be_given_up(self) -> None:
+        if self.alive and self.is_hung:
+            for end in self.ends_here():
+                if not end.link.is_over:
+                    end.link.lose("it was silent for too long", end.other, end)
+
+    def ends_here(self) -> list[End]:
+        """Return this host's sides of its sessions."""
+        raise NotImplementedError
+
+    def die(self, reason: str) -> None:
+        """End at once: the process is gone."""
+        raise NotImplementedError
+
+    def gone(self, reason: str) -> None:
+        """Take note that the process is gone."""
+        self.note(f"dies: {reason}")
+        self.alive = False
+        self.network.host_is_gone(self)
 
     def want_turn(self) -> None:
         """See to it that a turn of the loop comes."""
         if not self._turn_is_due:
             self._turn_is_due = True
-            random = self.network.random
+            random = self.random
             delay_s = (
                 0.0 if random.random() < 0.5 else random.uniform(0, self.network.swarm.latency_s)
             )
@@ -72,6 +124,16 @@ class Host:
     def turn(self) -> None:
         """Send what piled up."""
         raise NotImplementedError
+
+
+class Onlooker(Protocol):
+    """Whoever wants to know what the scheduler makes of things."""
+
+    def worker_lost(self, worker: str, life: int, assigned: Sequence[tuple[str, int]]) -> None:
+        """Take note that it gives a worker up, which it had given these attempts."""
+
+    def task_moved(self, key: str, target: TaskState) -> None:
+        """Take note that a task enters a state."""
 
 
 class SchedulerHost(Host):
@@ -87,14 +149,26 @@ class SchedulerHost(Host):
 
     role = Role.SCHEDULER
 
-    def __init__(self, network: Network, limits: Limits) -> None:
-        super().__init__("scheduler", network)
+    def __init__(self, life: int, network: Network, limits: Limits, onlooker: Onlooker) -> None:
+        super().__init__("scheduler", life, network)
         self.machine = SchedulerMachine(limits, address="tcp://scheduler:1")
-        self.machine.tables.trace = network.trace.moved
+        self.machine.tables.trace = self._moved
+        self._onlooker = onlooker
         self.ends: dict[int, End] = {}
+        #: By address: what workers held, when they were told to end, that others could have taken.
+        self.let_go: dict[str, set[tuple[str, int]]] = {}
         self._ids_count = 0
-        #: Reasons for which sessions were refused, except those that must be expected.
-        self.lost_workers_count = 0
+        self._checkable_count = 0
+
+    def ends_here(self) -> list[End]:
+        """Return its sides of its sessions."""
+        return list(self.ends.values())
+
+    def die(self, reason: str) -> None:
+        """End at once: the process is gone, and so are all sessions."""
+        self.gone(reason)
+        for end in self.ends.values():
+            end.link.lose("the scheduler is gone", end.other)
 
     def connect(self, peer: Peer) -> Link:
         """Let a peer connect; the handshake is not simulated."""
@@ -131,17 +205,35 @@ class SchedulerHost(Host):
         """Decide, and send what follows."""
         for id_, frames in self.machine.turn(self.network.timeline.now_s):
             for frame in frames:
+                self._look_at(id_, frame)
                 self.ends[id_].send(frame)
         self._check()
         if self.machine.look_again_s is not None:
             self.after(self.machine.look_again_s, self.want_turn)
 
-    def recall(self, position: int) -> None:
-        """Ask one of the assigned tasks back, as a stealing policy will."""
+    def _look_at(self, id_: int, messages: list[Any]) -> None:
+        """Check what is said of the tables as they are now."""
         tables = self.machine.tables
-        assigned = [task for task in tables.tasks.values() if task.state == "assigned"]
-        if assigned:
-            task = assigned[position % len(assigned)]
+        for message in messages:
+            if isinstance(message, KeysExplained):
+                for one in message.explanations:
+                    task = tables.tasks.get(one.key)
+                    state = "" if task is None else task.state
+                    if one.state != state or not one.text:
+                        detail = f"{one} of a task that is {state or 'not there'}"
+                        raise InvariantBroken(rule="explanations are true", detail=detail)
+            elif isinstance(message, LeaveCluster):
+                leaving = tables.workers[id_]
+                staying = [one for one in tables.workers.values() if not one.leaving]
+                self.let_go[leaving.address] = (
+                    {(task.key, task.attempt) for task in leaving.held} if staying else set()
+                )
+
+    def recall(self, key: str) -> None:
+        """Ask an assigned task back, as a stealing policy will."""
+        tables = self.machine.tables
+        task = tables.tasks.get(key)
+        if task is not None and task.state == "assigned":
             to_recalled(tables, task)
             self._check()
             self.want_turn()
@@ -150,9 +242,26 @@ class SchedulerHost(Host):
         if self.ends.pop(end.id, None) is None:
             return
         self.note(f"loses {end.other.peer.name}: {reason}")
-        if end.id in self.machine.tables.workers:
-            self.lost_workers_count += 1
+        worker = self.machine.tables.workers.get(end.id)
+        if worker is not None:
+            names = [(task.key, task.attempt) for task in worker.assigned]
+            self._onlooker.worker_lost(end.other.peer.name, end.other.peer.life, names)
         self.machine.peer_lost(end.id, reason, self.network.timeline.now_s)
 
+    def _moved(self, task: Task, source: TaskState, target: TaskState) -> None:
+        self.network.trace.moved(task, source, target)
+        self._onlooker.task_moved(task.key, target)
+
     def _check(self) -> None:
+        """Check the tables: after each event while they are small, else so that it costs as much.
+
+        (What is wrong stays wrong, and a history that is cut down has small tables.)
+        """
+        self._checkable_count += _CHECKED_TASKS
+        if self._checkable_count >= len(self.machine.tables.tasks):
+            self._checkable_count = 0
+            self.check()
+
+    def check(self) -> None:
+        """Check the tables."""
         check(self.machine.tables)

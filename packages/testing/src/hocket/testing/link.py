@@ -9,7 +9,7 @@ what is on its way; on the next one both sides send again what the other has not
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from hocket.protocol.codec import decoder_for, encode
@@ -23,14 +23,25 @@ __all__ = ["End", "Link", "Peer"]
 
 _LIMITS: Final = SessionLimits(ack_frames=3)
 _FRAME_NBYTES_MAX: Final = 64 * 2**20
+#: So many of the processes that die do so with their host.
+_HOST_DIES_PART: Final = 0.3
 
 
 class Peer(Protocol):
     """A host, as a link sees it."""
 
     name: str
+    life: int
     role: Role
     alive: bool
+    hung_until_s: float
+
+    @property
+    def is_hung(self) -> bool:
+        """Whether it does nothing now."""
+
+    def when_awake(self, action: Callable[[], None]) -> None:
+        """Do something, now or when it goes on; never if it is gone."""
 
     def receive(self, end: End, messages: list[Any]) -> None:
         """Take in what the other side said."""
@@ -62,6 +73,10 @@ class End:
         #: Bytes on their way to this side; None stands for a goodbye.
         self.incoming: deque[bytes | None] = deque()
         self.arrival_s = 0.0
+        #: What came while the host was hung, with the reader of its connection.
+        self._unread: deque[tuple[FrameReader, bytes | None]] = deque()
+        side = "up" if peer is link.named_for else "down"
+        self._random = link.network.stream(link.named_for.name, link.named_for.life, side)
 
     @property
     def other(self) -> End:
@@ -92,9 +107,8 @@ class End:
             self.link.lose("closed while cut off", self.other)
 
     def _transmit(self, data: bytes) -> None:
-        network = self.link.network
-        if network.swarm.faults.fragments and network.random.random() < 0.3:
-            middle = network.random.randrange(len(data) + 1)
+        if self.link.network.swarm.faults.fragments and self._random.random() < 0.3:
+            middle = self._random.randrange(len(data) + 1)
             self._put_on_its_way(data[:middle])
             data = data[middle:]
         self._put_on_its_way(data)
@@ -104,7 +118,7 @@ class End:
         target.incoming.append(data)
         now_s = network.timeline.now_s
         nbytes = 0 if data is None else len(data)
-        target.arrival_s = max(target.arrival_s, now_s + network.latency_s(nbytes))
+        target.arrival_s = max(target.arrival_s, now_s + network.latency_s(self._random, nbytes))
         number = self.link.connection_number
         network.timeline.after(target.arrival_s - now_s, lambda: target.arrive(number))
 
@@ -121,10 +135,28 @@ class End:
         data = self.incoming.popleft()
         if not self.peer.alive:
             return
+        if self._unread or self.peer.is_hung:
+            self._unread.append((self.reader, data))
+            if len(self._unread) == 1:
+                self.peer.when_awake(self._read_all)
+        else:
+            self._read(self.reader, data)
+
+    def _read_all(self) -> None:
+        """Go on with what came while the host was hung."""
+        while self._unread and self.peer.alive and not self.is_over:
+            if self.peer.is_hung:
+                self.peer.when_awake(self._read_all)
+                return
+            self._read(*self._unread.popleft())
+        self._unread.clear()
+
+    def _read(self, reader: FrameReader, data: bytes | None) -> None:
+        link = self.link
         if data is None:
             self.over("the other side said goodbye")
             return
-        for frame in self.reader.feed(data):
+        for frame in reader.feed(data):
             payload = self.session.receive(frame)
             if payload is not None and not self.is_over:
                 sender = self.other.peer.role
@@ -141,10 +173,12 @@ class End:
 
     def over(self, reason: str) -> None:
         """Let this side know that the session is over."""
+        self.peer.when_awake(lambda: self._over(reason))
+
+    def _over(self, reason: str) -> None:
         if not self.is_over:
             self.is_over = True
-            if self.peer.alive:
-                self.peer.closed(self, reason)
+            self.peer.closed(self, reason)
 
 
 class Link:
@@ -162,10 +196,13 @@ class Link:
 
     def __init__(self, network: Network, client: Peer, server: Peer, id_: int) -> None:
         self.network = network
+        #: Chance on both ways is drawn under this name.
+        self.named_for = client
         self.connected = True
         self.is_lost = False
         self.connection_number = 1
         self.stalled_until_s = 0.0
+        self._random = network.stream(client.name, client.life, "link")
         self.client = End(self, client, id_)
         self.server = End(self, server, id_)
 
@@ -191,8 +228,26 @@ class Link:
         """End the session for good; each of these sides learns of it in its own time."""
         self.is_lost = True
         self._disconnect()
+        self._let_learn(reason, ends)
+
+    def process_is_gone(self, reason: str, end: End) -> None:
+        """End the session for good: a process is gone, and this is the other side.
+
+        What had been sent arrives first as a rule, since it is the kernel's by then; not if it
+        was the whole host that died.
+        """
+        self.is_lost = True
+        if self._random.random() < _HOST_DIES_PART:
+            self._disconnect()
+        else:
+            self.connected = False
+        self._let_learn(reason, [end])
+
+    def _let_learn(self, reason: str, ends: Sequence[End]) -> None:
         for end in ends:
-            delay_s = self.network.random.uniform(0.0, 50 * self.network.swarm.latency_s)
+            # (Never before what was sent.)
+            delay_s = max(0.0, end.arrival_s - self.network.timeline.now_s) if end.incoming else 0.0
+            delay_s += self._random.uniform(0.0, 50 * self.network.swarm.latency_s)
             self.network.timeline.after(delay_s, lambda end=end: end.over(reason))  # type: ignore[misc]
 
     def _disconnect(self) -> None:
@@ -205,6 +260,10 @@ class Link:
     def _reconnect(self) -> None:
         ends = (self.client, self.server)
         if self.connected or self.is_over or not all(end.peer.alive for end in ends):
+            return
+        awake_s = max(end.peer.hung_until_s for end in ends)
+        if awake_s > self.network.timeline.now_s:
+            self.network.timeline.at(awake_s, self._reconnect)
             return
         self._note("is connected again")
         self.connected = True

@@ -41,6 +41,22 @@ class Behaviour(IntEnum):
     SCATTERED = 4
     #: Its value cannot be pickled, so it never leaves its worker.
     STUCK = 5
+    #: It gives up its slot on the way, and takes one again or not.
+    SECEDES = 6
+    #: It asks to be run elsewhere, every other time or so.
+    RESCHEDULES = 7
+    #: It submits tasks of its own, and waits for them.
+    NESTED = 8
+
+
+class Call(msgspec.Struct, array_like=True):
+    """What a task is to do, as it travels: opaque to all but the executor."""
+
+    number: int
+    inputs: tuple[str, ...]
+    behaviour: Behaviour
+    nbytes: int
+    children: tuple[Spec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +71,14 @@ class Spec:
     #: Size of its result in bytes, as the worker will estimate it.
     nbytes: int = 100
     retries: int = 0
+    #: What it submits itself, if that is what it does; their inputs are among them.
+    children: tuple[Spec, ...] = ()
 
     def payload(self) -> bytes:
-        """Return the arguments as they travel: opaque to all but the executor."""
-        return msgspec.msgpack.encode((self.number, self.inputs, int(self.behaviour), self.nbytes))
+        """Return the arguments as they travel."""
+        return msgspec.msgpack.encode(
+            Call(self.number, self.inputs, self.behaviour, self.nbytes, self.children)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +120,9 @@ class Programs:
         raisers: set[str] = set()
         ancestors = {spec.key}
         fails = spec.behaviour in (Behaviour.RAISES, Behaviour.POISON)
-        for key in spec.inputs:
+        for child in spec.children:
+            self.add(child)
+        for key in (*spec.inputs, *(child.key for child in spec.children)):
             outcome = self._outcomes[key]
             raisers |= outcome.raisers
             ancestors |= outcome.ancestors

@@ -7,25 +7,21 @@ from typing import Any, Protocol
 
 from hocket.client.machine import ClientMachine, FutureState
 from hocket.protocol.messages import (
-    DataReply,
-    DataStored,
     KeysScattered,
     PutData,
     RequestRefused,
     ScatterPlanned,
 )
 from hocket.testing.executor import encode_value
-from hocket.testing.network import Network
+from hocket.testing.network import DataAnswer, Network, Party
 from hocket.testing.programs import Spec
 
 __all__ = ["Scatter"]
 
 
-class Scatterer(Protocol):
+class Scatterer(Party, Protocol):
     """A client, as far as scattering needs one."""
 
-    name: str
-    alive: bool
     network: Network
     machine: ClientMachine
     #: Keys and addresses of values that were put on workers, and that no client has claimed.
@@ -70,7 +66,7 @@ class Scatter:
         spec, client = self._specs[row], self._client
         client.unclaimed.add((spec.key, address))
 
-        def on_reply(reply: DataReply | DataStored, buffers: list[bytes]) -> None:
+        def on_reply(reply: DataAnswer, buffers: list[bytes]) -> None:
             del reply, buffers
             self._kept[row].append(address)
             self._ended()
@@ -80,7 +76,7 @@ class Scatter:
             self._ended()
 
         client.network.request(
-            client.name,
+            client,
             address,
             PutData([spec.key], [[spec.nbytes]]),
             [encode_value(spec.number)],

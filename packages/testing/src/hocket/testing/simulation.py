@@ -1,16 +1,15 @@
-"""One run: a seed in, a report out.
+"""One run: a seed or a script in, a report out.
 
-First users and faults have their way for a number of steps; then both stop, the network heals,
-and all that was begun must end. Then the futures are let go of, and nothing may be left; then the
-clients leave, and even less.
+First users and faults have their way for a while; then both stop, the network heals, and all that
+was begun must end. Then the futures are let go of, and nothing may be left; then the clients leave,
+and even less.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from random import Random
 
 from hocket.core.errors import HocketError, InvariantBroken
 from hocket.scheduler.state import TaskState
@@ -20,15 +19,17 @@ from hocket.testing.checkers import (
     check_everything_ended,
     check_nothing_is_left,
 )
+from hocket.testing.client_host import ClientHost
 from hocket.testing.clock import Timeline
 from hocket.testing.cluster import Cluster
+from hocket.testing.deeds import Deed
 from hocket.testing.network import Network
-from hocket.testing.programs import Programs
+from hocket.testing.script import Script
 from hocket.testing.swarm import Swarm, draw_swarm
 from hocket.testing.trace import Trace
 from hocket.testing.workload import Workload
 
-__all__ = ["STEPS_DEFAULT", "Finding", "Report", "simulate"]
+__all__ = ["STEPS_DEFAULT", "Finding", "Report", "replay", "simulate"]
 
 #: Steps for which users and faults have their way.
 STEPS_DEFAULT = 500
@@ -55,17 +56,29 @@ class Report:
         What is wrong; None if nothing is.
     results
         What clients were told, by kind.
+    deeds, until_s
+        What users and faults did, and when they stopped.
+    again
+        How to have the same history again, in words.
     """
 
     seed: int
     swarm: Swarm
     trace: list[str]
     finding: Finding | None = None
+    deeds: list[Deed] = field(default_factory=list)
+    until_s: float = 0.0
+    again: str = ""
     steps_count: int = 0
     virtual_s: float = 0.0
     tasks_count: int = 0
     results: Counter[str] = field(default_factory=Counter)
     transitions: Counter[tuple[TaskState, TaskState]] = field(default_factory=Counter)
+
+    @property
+    def script(self) -> Script:
+        """What the history can be replayed from."""
+        return Script(self.seed, self.swarm, self.until_s, tuple(self.deeds))
 
     def describe(self) -> str:
         """Return what there is to say of a failed run."""
@@ -77,7 +90,7 @@ class Report:
                 f"seed {self.seed} breaks the rule {self.finding.rule!r}:",
                 f"  {self.finding.detail}",
                 f"faults: {', '.join(self.swarm.faults.names()) or 'none'}",
-                f"again: python -m hocket.testing --seed {self.seed}",
+                f"again: {self.again or 'as it was done'}",
             ]
         )
 
@@ -110,42 +123,102 @@ def simulate(
     Report
         A rule that broke, or an error that a machine raised, is in its finding; nothing is raised.
     """
-    random = Random(seed)  # noqa: S311 - repeatable is what it has to be
-    drawn = draw_swarm(random, workers_count)
-    swarm = swarm or drawn
-    timeline = Timeline()
-    trace = Trace(timeline, listener)
-    report = Report(seed, swarm, trace.lines)
-    trace.note("run", f"seed {seed}, {swarm.workers_count} workers")
-    trace.note("run", f"faults: {', '.join(swarm.faults.names()) or 'none'}")
-    network = Network(timeline, random, trace, swarm)
-    workload = Workload(random, swarm, Programs())
-    cluster: Cluster | None = None
-    try:
-        cluster = Cluster(network, workload)
-        _run(cluster, steps)
-    except HocketError as error:
-        rule = error.rule if isinstance(error, InvariantBroken) else type(error).__name__
-        report.finding = Finding(rule, getattr(error, "detail", str(error)))
-    except Exception as error:  # noqa: BLE001 - whatever a machine raises is a finding
-        report.finding = Finding("nothing raises", repr(error))
-    report.steps_count = timeline.steps_count
-    report.virtual_s = timeline.now_s
-    report.tasks_count = len(workload.programs.specs)
-    report.transitions = trace.transitions
-    if cluster is not None:
+    run = _Run(seed, swarm or draw_swarm(seed, workers_count), listener)
+    run.report.again = f"python -m hocket.testing --seed {seed}"
+    workload = Workload(run.network)
+
+    def have_their_way(cluster: Cluster) -> None:
+        workload.cluster = cluster
+        timeline = cluster.timeline
+        Chaos(cluster)
+        for _ in range(steps):
+            timeline.step()
+        # To the end of this moment, so that its time alone says where the history is.
+        while timeline.next_s == timeline.now_s:
+            timeline.step()
+        timeline.drop_passing()
+
+    return run.go(workload.add_user, have_their_way)
+
+
+def replay(
+    seed: int,
+    swarm: Swarm,
+    until_s: float,
+    deeds: Sequence[Deed],
+    *,
+    listener: Callable[[str], None] | None = None,
+) -> Report:
+    """Run a cluster in virtual time, and do to it what was done before, or some of it.
+
+    Parameters
+    ----------
+    seed, swarm, until_s, deeds
+        See :class:`hocket.testing.script.Script`.
+    listener
+        Is given the lines of the trace as they come.
+
+    Returns
+    -------
+    Report
+        As :func:`simulate` does; all deeds of a history give the same history again.
+    """
+    run = _Run(seed, swarm, listener)
+
+    def do_again(cluster: Cluster) -> None:
+        timeline = cluster.timeline
+        for deed in deeds:
+            timeline.at(deed.at_s, lambda deed=deed: cluster.do(deed))  # type: ignore[misc]
+        # Nothing may be left to happen before then.
+        timeline.at(until_s, lambda: None)
+        while timeline.next_s is not None and timeline.next_s <= until_s:
+            timeline.step()
+
+    return run.go(None, do_again)
+
+
+class _Run:
+    """One run, from a cluster that is set up to a report."""
+
+    def __init__(self, seed: int, swarm: Swarm, listener: Callable[[str], None] | None) -> None:
+        self._timeline = Timeline()
+        self._trace = trace = Trace(self._timeline, listener)
+        self.network = Network(self._timeline, seed, trace, swarm)
+        self.report = Report(seed, swarm, trace.lines)
+        trace.note("run", f"seed {seed}, {swarm.workers_count} workers")
+        trace.note("run", f"faults: {', '.join(swarm.faults.names()) or 'none'}")
+
+    def go(
+        self,
+        on_client: Callable[[ClientHost], None] | None,
+        have_their_way: Callable[[Cluster], None],
+    ) -> Report:
+        report, timeline = self.report, self._timeline
+        cluster = Cluster(self.network, on_client)
+        try:
+            cluster.start()
+            have_their_way(cluster)
+            report.until_s = timeline.now_s
+            _come_to_rest(cluster)
+        except HocketError as error:
+            rule = error.rule if isinstance(error, InvariantBroken) else type(error).__name__
+            report.finding = Finding(rule, getattr(error, "detail", str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever a machine raises is a finding
+            report.finding = Finding("nothing raises", repr(error))
+        if not cluster.is_over:
+            report.until_s = timeline.now_s
+        report.deeds = cluster.deeds
+        report.steps_count = timeline.steps_count
+        report.virtual_s = timeline.now_s
+        report.tasks_count = len(cluster.programs.specs)
+        report.transitions = self._trace.transitions
         report.results = cluster.results.seen
-    return report
+        return report
 
 
-def _run(cluster: Cluster, steps: int) -> None:
+def _come_to_rest(cluster: Cluster) -> None:
     note = cluster.network.trace.note
-    chaos = Chaos(cluster)
-    for _ in range(steps):
-        cluster.timeline.step()
     note("run", "faults stop, users wait for what they have begun")
-    chaos.stop()
-    cluster.workload.is_over = True
     cluster.heal()
     _rest(cluster)
     _check_rest(cluster)
@@ -176,6 +249,7 @@ def _rest(cluster: Cluster) -> None:
 
 
 def _check_rest(cluster: Cluster) -> None:
+    cluster.scheduler.check()
     workers, clients = cluster.workers_alive(), cluster.clients_alive()
     check_everything_ended(cluster.scheduler, workers, clients)
     check_agreement(cluster.scheduler, workers, clients, cluster.results)

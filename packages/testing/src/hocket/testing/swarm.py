@@ -7,7 +7,8 @@ fault to be absent (Groce et al., "Swarm Testing", 2012).
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from random import Random
+
+from hocket.testing.chance import stream
 
 __all__ = ["Faults", "Swarm", "draw_swarm"]
 
@@ -52,6 +53,28 @@ class Faults:
     stuck_values: bool = False
     #: Clients put data on workers.
     scatters: bool = False
+    #: Some tasks give up their slots.
+    seceding_tasks: bool = False
+    #: Some tasks submit tasks of their own, and wait for them.
+    nested_tasks: bool = False
+    #: Some tasks ask to be run elsewhere.
+    rescheduled_tasks: bool = False
+    #: Some tasks that failed rest before they are tried again.
+    retry_delays: bool = False
+    #: Some tasks run on another executor.
+    executors: bool = False
+    #: Hosts that are asked for much by many send them away.
+    busy_peers: bool = False
+    #: Clients have values copied, and moved.
+    moves: bool = False
+    #: Workers ask to be let go, or clients ask for that.
+    worker_retirements: bool = False
+    #: Processes stop for a while, perhaps for so long that they are given up.
+    hangs: bool = False
+    #: Workers that hold too much die.
+    memory_shortage: bool = False
+    #: The scheduler dies, and another comes that knows nothing.
+    scheduler_restarts: bool = False
 
     def names(self) -> list[str]:
         """Return the names of those that are on."""
@@ -73,13 +96,18 @@ class Swarm:
     duration_s: float
     #: Tasks of one submission, at most.
     graph_tasks_max: int
+    #: After how many seconds without a word from its peer a host gives a session up.
+    silence_s: float
+    #: What the link of a host carries, in each direction.
+    bandwidth_nbytes_per_s: float
     #: How many of the tasks read a value that their user holds already.
     held_inputs_part: float
-    faults: Faults
+    faults: Faults = Faults()
 
 
-def draw_swarm(random: Random, workers_count: int | None = None) -> Swarm:
-    """Draw the settings of a run."""
+def draw_swarm(seed: int, workers_count: int | None = None) -> Swarm:
+    """Draw the settings of the run of a seed."""
+    random = stream(seed, "swarm")
     faults = Faults(**{one.name: random.random() < 0.5 for one in fields(Faults)})
     return Swarm(
         workers_count=workers_count or random.randint(1, 5),
@@ -90,6 +118,8 @@ def draw_swarm(random: Random, workers_count: int | None = None) -> Swarm:
         latency_s=random.choice([0.0002, 0.001, 0.01]),
         duration_s=random.choice([0.0005, 0.01, 0.05]),
         graph_tasks_max=random.choice([3, 8, 16, 30]),
+        silence_s=random.choice([0.05, 0.5]),
+        bandwidth_nbytes_per_s=random.choice([1e6, 1e7, 1e9]),
         held_inputs_part=random.choice([0.1, 0.4]),
         faults=faults,
     )

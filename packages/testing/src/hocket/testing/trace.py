@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hocket.scheduler.moves import watch
 from hocket.scheduler.state import Task, TaskState
-from hocket.scheduler.transitions import watch
 from hocket.testing.clock import Timeline
 
 __all__ = ["Trace", "summary"]

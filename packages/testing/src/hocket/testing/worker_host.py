@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -16,34 +15,68 @@ from hocket.protocol.messages import (
     DataStored,
     FetchData,
     HereRan,
+    PeerBusy,
     PutData,
     RunHere,
     WorkerJoined,
 )
 from hocket.protocol.roles import Role
-from hocket.testing.executor import Executor, Stuck, encode_value
+from hocket.testing.executor import Execution, Executor, Stuck, encode_value
 from hocket.testing.host import Host, SchedulerHost
 from hocket.testing.link import End
-from hocket.testing.network import Network
+from hocket.testing.network import DataAnswer, Network, Served
+from hocket.testing.reservations import check_reservations
+from hocket.testing.serving import LARGE_NBYTES_MIN, Serving
 from hocket.testing.trace import summary
 from hocket.worker.invariants import check
 from hocket.worker.machine import Answer, WorkerMachine
-from hocket.worker.state import Fetch, Task
+from hocket.worker.state import Datum, Fetch, Leave, Task
 from hocket.worker.transitions import drop
 
-__all__ = ["INLINE_NBYTES_MAX", "WorkerHost", "WorkerOffer"]
+__all__ = ["INLINE_NBYTES_MAX", "WorkerHost", "WorkerOffer", "Works"]
 
 #: Small, so that both ways of a value are taken.
 INLINE_NBYTES_MAX = 1000
+#: Between the beginning of a task and the word of it, if nothing else is to be said: at most this.
+_FLUSH_S: Final = 0.002
+
+
+class Works(Protocol):
+    """The cluster, as far as workers need one."""
+
+    scheduler: SchedulerHost
+
+    def worker_died(self, worker: WorkerHost) -> None:
+        """Take note that a process is gone."""
+
+    def task_raised(self, key: str) -> None:
+        """Count it."""
+
+    def task_begins(self, worker: WorkerHost, task: Task) -> None:
+        """Take note of it."""
+
+    def worker_let_go(self, worker: WorkerHost) -> None:
+        """Check that nothing is lost with a worker that was told to end."""
+
+    def submit_and_wait(self, worker: WorkerHost, execution: Execution) -> None:
+        """Let a task submit tasks of its own, by a client of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOffer:
-    """What a worker is, in each of its lives."""
+    """What a worker is, in each of its lives.
+
+    Attributes
+    ----------
+    memory_limit
+        Bytes of values over which its process dies; 0: it has memory without end.
+    """
 
     name: str
     threads_count: int
     resources: Mapping[str, float]
+    memory_limit: int = 0
+    coroutines_count: int = 2
 
 
 class WorkerHost(Host):
@@ -53,42 +86,57 @@ class WorkerHost(Host):
     ----------
     offer
         Its name, threads and resources.
+    life
+        The how many-th process of this name it is.
     address
         Where its data server listens.
-    scheduler
-        Where it connects to.
-    on_death
-        Called once, when the process is gone.
-    raised
-        Counts, by key, how often tasks raised.
+    network
+        What lies between it and the others.
+    works
+        Who wants to know what happens here.
+
+    Attributes
+    ----------
+    executions
+        The tasks that its threads have, some of which nobody waits for any more.
+    nested
+        Clients inside of its tasks.
     """
 
     role = Role.WORKER
 
     def __init__(
-        self,
-        offer: WorkerOffer,
-        address: str,
-        network: Network,
-        scheduler: SchedulerHost,
-        on_death: Callable[[WorkerHost], None],
-        raised: Counter[str],
+        self, offer: WorkerOffer, life: int, address: str, network: Network, works: Works
     ) -> None:
-        super().__init__(offer.name, network)
+        super().__init__(offer.name, life, network)
         self.offer = offer
         self.address = address
-        self._on_death = on_death
-        self._raised = raised
+        self._works = works
+        swarm, random = network.swarm, self.random
         settings = WorkerSettings(
             inline_nbytes_max=INLINE_NBYTES_MAX,
-            fetch_connections_max=network.random.choice([1, 2, 16]),
-            fetch_nbytes_max=network.random.choice([1, 1000, 64 * 2**20]),
+            fetch_connections_max=random.choice([1, 2, 16]),
+            fetch_nbytes_max=random.choice([1, 1000, 64 * 2**20]),
+            fetch_nbytes_in_flight_max=random.choice([1, 60_000, 256 * 2**20]),
+            pause_part=random.choice([0.3, 0.8]),
         )
+        self.slots = {"threads": offer.threads_count, "loop": offer.coroutines_count}
         self.machine = WorkerMachine(
-            name=offer.name, address=address, settings=settings, resources=offer.resources
+            name=offer.name,
+            address=address,
+            settings=settings,
+            resources=offer.resources,
+            executors=self.slots,
+            memory_limit=offer.memory_limit,
         )
-        self.executor = Executor(self, offer.threads_count, INLINE_NBYTES_MAX)
-        self.link = scheduler.connect(self)
+        self._executors = [Executor(self, name, INLINE_NBYTES_MAX) for name in self.slots]
+        self.executions: dict[Task, Execution] = {}
+        self.nested: dict[Host, None] = {}
+        requests_max = random.choice([1, 2]) if swarm.faults.busy_peers else 1000
+        self._serving = Serving(requests_max)
+        self._sample_is_due = False
+        self._tick_s: float | None = None
+        self.link = works.scheduler.connect(self)
         network.data_hosts[address] = self
         self.link.client.send(
             [
@@ -98,10 +146,16 @@ class WorkerHost(Host):
                     "host",
                     1,
                     offer.threads_count,
-                    resources=dict(offer.resources),
+                    offer.memory_limit,
+                    dict(self.machine.resources),
+                    self.slots,
                 )
             ]
         )
+
+    def ends_here(self) -> list[End]:
+        """Return its side of its session."""
+        return [self.link.client]
 
     # The loop.
 
@@ -110,7 +164,7 @@ class WorkerHost(Host):
         del end
         self.note(f"hears: {summary(messages)}")
         self.machine.handle(messages, self.network.timeline.now_s)
-        self._after_event()
+        self.changed()
 
     def closed(self, end: End, reason: str) -> None:
         """Without a scheduler a worker is of no use: it ends, and its nanny starts another."""
@@ -119,118 +173,228 @@ class WorkerHost(Host):
 
     def turn(self) -> None:
         """Send what piled up, and do what the machine asks for."""
-        messages = self.machine.take_outbox()
-        if messages:
-            self.link.client.send(messages)
+        self.send_now()
         self.machine.take_discarded()
         self._check()
 
+    def send_now(self) -> None:
+        """Send what piled up."""
+        messages = self.machine.take_outbox()
+        if messages:
+            self.link.client.send(messages)
+
     def die(self, reason: str) -> None:
         """End at once: the process is gone."""
-        self.note(f"dies: {reason}")
-        self.alive = False
-        self._on_death(self)
+        self.gone(reason)
+        for host in list(self.nested):
+            host.die("its worker is gone")
+        self._works.worker_died(self)
+
+    def hang(self, duration_s: float) -> None:
+        """Do nothing for a while, and with it the clients inside of its tasks."""
+        super().hang(duration_s)
+        for host in self.nested:
+            host.hang(duration_s)
 
     def lose_value(self, key: str) -> int:
         """Forget a value, and tell nobody; return the attempt that made it."""
         self.note(f"loses {key}")
         datum = self.machine.tables.held[key]
         drop(self.machine.tables, datum)
-        self._after_event()
+        self.changed()
         return datum.attempt
 
-    def leave(self) -> None:
+    def leave(self, reason: str = "it left") -> None:
         """Say goodbye and end."""
         self.link.client.close("it leaves")
-        self.die("it left")
+        self.die(reason)
 
-    def _after_event(self) -> None:
+    def retire(self, patience_s: float) -> None:
+        """Ask to be let go, and end when that is so, or when it has taken too long."""
+        self.note("wants to leave")
+        self.machine.leave("it is to end")
+        self.after(patience_s, lambda: self.leave("it waited in vain"))
+        self.changed()
+
+    def memory_nbytes(self) -> int:
+        """Return the size of the values that it holds, and of those that its tasks read."""
+        tables = self.machine.tables
+        held = tables.held
+        read = {
+            (datum.key, datum.attempt): datum.nbytes
+            for task in self.executions
+            for datum in task.inputs
+            if held.get(datum.key) is not datum
+        }
+        return tables.held_nbytes + sum(read.values())
+
+    def changed(self) -> None:
+        """Do what follows from anything that the machine has seen."""
+        machine = self.machine
+        if self.offer.memory_limit and not self._fits_in_memory():
+            return
         self._check()
-        for command in self.machine.take_commands():
+        for command in machine.take_commands():
             if isinstance(command, Fetch):
                 self._fetch(command)
+            elif isinstance(command, Leave):
+                self._works.worker_let_go(self)
+                self.leave(f"it was let go: {command.reason}")
+                return
             else:
                 self._run_here(command)
-        self.executor.wake()
-        if self.machine.pending:
+        for task in machine.take_granted():
+            self.executions[task].granted()
+        for executor in self._executors:
+            executor.wake()
+        if machine.pending:
             self.want_turn()
+        elif machine.has_unannounced:
+            self.after(self.random.uniform(0.0, _FLUSH_S), self.want_turn)
+        wake_s = machine.wake_s
+        if wake_s is not None and (self._tick_s is None or wake_s < self._tick_s):
+            self._tick_s = wake_s
+            self.network.timeline.at(wake_s, lambda: self.when_awake(self._tick))
 
-    def _check(self) -> None:
-        check(self.machine)
-        if self.machine.running_count > self.offer.threads_count:
-            raise InvariantBroken(rule="no more tasks run than threads", detail=self.name)
+    def _tick(self) -> None:
+        self._tick_s = None
+        self.machine.tick(self.network.timeline.now_s)
+        self.changed()
+
+    def _fits_in_memory(self) -> bool:
+        """Return whether the process lives on; let the machine know, some time, how full it is."""
+        nbytes = self.memory_nbytes()
+        if nbytes > self.offer.memory_limit and self.network.rough:
+            self.die(f"out of memory: {nbytes} bytes")
+            return False
+        if not self._sample_is_due:
+            self._sample_is_due = True
+            self.after(self.random.uniform(0.0, 10 * self.network.swarm.latency_s), self._sample)
+        return True
+
+    def breathe(self) -> None:
+        """See that there is memory enough, now that faults have stopped."""
+        if self.offer.memory_limit:
+            self.after(0.0, self._sample)
+
+    def _sample(self) -> None:
+        self._sample_is_due = False
+        was_paused = self.machine.paused
+        # (Once faults have stopped there is memory enough, though the limit stays what it was.)
+        self.machine.memory_sampled(self.memory_nbytes() if self.network.rough else 0)
+        if self.machine.paused is not was_paused:
+            self.note("pauses" if self.machine.paused else "goes on")
+            self.changed()
 
     # Its threads.
 
-    def task_ended(self) -> None:
-        """Go on after a thread changed the machine."""
-        self._after_event()
+    def begins(self, execution: Execution) -> None:
+        """Take note that a task begins, and check that there is room for it."""
+        self.executions[execution.task] = execution
+        check_reservations(self.name, self.machine.resources, list(self.executions))
+        self._works.task_begins(self, execution.task)
+        if self.machine.has_unannounced:
+            self.after(self.random.uniform(0.0, _FLUSH_S), self.want_turn)
 
-    def task_raised(self, key: str) -> None:
+    def ends(self, execution: Execution) -> None:
+        """Take note that a task ends."""
+        del self.executions[execution.task]
+
+    def raised(self, key: str) -> None:
         """Count it, for the checkers."""
-        self._raised[key] += 1
+        self._works.task_raised(key)
 
     def killed_by(self, task: Task) -> None:
         """End because of a task that was poison."""
         self.die(f"killed by {task.key}#{task.attempt}")
+
+    def submit_and_wait(self, execution: Execution) -> None:
+        """Let a task submit tasks of its own."""
+        self._works.submit_and_wait(self, execution)
+
+    def _check(self) -> None:
+        check(self.machine)
+        for name, count in self.slots.items():
+            occupied_count = sum(
+                1 for one in self.executions.values() if one.has_slot and one.executor.name == name
+            )
+            if occupied_count > count:
+                raise InvariantBroken(rule="no more tasks run than there are slots", detail=name)
 
     # Data.
 
     def _fetch(self, fetch: Fetch) -> None:
         keys = fetch.keys
         self.note(f"asks {fetch.address} for {' '.join(keys)}")
+        machine, timeline = self.machine, self.network.timeline
 
-        def on_reply(reply: DataReply | DataStored, buffers: list[bytes]) -> None:
-            if self.alive:
+        def on_reply(reply: DataAnswer, buffers: list[bytes]) -> None:
+            if isinstance(reply, PeerBusy):
+                self.note(f"finds {fetch.address} busy")
+                machine.fetch_busy(fetch, reply.addresses, timeline.now_s)
+            else:
                 assert isinstance(reply, DataReply)
                 self.note(f"gets from {fetch.address}: {_in_words(keys, reply)}")
-                answers = _answers(reply, buffers)
-                self.machine.fetched(fetch, answers, self.network.timeline.now_s)
-                self._after_event()
+                machine.fetched(fetch, _answers(reply, buffers), timeline.now_s)
+            self.changed()
 
         def on_failure(reason: str) -> None:
-            if self.alive:
-                self.note(f"gets nothing from {fetch.address}: {reason}")
-                self.machine.fetch_failed(fetch)
-                self._after_event()
+            self.note(f"gets nothing from {fetch.address}: {reason}")
+            machine.fetch_failed(fetch, timeline.now_s)
+            self.changed()
 
         request = FetchData(keys)
-        self.network.request(self.name, fetch.address, request, [], on_reply, on_failure)
+        self.network.request(self, fetch.address, request, [], on_reply, on_failure)
 
-    def serve(
-        self, request: FetchData | PutData, buffers: list[bytes]
-    ) -> tuple[DataReply | DataStored, list[bytes]]:
+    def serve(self, request: FetchData | PutData, buffers: list[bytes], asker: str) -> Served:
         """Answer a request for data, or keep what a client puts here."""
         if isinstance(request, PutData):
             sizes = [sum(row) for row in request.sizes]
             for key, buffer, nbytes in zip(request.keys, buffers, sizes, strict=True):
                 self.machine.put(key, msgspec.msgpack.decode(buffer), nbytes)
-            self._after_event()
-            return DataStored(sizes), []
-        reply = DataReply([], [], [])
-        answers = []
-        for datum in self.machine.held(request.keys):
-            is_stuck = datum is not None and isinstance(datum.value, Stuck)
-            reply.errors.append("it cannot be pickled" if is_stuck else "")
-            if datum is None:
-                reply.sizes.append(None)
-                reply.attempts.append(-1)
-            elif is_stuck:
-                reply.sizes.append(None)
-                reply.attempts.append(datum.attempt)
-            else:
-                buffer = encode_value([datum.value, datum.nbytes])
-                reply.sizes.append([len(buffer)])
-                reply.attempts.append(datum.attempt)
-                answers.append(buffer)
-        return reply, answers
+            self.changed()
+            return Served(DataStored(sizes), [])
+        data = self.machine.held(request.keys)
+        nbytes = sum(datum.nbytes for datum in data if datum is not None)
+        serving = self._serving
+        if nbytes < LARGE_NBYTES_MIN:
+            return Served(*_replied(data), nbytes)
+        if not serving.begin():
+            return Served(PeerBusy(serving.takers(data, asker)), [])
+
+        def on_end() -> None:
+            serving.end()
+            if asker:
+                serving.gave(data, asker)
+
+        return Served(*_replied(data), nbytes, on_end)
 
     def _run_here(self, command: RunHere) -> None:
         def ran() -> None:
             self.machine.here_ran(HereRan(command.request, command.payload, None))
-            self._after_event()
+            self.changed()
 
-        self.after(self.network.random.expovariate(1.0 / self.network.swarm.duration_s), ran)
+        self.after(self.random.expovariate(1.0 / self.network.swarm.duration_s), ran)
+
+
+def _replied(data: Sequence[Datum | None]) -> tuple[DataReply, list[bytes]]:
+    reply = DataReply([], [], [])
+    answers = []
+    for datum in data:
+        is_stuck = datum is not None and isinstance(datum.value, Stuck)
+        reply.errors.append("it cannot be pickled" if is_stuck else "")
+        if datum is None:
+            reply.sizes.append(None)
+            reply.attempts.append(-1)
+        elif is_stuck:
+            reply.sizes.append(None)
+            reply.attempts.append(datum.attempt)
+        else:
+            buffer = encode_value([datum.value, datum.nbytes])
+            reply.sizes.append([len(buffer)])
+            reply.attempts.append(datum.attempt)
+            answers.append(buffer)
+    return reply, answers
 
 
 def _answers(reply: DataReply, buffers: list[bytes]) -> list[Answer]:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from random import Random
 
 from hocket.client.batches import TaskOptions
 from hocket.client.machine import CANCELLED, LOST, PENDING, STORED
 from hocket.testing.client_host import ClientHost
+from hocket.testing.cluster import Cluster
+from hocket.testing.deeds import (
+    Ask,
+    Cancel,
+    Deed,
+    Explain,
+    Rebalance,
+    Release,
+    Replicate,
+    Retire,
+    Scatter,
+    Share,
+    Submit,
+)
 from hocket.testing.graphs import draw_shape
-from hocket.testing.programs import FUNCTIONS, Behaviour, Programs, Spec
-from hocket.testing.swarm import Swarm
+from hocket.testing.network import Network
+from hocket.testing.programs import FUNCTIONS, Behaviour, Spec
 
 __all__ = ["User", "Workload"]
 
@@ -23,27 +36,28 @@ _FUTURES_MAX = 40
 class Workload:
     """What all users of a run share.
 
-    Attributes
+    Parameters
     ----------
-    programs
-        Every task that was submitted, and the reference.
-    is_over
-        Whether users do nothing new any more.
+    network
+        Chance, sizes and faults of the run.
     """
 
-    def __init__(self, random: Random, swarm: Swarm, programs: Programs) -> None:
-        self.random = random
-        self.swarm = swarm
-        self.programs = programs
-        self.is_over = False
+    def __init__(self, network: Network) -> None:
+        self.random = network.stream("users")
+        self.swarm = network.swarm
+        #: Set before the first user does something.
+        self.cluster: Cluster | None = None
         self.users: list[User] = []
-        #: Keys that were handed from one client to another: they may be unknown when they arrive.
-        self.shared: set[str] = set()
         self._keys_count = 0
+
+    def add_user(self, client: ClientHost) -> None:
+        """Let somebody work with a client."""
+        if self.cluster is None or not self.cluster.is_over:
+            self.users.append(User(self, client))
 
     def draw_specs(self, held: Sequence[str]) -> list[Spec]:
         """Draw a graph, some of whose tasks read values that the submitter holds."""
-        random, faults = self.random, self.swarm.faults
+        random = self.random
         retries = random.choice([0, 0, 1, 3])
         plain = random.choice([0.9, 0.97])
         specs: list[Spec] = []
@@ -51,30 +65,71 @@ class Workload:
             inputs = [specs[one].key for one in positions]
             if held and random.random() < self.swarm.held_inputs_part:
                 inputs.append(random.choice(held))
-            behaviour = Behaviour.PLAIN
-            if faults.raising_tasks and random.random() > plain:
-                behaviour = random.choice([Behaviour.RAISES, Behaviour.FLAKY, Behaviour.FLAKY])
-            elif faults.poison_tasks and random.random() < 0.01:
-                behaviour = Behaviour.POISON
+            key = self.new_key("t")
             nbytes = self.draw_nbytes()
-            if faults.stuck_values and nbytes > 1000 and random.random() < 0.3:
-                behaviour = Behaviour.STUCK
+            behaviour = self.draw_behaviour(plain, nbytes)
             spec = Spec(
-                self.new_key("t"),
+                key,
                 random.choice(list(FUNCTIONS)),
                 random.randrange(1000),
                 tuple(dict.fromkeys(inputs)),
                 behaviour,
                 nbytes,
                 retries,
+                self.draw_children(key) if behaviour is Behaviour.NESTED else (),
             )
-            self.programs.add(spec)
             specs.append(spec)
         return specs
 
+    def draw_behaviour(self, plain: float, nbytes: int) -> Behaviour:
+        """Draw what a task does, if all is switched on that it may do."""
+        random, faults = self.random, self.swarm.faults
+        ways: list[tuple[bool, float, Behaviour]] = [
+            (faults.raising_tasks, (1 - plain) / 3, Behaviour.RAISES),
+            (faults.raising_tasks, 2 * (1 - plain) / 3, Behaviour.FLAKY),
+            (faults.poison_tasks, 0.01, Behaviour.POISON),
+            (faults.stuck_values and nbytes > 1000, 0.3, Behaviour.STUCK),
+            (faults.rescheduled_tasks, 0.05, Behaviour.RESCHEDULES),
+            (faults.seceding_tasks, 0.1, Behaviour.SECEDES),
+            (faults.nested_tasks, 0.1, Behaviour.NESTED),
+        ]
+        for is_on, part, behaviour in ways:
+            if is_on and random.random() < part:
+                return behaviour
+        return Behaviour.PLAIN
+
+    def draw_children(self, parent: str, depth: int = 0) -> tuple[Spec, ...]:
+        """Draw what a task submits itself; some of that may do the same."""
+        random = self.random
+        children: list[Spec] = []
+        for number in range(random.randint(1, 3)):
+            key = f"{parent}.{number}"
+            behaviour = Behaviour.PLAIN
+            if random.random() < 0.1:
+                behaviour = random.choice([Behaviour.FLAKY, Behaviour.SECEDES])
+            elif depth < 1 and random.random() < 0.3:
+                behaviour = Behaviour.NESTED
+            inputs = (random.choice(children).key,) if children and random.random() < 0.3 else ()
+            grandchildren: tuple[Spec, ...] = ()
+            if behaviour is Behaviour.NESTED:
+                grandchildren = self.draw_children(key, depth + 1)
+            children.append(
+                Spec(
+                    key,
+                    random.choice(list(FUNCTIONS)),
+                    random.randrange(1000),
+                    inputs,
+                    behaviour,
+                    self.draw_nbytes(),
+                    0,
+                    grandchildren,
+                )
+            )
+        return tuple(children)
+
     def draw_data(self) -> list[Spec]:
         """Draw values to be scattered."""
-        specs = [
+        return [
             Spec(
                 self.new_key("d"),
                 "",
@@ -85,9 +140,6 @@ class Workload:
             )
             for _ in range(self.random.randint(1, 4))
         ]
-        for spec in specs:
-            self.programs.add(spec)
-        return specs
 
     def draw_nbytes(self) -> int:
         """Draw the size of a value."""
@@ -114,20 +166,21 @@ class User:
     def __init__(self, workload: Workload, client: ClientHost) -> None:
         self._workload = workload
         self.client = client
-        self._batches: list[list[Spec]] = []
-        workload.users.append(self)
+        self._random = workload.random
+        self._batches: list[tuple[Spec, ...]] = []
         self._next()
 
     def _next(self) -> None:
-        workload = self._workload
-        delay_s = workload.random.expovariate(1.0 / workload.swarm.user_interval_s)
-        self.client.after(delay_s, self._act)
+        delay_s = self._random.expovariate(1.0 / self._workload.swarm.user_interval_s)
+        client = self.client
+        client.network.timeline.after_if_still(delay_s, lambda: client.when_awake(self._act))
 
     def _act(self) -> None:
-        if self._workload.is_over:
+        cluster = self._workload.cluster
+        assert cluster is not None
+        if cluster.is_over:
             return
-        random = self._workload.random
-        deeds = [
+        ways = [
             self._submit,
             self._submit,
             self._submit,
@@ -138,9 +191,16 @@ class User:
             self._submit_again,
             self._scatter,
             self._ask,
+            self._explain,
+            self._move_values,
         ]
-        random.choice(deeds)()
+        for deed in self._random.choice(ways)():
+            cluster.do(deed)
         self._next()
+
+    @property
+    def _now_s(self) -> float:
+        return self.client.network.timeline.now_s
 
     def _held(self) -> list[str]:
         return [
@@ -149,93 +209,122 @@ class User:
             if state.status not in (CANCELLED, LOST)
         ]
 
-    def _submit(self) -> None:
+    def _submit(self) -> Iterator[Deed]:
         if len(self.client.futures) > _FUTURES_MAX:
-            self._release()
+            yield from self._release()
             return
-        workload, random = self._workload, self._workload.random
-        specs = workload.draw_specs(self._held())
+        workload, random, name = self._workload, self._random, self.client.name
+        specs = tuple(workload.draw_specs(self._held()))
         count = len(specs)
-        wanted: list[int] | None = None
+        wanted: tuple[str, ...] | None = None
         how = random.random()
         if how < 0.4:
-            wanted = [count - 1]
+            wanted = (specs[-1].key,)
         elif how < 0.6:
-            wanted = sorted(random.sample(range(count), random.randint(1, count)))
+            chosen = sorted(random.sample(range(count), random.randint(1, count)))
+            wanted = tuple(specs[row].key for row in chosen)
         if random.random() < 0.3:
-            self._submit_in_parts(specs)
+            yield from self._submit_in_parts(specs)
         else:
-            self.client.submit(specs, wanted, self._draw_options(specs))
+            yield Submit(self._now_s, name, specs, wanted, self._draw_options(specs))
         self._batches.append(specs)
 
-    def _submit_in_parts(self, specs: list[Spec]) -> None:
+    def _submit_in_parts(self, specs: tuple[Spec, ...]) -> Iterator[Deed]:
         """Submit a graph piece by piece, each with options of its own, and keep its last future."""
-        random = self._workload.random
+        random, name = self._random, self.client.name
         size = random.randint(1, len(specs))
         for start in range(0, len(specs), size):
             part = specs[start : start + size]
-            self.client.submit(part, None, self._draw_options(part))
+            yield Submit(self._now_s, name, part, None, self._draw_options(part))
         if random.random() < 0.5 and len(specs) > 1:
-            self.client.release([spec.key for spec in specs[:-1]])
+            yield Release(self._now_s, name, tuple(spec.key for spec in specs[:-1]))
 
-    def _draw_options(self, specs: list[Spec]) -> TaskOptions:
-        swarm, random = self._workload.swarm, self._workload.random
+    def _draw_options(self, specs: Sequence[Spec]) -> TaskOptions:
+        swarm, random = self._workload.swarm, self._random
         options = TaskOptions(priority=random.choice([0, 0, 0, 5, -5]), retries=specs[0].retries)
+        if swarm.faults.retry_delays and random.random() < 0.5:
+            options = replace(options, retry_delay_s=random.choice([0.0, 0.01, 0.3]))
+        if swarm.faults.executors and random.random() < 0.3:
+            options = replace(options, executor="loop")
         if not swarm.faults.constraints or random.random() < 0.4:
             return options
         if random.random() < 0.7:
             return replace(options, workers=(f"w{random.randrange(swarm.workers_count)}",))
-        return replace(options, resources={"GPU": random.choice([1.0, 0.5, 2.0])})
+        amounts = random.choice([{"GPU": 1.0}, {"GPU": 0.5}, {"GPU": 1.5}, {"GPU": 2.0}])
+        if random.random() < 0.3:
+            amounts = {**amounts, "license": random.choice([0.1, 0.3])}
+        return replace(options, resources=amounts)
 
-    def _submit_again(self) -> None:
+    def _submit_again(self) -> Iterator[Deed]:
         """Somebody submits the same tasks, perhaps at another client."""
-        random = self._workload.random
+        random = self._random
         if not self._batches:
             return
         specs = random.choice(self._batches)
         client = random.choice([user.client for user in self._workload.users])
         external = {key for spec in specs for key in spec.inputs} - {spec.key for spec in specs}
-        if not client.alive:
+        if not client.alive or client.is_hung:
             return
         for key in external:
             state = client.futures.get(key)
             if state is None or state.status not in (PENDING, STORED):
                 return
         if random.random() < 0.5:
-            client.submit(specs, None, TaskOptions(), keys_are_chosen=True)
+            yield Submit(self._now_s, client.name, specs, keys_are_chosen=True)
         elif specs[-1].key not in client.futures:
-            client.submit(specs, [len(specs) - 1], TaskOptions())
+            yield Submit(self._now_s, client.name, specs, (specs[-1].key,))
 
-    def _release(self) -> None:
+    def _release(self) -> Iterator[Deed]:
         held = list(self.client.futures)
         if held:
-            random = self._workload.random
-            count = random.choice([1, random.randint(1, len(held))])
-            self.client.release(random.sample(held, count))
+            count = self._random.choice([1, self._random.randint(1, len(held))])
+            keys = tuple(self._random.sample(held, count))
+            yield Release(self._now_s, self.client.name, keys)
 
-    def _cancel(self) -> None:
+    def _cancel(self) -> Iterator[Deed]:
         held = self._held()
         if held:
-            keys = self._workload.random.sample(held, min(len(held), 2))
-            self.client.cancel(keys)
+            keys = tuple(self._random.sample(held, min(len(held), 2)))
+            yield Cancel(self._now_s, self.client.name, keys)
 
-    def _share(self) -> None:
+    def _share(self) -> Iterator[Deed]:
         """Another client takes a future of ours."""
         held = self._held()
-        random = self._workload.random
+        random = self._random
         others = [user.client for user in self._workload.users if user is not self]
         if held and others:
             other = random.choice(others)
             key = random.choice(held)
-            if other.alive and key not in other.futures:
-                self._workload.shared.add(key)
-                other.want(key)
+            if other.alive and not other.is_hung and key not in other.futures:
+                yield Share(self._now_s, other.name, key)
 
-    def _scatter(self) -> None:
+    def _scatter(self) -> Iterator[Deed]:
         if self._workload.swarm.faults.scatters:
-            self.client.scatter(
-                self._workload.draw_data(), broadcast=self._workload.random.random() < 0.3
-            )
+            data = tuple(self._workload.draw_data())
+            yield Scatter(self._now_s, self.client.name, data, self._random.random() < 0.3)
 
-    def _ask(self) -> None:
-        self.client.ask_around()
+    def _ask(self) -> Iterator[Deed]:
+        yield Ask(self._now_s, self.client.name)
+
+    def _explain(self) -> Iterator[Deed]:
+        """Somebody asks why tasks are where they are, perhaps of others' and of unknown ones."""
+        random = self._random
+        keys = [key for user in self._workload.users for key in user.client.futures]
+        some = random.sample(keys, min(len(keys), 5))
+        yield Explain(self._now_s, self.client.name, (*some, "nothing"))
+
+    def _move_values(self) -> Iterator[Deed]:
+        """Somebody minds where values lie, or which workers there are."""
+        workload, random, name = self._workload, self._random, self.client.name
+        held = self._held()
+        keys = tuple(random.sample(held, min(len(held), 4)))
+        workers = [f"w{number}" for number in range(workload.swarm.workers_count)]
+        some = tuple(random.sample(workers, random.randint(1, len(workers))))
+        how = random.random()
+        if workload.swarm.faults.moves and how < 0.5:
+            count = random.randint(1, len(workers))
+            yield Replicate(self._now_s, name, keys, count, random.choice([(), some]))
+        elif workload.swarm.faults.moves:
+            yield Rebalance(self._now_s, name, random.choice([(), keys]))
+        if workload.swarm.faults.worker_retirements and how < 0.3:
+            yield Retire(self._now_s, name, some[:2])

@@ -6,13 +6,14 @@ from hocket.transport.address import Address, is_same_host, parse
 from hocket.transport.channel import Channel, PeerInfo
 from hocket.transport.clock import monotonic, now
 from hocket.transport.connector import connect
-from hocket.transport.data import DataPool, DataServer, serve_data
+from hocket.transport.data import DataAnswer, DataPool, DataServer, serve_data
 from hocket.transport.listener import Listener, listen
 from hocket.transport.loop import LoopThread, new_event_loop, shared_loop
 
 __all__ = [
     "Address",
     "Channel",
+    "DataAnswer",
     "DataPool",
     "DataServer",
     "Listener",

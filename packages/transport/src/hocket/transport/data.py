@@ -11,7 +11,7 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Final, cast
 
@@ -28,11 +28,19 @@ from hocket.core.errors import (
 from hocket.core.settings import Settings
 from hocket.protocol.codec import data_reply_decoder, data_request_decoder, encode
 from hocket.protocol.framing import FrameKind
-from hocket.protocol.messages import DataReply, DataStored, FetchData, PutData
 from hocket.transport.address import Address, parse
 from hocket.transport.clock import monotonic
-from hocket.transport.data_block import allocate
-from hocket.transport.data_stream import Buffer, DataStream, as_bytes_view
+from hocket.transport.data_exchange import (
+    DataAnswer,
+    DataHandler,
+    Reply,
+    Request,
+    announced,
+    answers,
+    receive_buffers,
+    views_of,
+)
+from hocket.transport.data_stream import Buffer, DataStream
 from hocket.transport.sockets import (
     LISTEN_BACKLOG,
     bind_socket,
@@ -43,14 +51,9 @@ from hocket.transport.sockets import (
     tune_socket,
 )
 
-__all__ = ["DataHandler", "DataPool", "DataServer", "serve_data"]
+__all__ = ["DataAnswer", "DataHandler", "DataPool", "DataServer", "serve_data"]
 
 _logger: Final = logging.getLogger("hocket.transport")
-
-DataHandler = Callable[
-    [FetchData | PutData, list[memoryview]],
-    Awaitable[tuple[DataReply | DataStored, Sequence[Buffer]]],
-]
 
 #: Connections that may be in their handshake at once.
 _OPENINGS_MAX: Final = 256
@@ -81,7 +84,8 @@ async def serve_data(
         ``transport`` is used.
     handler
         Called with each request and its buffers; returns the reply and its buffers, which are sent
-        as they lie and must not change meanwhile. What it raises is logged and answered.
+        as they lie and must not change meanwhile, as a pair or as a `DataAnswer`. What it raises is
+        logged and answered.
 
     Raises
     ------
@@ -93,34 +97,6 @@ async def serve_data(
     server = DataServer(parse(address), secret=secret, settings=settings, handler=handler)
     await server.start()
     return server
-
-
-def _announced(message: FetchData | PutData | DataReply | DataStored) -> list[int]:
-    """Return the sizes of the buffers that follow a message."""
-    if isinstance(message, PutData | DataReply):
-        return list(chain.from_iterable(sizes for sizes in message.sizes if sizes is not None))
-    return []
-
-
-def _views(
-    message: FetchData | PutData | DataReply | DataStored, buffers: Sequence[Buffer]
-) -> list[memoryview]:
-    """Return the buffers of a message as they are to be sent."""
-    views = [as_bytes_view(buffer) for buffer in buffers]
-    sizes = [view.nbytes for view in views]
-    if sizes != _announced(message):
-        raise LocalProtocolError(
-            reason=f"a {type(message).__name__} announces buffers of {_announced(message)} bytes"
-            f" and comes with {sizes}"
-        )
-    return views
-
-
-async def _receive_buffers(stream: DataStream, sizes: list[int]) -> list[memoryview]:
-    buffers = allocate(sizes)
-    for buffer in buffers:
-        await stream.read_into(buffer)
-    return buffers
 
 
 class DataServer:
@@ -248,20 +224,27 @@ class DataServer:
         messages = data_request_decoder.decode(frame.payload)
         if len(messages) != 1:
             raise RemoteProtocolError(reason=f"{len(messages)} messages in one data request")
-        message = cast("FetchData | PutData", messages[0])
-        buffers = await _receive_buffers(stream, _announced(message))
+        message = cast("Request", messages[0])
+        buffers = await receive_buffers(stream, announced(message))
+        over: Callable[[bool], None] | None = None
+        is_sent = False
         try:
-            reply, given = await self.handler(message, buffers)
-            views = _views(reply, given)
-            payload = encode([reply])
-        except Exception as error:
-            # Whatever it is, the peer waits for an answer.
-            _logger.exception("an error while a %s was answered", type(message).__name__)
-            text = f"{type(error).__name__}: {error}".encode()[:_FAILURE_NBYTES_MAX]
-            await stream.send(FrameKind.DATA_FAILURE, text)
-        else:
-            del buffers
-            await stream.send(FrameKind.DATA, payload, views)
+            try:
+                reply, given, over = DataAnswer(*await self.handler(message, buffers))
+                views = views_of(reply, given)
+                payload = encode([reply])
+            except Exception as error:
+                # Whatever it is, the peer waits for an answer.
+                _logger.exception("an error while a %s was answered", type(message).__name__)
+                text = f"{type(error).__name__}: {error}".encode()[:_FAILURE_NBYTES_MAX]
+                await stream.send(FrameKind.DATA_FAILURE, text)
+            else:
+                del buffers
+                await stream.send(FrameKind.DATA, payload, views)
+                is_sent = True
+        finally:
+            if over is not None:
+                over(is_sent)
         return True
 
 
@@ -286,8 +269,8 @@ class DataPool:
         self._closed = False
 
     async def request(
-        self, address: str, message: FetchData | PutData, buffers: Sequence[Buffer] = ()
-    ) -> tuple[DataReply | DataStored, list[memoryview]]:
+        self, address: str, message: Request, buffers: Sequence[Buffer] = ()
+    ) -> tuple[Reply, list[memoryview]]:
         """Send a request with its buffers; return the reply with its own.
 
         Parameters
@@ -300,9 +283,9 @@ class DataPool:
         Returns
         -------
         tuple
-            ``DataReply`` to ``FetchData``, ``DataStored`` to ``PutData``, and the buffers: writable
-            slices of one block, each on a multiple of 64 bytes (from ``inproc`` they are the
-            server's own, and read-only).
+            ``DataReply`` or ``PeerBusy`` to ``FetchData``, ``DataStored`` to ``PutData``, with one
+            entry for each key; and the buffers: writable slices of one block, each on a multiple of
+            64 bytes (from ``inproc`` they are the server's own, and read-only).
 
         Raises
         ------
@@ -315,7 +298,7 @@ class DataPool:
         """
         if self._closed:
             raise LocalProtocolError(reason="a request to a data pool that is closed")
-        views = _views(message, buffers)
+        views = views_of(message, buffers)
         parsed = parse(address)
         if parsed.scheme == "inproc":
             return await _ask_in_process(parsed, message, views)
@@ -386,10 +369,10 @@ class DataPool:
     async def _exchange(
         self,
         stream: DataStream,
-        message: FetchData | PutData,
+        message: Request,
         payload: bytes,
         views: list[memoryview],
-    ) -> tuple[DataReply | DataStored, list[memoryview]]:
+    ) -> tuple[Reply, list[memoryview]]:
         self._busy.add(stream)
         try:
             reply, buffers = await self._ask(stream, message, payload, views)
@@ -410,10 +393,10 @@ class DataPool:
     async def _ask(
         self,
         stream: DataStream,
-        message: FetchData | PutData,
+        message: Request,
         payload: bytes,
         views: list[memoryview],
-    ) -> tuple[DataReply | DataStored | str, list[memoryview]]:
+    ) -> tuple[Reply | str, list[memoryview]]:
         """Return the reply, or in words why there is none."""
         stream.unanswered = True
         await stream.send(FrameKind.DATA, payload, views)
@@ -424,25 +407,18 @@ class DataPool:
         if frame.kind == FrameKind.DATA_FAILURE:
             return frame.payload.decode(errors="replace"), []
         messages = data_reply_decoder.decode(frame.payload)
-        if len(messages) != 1 or not _answers(messages[0], message):
+        if len(messages) != 1 or not answers(messages[0], message):
             names = [type(each).__name__ for each in messages]
             raise RemoteProtocolError(
                 reason=f"a {type(message).__name__} was answered by {names or 'nothing'}"
             )
-        reply = cast("DataReply | DataStored", messages[0])
-        return reply, await _receive_buffers(stream, _announced(reply))
-
-
-def _answers(reply: object, message: FetchData | PutData) -> bool:
-    """Whether a reply is one to this request."""
-    if isinstance(message, FetchData):
-        return isinstance(reply, DataReply) and len(reply.sizes) == len(message.keys)
-    return isinstance(reply, DataStored) and len(reply.nbytes) == len(message.keys)
+        reply = cast("Reply", messages[0])
+        return reply, await receive_buffers(stream, announced(reply))
 
 
 async def _ask_in_process(
-    address: Address, message: FetchData | PutData, views: list[memoryview]
-) -> tuple[DataReply | DataStored, list[memoryview]]:
+    address: Address, message: Request, views: list[memoryview]
+) -> tuple[Reply, list[memoryview]]:
     with _lock:
         server = _named.get(address.path)
     if server is None:
@@ -450,10 +426,17 @@ async def _ask_in_process(
             address=str(address), waited_s=0.0, reason="nobody in this process serves there"
         )
 
-    async def ask() -> tuple[DataReply | DataStored, list[memoryview]]:
+    async def ask() -> tuple[Reply, list[memoryview]]:
         # Read-only, since nothing is copied and both sides now have the same memory.
-        reply, given = await server.handler(message, [view.toreadonly() for view in views])
-        return reply, [view.toreadonly() for view in _views(reply, given)]
+        answer = DataAnswer(*await server.handler(message, [view.toreadonly() for view in views]))
+        is_sent = False
+        try:
+            given = [view.toreadonly() for view in views_of(answer.reply, answer.buffers)]
+            is_sent = True
+        finally:
+            if answer.over is not None:
+                answer.over(is_sent)
+        return answer.reply, given
 
     try:
         if server.loop is asyncio.get_running_loop():

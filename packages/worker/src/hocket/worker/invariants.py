@@ -7,11 +7,14 @@ production.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from hocket.core.errors import InvariantBroken
+from hocket.worker.lanes import Lane
 from hocket.worker.machine import WorkerMachine
-from hocket.worker.state import Datum, TaskState, WantState
+from hocket.worker.state import BEGUN, Datum, Task, TaskState, WantState
 from hocket.worker.tables import Tables
+from hocket.worker.units import UNITS
 
 __all__ = ["check"]
 
@@ -27,10 +30,15 @@ def check(machine: WorkerMachine) -> None:
     tables = machine.tables
     _check_tasks(tables)
     _check_running(tables)
+    _check_lanes(tables)
+    _check_resources(tables)
+    _check_devices(tables)
     _check_held(tables)
     _check_wanted(tables)
     _check_sources(tables)
+    _check_copies(tables)
     _check_fetches(tables)
+    _check_backoff(tables)
 
 
 def _require(holds: object, rule: str, detail: object) -> None:
@@ -55,21 +63,68 @@ def _check_tasks(tables: Tables) -> None:
                 "who waits stands in the list of what it waits for",
                 (task, datum),
             )
-    _require(
-        tables.ready.count == states[TaskState.READY], "ready tasks are counted", tables.ready.count
-    )
+    ready = tables.ready.count
+    _require(ready == states[TaskState.READY], "ready tasks are counted", ready)
     _require(not tables.unsettled, "every event settles what it stirs up", tables.unsettled)
 
 
 def _check_running(tables: Tables) -> None:
     for task in tables.running:
-        _require(task.state is TaskState.RUNNING, "who runs knows it", task)
+        _require(task.state in BEGUN, "who runs knows it", task)
     for task in tables.tasks.values():
-        if task.state is TaskState.RUNNING:
+        if task.state in BEGUN:
             _require(task in tables.running, "who runs is known", task)
+    unnamed = [not task.named for task in tables.running]
+    _require(unnamed == sorted(unnamed), "those that were not named come last", unnamed)
+
+
+def _check_lanes(tables: Tables) -> None:
+    lanes = tables.ready.lanes
+    for name, lane in lanes.items():
+        _require(lane.name == name, "an executor stands under its name", name)
+        tasks = [task for task in tables.running if task.terms.lane is lane]
+        with_slot = sum(task.state is TaskState.RUNNING for task in tasks)
+        _require(0 <= lane.free <= lane.slots, "slots are between none and all", (name, lane.free))
+        _require(
+            lane.slots - lane.free == with_slot,
+            "slots are those of running tasks",
+            (name, lane.slots - lane.free, with_slot),
+        )
+        ready = [
+            task
+            for task in tables.tasks.values()
+            if task.terms.lane is lane and task.state is TaskState.READY
+        ]
+        _require(lane.count == len(ready), "ready tasks are counted", (name, lane.count))
+        _check_rejoining(tables, lane, tasks)
+    for task in [*tables.running, *tables.tasks.values()]:
+        lane = task.terms.lane
+        _require(lanes.get(lane.name) is lane, "a task has an executor of this worker", task)
+    rejoining = sum(task.state is TaskState.REJOINING for task in tables.running)
+    _require(
+        tables.rejoining_count == rejoining,
+        "those that rejoin are counted",
+        (tables.rejoining_count, rejoining),
+    )
+
+
+def _check_rejoining(tables: Tables, lane: Lane, tasks: list[Task]) -> None:
+    waiting = [entry[2] for entry in lane.rejoining]
+    rejoining = [task for task in tasks if task.state is TaskState.REJOINING]
+    _require(
+        sorted(map(id, waiting)) == sorted(map(id, rejoining)),
+        "who rejoins stands in line",
+        waiting,
+    )
+    if waiting and lane.free:
+        occupied = any(each.free < each.slots for each in tables.ready.lanes.values())
+        _require(tables.paused and occupied, "nobody waits for a slot that is free", waiting)
+
+
+def _check_resources(tables: Tables) -> None:
     reserved: Counter[str] = Counter()
     for task in tables.running:
-        reserved.update(dict(task.needs))
+        reserved.update(dict(task.terms.needs))
     for name, total in tables.resources.total.items():
         free = tables.resources.free[name]
         _require(0 <= free <= total, "resources are between none and all", (name, free))
@@ -78,6 +133,34 @@ def _check_running(tables: Tables) -> None:
             "reserved resources are those of running tasks",
             (name, total - free, reserved[name]),
         )
+
+
+def _check_devices(tables: Tables) -> None:
+    """Every running task has the devices that it needs, and no device has too many tasks."""
+    used: Counter[tuple[str, int]] = Counter()
+    for task in tables.running:
+        needs = {
+            name: units for name, units in task.terms.needs if name in tables.resources.devices
+        }
+        _require(needs.keys() == task.devices.keys(), "who needs devices has them", task)
+        _count_devices(task, needs, used)
+    for name, devices in tables.resources.devices.items():
+        for index, free in devices.free.items():
+            _require(0 <= free <= UNITS, "nobody shares a whole device", (name, index, free))
+            _require(
+                UNITS - free == used[name, index],
+                "devices are those of running tasks",
+                (name, index, free, used[name, index]),
+            )
+
+
+def _count_devices(task: Task, needs: Mapping[str, int], used: Counter[tuple[str, int]]) -> None:
+    for name, units in needs.items():
+        whole, part = divmod(units, UNITS)
+        indices = task.devices[name]
+        _require(len(indices) == whole + bool(part), "who needs devices has them", task)
+        for place, index in enumerate(indices):
+            used[name, index] += UNITS if place < whole else part
 
 
 def _check_held(tables: Tables) -> None:
@@ -130,7 +213,26 @@ def _check_sources(tables: Tables) -> None:
         else:
             raise InvariantBroken(rule="what is wanted has a source", detail=repr(datum))
         if want.state is not WantState.FETCHING:
-            _require(want.waiters, "what is wanted is wanted by somebody", datum)
+            wished = want.waiters or want.is_copy
+            _require(wished, "what is wanted is wanted by somebody", datum)
+
+
+def _check_copies(tables: Tables) -> None:
+    for key, datum in tables.copies.items():
+        _require(datum.key == key, "a copy stands under its key", datum)
+        _require(
+            tables.wanted.get((key, datum.attempt)) is datum,
+            "what is to be copied is wanted",
+            datum,
+        )
+        held = tables.held.get(key)
+        _require(held is None or held.attempt < datum.attempt, "no older copy is asked for", datum)
+    for datum in tables.wanted.values():
+        is_copy = datum.want is not None and datum.want.is_copy
+        _require(is_copy == (tables.copies.get(datum.key) is datum), "copies are known", datum)
+        if tables.paused and is_copy and datum.want is not None:
+            state = datum.want.state
+            _require(state is not WantState.QUEUED, "who is short of memory copies nothing", datum)
 
 
 def _fetch_count(tables: Tables, datum: Datum) -> int:
@@ -146,5 +248,42 @@ def _check_fetches(tables: Tables) -> None:
             _require(
                 state in (None, WantState.FETCHING),
                 "what is being fetched is on its way, or came otherwise",
+                datum,
+            )
+    nbytes = sum(fetch.nbytes for fetch in tables.fetches.values())
+    _require(
+        tables.fetching_nbytes == nbytes,
+        "bytes on their way are counted",
+        (tables.fetching_nbytes, nbytes),
+    )
+    _require(
+        len(tables.fetches) <= 1 or nbytes <= tables.limits.in_flight_nbytes_max,
+        "bytes on their way are limited",
+        nbytes,
+    )
+    _require(
+        len(tables.fetches) <= tables.limits.connections_max,
+        "requests are limited",
+        len(tables.fetches),
+    )
+
+
+def _check_backoff(tables: Tables) -> None:
+    """Who rests is known, who is known is needed, and nobody waits without a reason."""
+    resting = tables.backoff.resting
+    for address in resting:
+        _require(address in tables.backoff.peers, "who rests is known", address)
+        _require(address not in tables.fetches, "who rests is not asked", address)
+    for address in tables.backoff.peers:
+        is_needed = address in tables.fetches or any(tables.queue.at(address))
+        _require(address in resting or is_needed, "who is not needed is forgotten", address)
+    if tables.fetches or tables.paused:
+        return
+    for datum in tables.wanted.values():
+        want = datum.want
+        if want is not None and want.state is WantState.QUEUED:
+            _require(
+                all(address in resting for address in want.holders),
+                "what is queued waits for somebody",
                 datum,
             )

@@ -10,51 +10,37 @@ Nothing that a peer says makes a method raise: what does not fit is passed over,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import repeat
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
 from hocket.core.settings import WorkerSettings
 from hocket.protocol.messages import (
-    AbandonTasks,
-    DropData,
-    DropFunctions,
+    THREADS,
     Failure,
-    FailureKind,
     HereRan,
-    RecallTasks,
-    RunHere,
-    RunTasks,
     SchedulerToWorker,
     WorkerToScheduler,
 )
-from hocket.worker.resources import needs_of
-from hocket.worker.state import (
-    SCATTERED,
-    Datum,
-    Fetch,
-    Function,
-    Task,
-    TaskState,
-    WantState,
+from hocket.worker import fetching
+from hocket.worker.fetching import Answer, look_at_clock, settle_and_ask
+from hocket.worker.intake import take_in
+from hocket.worker.policy.memory import PausePolicy
+from hocket.worker.resources import Resources
+from hocket.worker.running import (
+    end,
+    grant,
+    may_start,
+    name_running,
+    rejoin,
+    reserve,
+    secede,
+    startable_count,
 )
-from hocket.worker.tables import Tables
-from hocket.worker.transitions import (
-    add_holders,
-    drop,
-    fail_waiters,
-    hasten,
-    hold,
-    look_for,
-    make_ready,
-    remove,
-    return_task,
-    settle,
-    subscribe,
-    take_holder_away,
-)
+from hocket.worker.state import SCATTERED, Datum, Fetch, Task, TaskState, WantState
+from hocket.worker.tables import Command, Tables
+from hocket.worker.transitions import hold, remove, seek_anew
 
 __all__ = ["PENDING_NBYTES_MAX", "Answer", "WorkerMachine"]
 
@@ -65,32 +51,10 @@ PENDING_NBYTES_MAX: Final = 16 << 20
 _SHORT_TEXT_LENGTH: Final = 1000
 
 
-class Answer:
-    """What a peer said to a fetch about one key.
-
-    Parameters
-    ----------
-    attempt
-        The attempt that made the value, -1 if it is not there.
-    nbytes, value
-        The value and its estimated size.
-    error
-        Why the value, although it is there, could not be sent or read; "" if it could.
-    """
-
-    __slots__ = ("attempt", "error", "nbytes", "value")
-
-    def __init__(
-        self, attempt: int, nbytes: int = 0, value: object = None, error: str = ""
-    ) -> None:
-        self.attempt = attempt
-        self.nbytes = nbytes
-        self.value = value
-        self.error = error
-
-
 class WorkerMachine:
     """The state of one worker, and how events change it.
+
+    Times are seconds since the epoch.
 
     Parameters
     ----------
@@ -99,9 +63,23 @@ class WorkerMachine:
     address
         Where the worker's data server listens, as others name it.
     settings
-        Limits for fetching.
+        Limits for fetching, and for memory.
     resources
         What tasks may reserve, by name.
+    threads
+        How many tasks the executor `THREADS` runs at once, if `executors` does not say.
+    executors
+        How many tasks each executor runs at once, by name.
+    memory_limit
+        What the worker is to stay within, in bytes; 0: no limit. Offered as the resource `memory`
+        unless `resources` names that.
+    devices
+        Indices of the devices behind a resource; see `Resources`.
+
+    Raises
+    ------
+    ValueError
+        The resources make no sense; see `Resources`.
     """
 
     def __init__(
@@ -111,26 +89,47 @@ class WorkerMachine:
         address: str,
         settings: WorkerSettings,
         resources: Mapping[str, float] | None = None,
+        threads: int = 1,
+        executors: Mapping[str, int] | None = None,
+        memory_limit: int = 0,
+        devices: Mapping[str, Sequence[int]] | None = None,
     ) -> None:
         self.name = name
-        self.tables = Tables(address, resources or {})
-        self._fetch_connections_max = settings.fetch_connections_max
-        self._fetch_nbytes_max = settings.fetch_nbytes_max
-        self._commands: list[Fetch | RunHere] = []
+        #: How many tasks run at once, by executor.
+        self.slots: Mapping[str, int] = dict(executors or {THREADS: threads})
+        offered = Resources(resources or {}, devices, memory_limit)
+        self.tables = Tables(name, address, settings, offered, self.slots)
+        self._pause_policy = PausePolicy(memory_limit, settings.pause_part)
         self._pending_nbytes = 0
+        #: Whether the worker said that it is to end.
+        self.leaving = False
 
     # What the threads that run tasks call.
 
-    def take(self) -> Task | None:
-        """Take the best ready task and reserve its resources; None if nothing can run now."""
+    def take(self, executor: str = THREADS) -> Task | None:
+        """Take the best ready task of an executor, with a slot and its resources.
+
+        Returns
+        -------
+        Task | None
+            None if nothing can run now. If the task is `announced`, its beginning must be on its
+            way to the scheduler (`take_outbox`) before it is run.
+        """
         tables = self.tables
-        task = tables.ready.take(tables.resources)
+        lane = tables.ready.lanes.get(executor)
+        if lane is None or (tables.paused and not may_start(tables, lane)):
+            return None
+        task = tables.ready.take(lane, tables.resources)
         if task is None:
             return None
         task.state = TaskState.RUNNING
+        lane.free -= 1
         tables.running[task] = None
-        if task.needs:
-            tables.resources.reserve(task.needs)
+        terms = task.terms
+        if terms.needs:
+            reserve(tables, task)
+        if terms.announced:
+            name_running(tables)
         return task
 
     def executed(
@@ -155,42 +154,68 @@ class WorkerMachine:
         inline
             The pickled value, if it is to go along with the report.
         """
-        if not self._end(task):
-            return
         tables = self.tables
-        del tables.tasks[task.key]
-        hold(tables, task.key, task.attempt, nbytes, value)
-        if inline is not None:
-            self._pending_nbytes += len(inline)
-            if self._pending_nbytes > PENDING_NBYTES_MAX:
-                self._pending_nbytes -= len(inline)
-                inline = None
-        tables.outbox.done(task.key, task.attempt, nbytes, start_s, duration_s, inline)
+        if end(tables, task):
+            del tables.tasks[task.key]
+            hold(tables, task.key, task.attempt, nbytes, value)
+            if inline is not None:
+                self._pending_nbytes += len(inline)
+                if self._pending_nbytes > PENDING_NBYTES_MAX:
+                    self._pending_nbytes -= len(inline)
+                    inline = None
+            tables.outbox.done(task.key, task.attempt, nbytes, start_s, duration_s, inline)
+        if tables.paused or tables.unsettled:
+            settle_and_ask(tables)
 
     def failed(self, task: Task, failure: Failure, start_s: float, duration_s: float) -> None:
         """End a task that was taken: it has failed."""
-        if not self._end(task):
-            return
         tables = self.tables
-        remove(tables, task)
-        self._pending_nbytes += len(failure.exception) + len(failure.text)
-        if self._pending_nbytes > PENDING_NBYTES_MAX:
-            text = failure.text[:_SHORT_TEXT_LENGTH]
-            failure = replace(failure, exception=b"", text=text)
-        tables.outbox.failed(task.key, task.attempt, start_s, duration_s, failure)
-        self._settle()
+        if end(tables, task):
+            remove(tables, task)
+            self._pending_nbytes += len(failure.exception) + len(failure.text)
+            if self._pending_nbytes > PENDING_NBYTES_MAX:
+                text = failure.text[:_SHORT_TEXT_LENGTH]
+                failure = replace(failure, exception=b"", text=text)
+            tables.outbox.failed(task.key, task.attempt, start_s, duration_s, failure)
+        settle_and_ask(tables)
 
-    def _end(self, task: Task) -> bool:
-        """Let a task go that a thread is done with. Return whether anybody waits for it."""
+    def rescheduled(self, task: Task, start_s: float, duration_s: float) -> None:
+        """End a task that was taken: it asks to be run again, rather elsewhere."""
+        del start_s, duration_s  # What it did here is no measure of how long it takes.
         tables = self.tables
-        if task.state is not TaskState.RUNNING:
-            return False
-        task.state = TaskState.GONE
-        del tables.running[task]
-        if task.needs:
-            tables.resources.release(task.needs)
-            tables.ready.unblock()
-        return tables.tasks.get(task.key) is task
+        if end(tables, task):
+            remove(tables, task)
+            tables.outbox.rescheduled(task.key, task.attempt)
+        settle_and_ask(tables)
+
+    def secede(self, task: Task) -> bool:
+        """Let a task that was taken run on without its slot, which another may have.
+
+        Returns
+        -------
+        bool
+            False if it has no slot: it had seceded before, or is over.
+        """
+        done = secede(self.tables, task)
+        if done and self.tables.paused:
+            settle_and_ask(self.tables)
+        return done
+
+    def rejoin(self, task: Task) -> bool:
+        """Take a slot again for a task that had seceded.
+
+        Returns
+        -------
+        bool
+            Whether it has one (or needs none, since it is over). If not, it stands in line, before
+            all ready tasks, and comes out of `take_granted` when it got one.
+        """
+        return rejoin(self.tables, task)
+
+    def take_granted(self) -> list[Task]:
+        """Return the tasks that got a slot again since they stood in line, and forget them."""
+        granted, self.tables.granted = self.tables.granted, []
+        return [task for task in granted if task.state is TaskState.RUNNING]
 
     # What the event loop calls.
 
@@ -202,11 +227,13 @@ class WorkerMachine:
         messages
             As they came, in order.
         now_s
-            Seconds since the epoch.
+            The time.
         """
+        tables = self.tables
+        look_at_clock(tables, now_s)
         for message in messages:
-            _HANDLERS[type(message)](self, message, now_s)
-        self._settle()
+            take_in(tables, message, now_s)
+        settle_and_ask(tables)
 
     def fetched(self, fetch: Fetch, answers: Sequence[Answer], now_s: float) -> None:
         """Take in what a peer answered to a fetch.
@@ -218,49 +245,47 @@ class WorkerMachine:
         answers
             One for each key of it, in its order; those that are not there count as "not here".
         now_s
-            Seconds since the epoch.
+            The time.
         """
-        tables = self.tables
-        if tables.fetches.get(fetch.address) is not fetch:
-            return
-        del tables.fetches[fetch.address]
-        missing = Answer(-1)
-        for index, datum in enumerate(fetch.data):
-            answer = answers[index] if index < len(answers) else missing
-            self._answered(fetch.address, datum, answer, now_s)
-        self._settle()
+        look_at_clock(self.tables, now_s)
+        fetching.fetched(self.tables, fetch, answers, now_s)
+        settle_and_ask(self.tables)
 
-    def _answered(self, address: str, datum: Datum, answer: Answer, now_s: float) -> None:
-        """Take in what a peer said about one value."""
-        tables = self.tables
-        if datum.want is None:
-            return  # Made or put here in the meantime.
-        if answer.attempt != datum.attempt:
-            take_holder_away(tables, datum, address, gone=True)
-        elif answer.error:
-            fail_waiters(tables, datum, self._unreadable(datum, answer.error), now_s)
-        elif datum.want.waiters:
-            hold(tables, datum.key, datum.attempt, answer.nbytes, answer.value)
-            tables.outbox.replica(datum.key, datum.attempt)
-        else:
-            # All who waited for it are gone.
-            datum.want.state = WantState.NEW
-            tables.unsettled.append(datum)
-            tables.discarded.append(answer.value)
+    def fetch_busy(self, fetch: Fetch, addresses: Sequence[Sequence[str]], now_s: float) -> None:
+        """Take in that a peer is busy: others are asked first, and it again after a while.
 
-    def fetch_failed(self, fetch: Fetch) -> None:
+        Parameters
+        ----------
+        fetch
+            The command that is answered.
+        addresses
+            For each key of it, who else may have the value.
+        now_s
+            The time.
+        """
+        look_at_clock(self.tables, now_s)
+        fetching.busy(self.tables, fetch, addresses, now_s)
+        settle_and_ask(self.tables)
+
+    def fetch_failed(self, fetch: Fetch, now_s: float) -> None:
         """Give up a fetch: the peer could not be reached, or did not answer.
 
-        It is not asked for anything else either, until the scheduler names it again.
+        It is left alone for a while. Where others hold the same, or after three times in a row, it
+        counts as a holder no more, until the scheduler names it again.
         """
-        tables = self.tables
-        if tables.fetches.get(fetch.address) is not fetch:
-            return
-        del tables.fetches[fetch.address]
-        for datum in [*fetch.data, *tables.queue.at(fetch.address)]:
-            if datum.want is not None:
-                take_holder_away(tables, datum, fetch.address, gone=False)
-        self._settle()
+        look_at_clock(self.tables, now_s)
+        fetching.failed(self.tables, fetch, now_s)
+        settle_and_ask(self.tables)
+
+    @property
+    def wake_s(self) -> float | None:
+        """When `tick` is to be called at the latest; None: not at all."""
+        return self.tables.backoff.wake_s
+
+    def tick(self, now_s: float) -> None:
+        """Do what was put off until now."""
+        look_at_clock(self.tables, now_s)
+        settle_and_ask(self.tables)
 
     def put(self, key: str, value: object, nbytes: int) -> None:
         """Keep a value that a client put here.
@@ -279,7 +304,39 @@ class WorkerMachine:
         held = self.tables.held
         return [held.get(key) for key in keys]
 
+    def memory_sampled(self, process_nbytes: int) -> None:
+        """Pause or go on, given the memory that the worker's process uses."""
+        tables = self.tables
+        paused = self._pause_policy.look(process_nbytes, paused=tables.paused)
+        if paused == tables.paused:
+            return
+        tables.paused = paused
+        tables.outbox.paused(paused=paused)
+        if paused:
+            for datum in tables.copies.values():
+                if datum.want is not None and datum.want.state is WantState.QUEUED:
+                    seek_anew(tables, datum)
+        elif tables.rejoining_count:
+            grant(tables)
+        settle_and_ask(tables)
+
+    def leave(self, reason: str) -> None:
+        """Tell the scheduler, once, that the worker is to end; it answers with `Leave`."""
+        if not self.leaving:
+            self.leaving = True
+            self.tables.outbox.leaving(reason)
+
     # What the shell looks at, and takes away.
+
+    @property
+    def paused(self) -> bool:
+        """Whether the worker is short of memory, and so runs one task at a time."""
+        return self.tables.paused
+
+    @property
+    def resources(self) -> Mapping[str, float]:
+        """What tasks may reserve, by name; memory is among it if there is a limit."""
+        return self.tables.resources.offered
 
     @property
     def held_nbytes(self) -> int:
@@ -288,32 +345,43 @@ class WorkerMachine:
 
     @property
     def running_count(self) -> int:
-        """Tasks that threads have."""
+        """Tasks that threads have, also those that have seceded."""
         return len(self.tables.running)
 
     @property
     def ready_count(self) -> int:
-        """Tasks that lack nothing but a thread or resources."""
+        """Tasks that lack nothing but a slot or resources."""
         return self.tables.ready.count
 
     @property
     def pending(self) -> bool:
         """Whether there is something to send or to do."""
-        return self.tables.outbox.pending or bool(self._commands)
+        return self.tables.outbox.pending or bool(self.tables.commands)
+
+    @property
+    def has_unannounced(self) -> bool:
+        """Whether a task runs that the scheduler was not told of; `pending` does not count it."""
+        tasks = self.tables.running
+        return bool(tasks) and not next(reversed(tasks)).named
 
     @property
     def startable_count(self) -> int:
         """How many tasks `take` would give now, at least (see `ReadyQueue.startable_count`)."""
-        return self.tables.ready.startable_count()
+        return startable_count(self.tables, THREADS)
+
+    def startable(self, executor: str) -> int:
+        """Return how many tasks `take` would give this executor now, at least."""
+        return startable_count(self.tables, executor)
 
     def take_outbox(self) -> list[WorkerToScheduler]:
         """Return what is to be sent to the scheduler, in order, and forget it."""
         self._pending_nbytes = 0
+        name_running(self.tables)
         return self.tables.outbox.take()
 
-    def take_commands(self) -> list[Fetch | RunHere]:
+    def take_commands(self) -> list[Command]:
         """Return what is to be fetched and called, and forget it."""
-        commands, self._commands = self._commands, []
+        commands, self.tables.commands = self.tables.commands, []
         return commands
 
     def take_discarded(self) -> list[object]:
@@ -323,159 +391,3 @@ class WorkerMachine:
         """
         discarded, self.tables.discarded = self.tables.discarded, []
         return discarded
-
-    # The scheduler's messages.
-
-    def _on_run_tasks(self, message: RunTasks, now_s: float) -> None:
-        functions = [
-            self._function(digest, label, blob)
-            for digest, label, blob in zip(
-                message.functions, message.labels, message.blobs, strict=True
-            )
-        ]
-        needs = needs_of(message.resources)
-        if needs is not None and not self.tables.resources.could_ever_fit(needs):
-            needs = None
-        rows = zip(
-            message.keys,
-            message.attempts,
-            message.priorities,
-            message.payloads,
-            message.function_of or repeat(0),
-            message.wanted or repeat(1),
-            strict=False,  # Two of them may be endless.
-        )
-        tasks = self.tables.tasks
-        ready = self.tables.ready
-        waiting: list[tuple[Task, list[int]]] = []
-        for row, (key, attempt, priority, payload, function_index, wanted) in enumerate(rows):
-            function = functions[function_index]
-            if key in tasks and not self._replace(key, attempt):
-                continue
-            if needs is None or function is None:
-                self._refuse(key, attempt, message, function_index, function, now_s)
-                continue
-            task = Task(key, attempt, priority, function, payload, bool(wanted), needs)
-            tasks[key] = task
-            if message.inputs and message.inputs[row]:
-                waiting.append((task, message.inputs[row]))
-            else:
-                task.state = TaskState.READY
-                ready.push(task)
-        if waiting:
-            self._find_inputs(message, waiting)
-
-    def _function(self, digest: bytes, label: str, blob: bytes | None) -> Function | None:
-        function = self.tables.functions.get(digest)
-        if function is None and blob is not None:
-            function = self.tables.functions[digest] = Function(digest, label, blob)
-        return function
-
-    def _replace(self, key: str, attempt: int) -> bool:
-        """Return whether an attempt takes the place of another of its key, which is here."""
-        former = self.tables.tasks[key]
-        if attempt > former.attempt:
-            remove(self.tables, former)
-            return True
-        if attempt < former.attempt:
-            self.tables.outbox.returned(key, attempt)
-        return False
-
-    def _refuse(
-        self,
-        key: str,
-        attempt: int,
-        message: RunTasks,
-        function_index: int,
-        function: Function | None,
-        now_s: float,
-    ) -> None:
-        """Say at once that a task will not be run."""
-        if function is not None:
-            self.tables.outbox.returned(key, attempt)
-            return
-        text = (
-            f"worker {self.name!r} never got the function {message.labels[function_index]!r}"
-            " of this task; please report this as a bug of hocket"
-        )
-        failure = Failure(FailureKind.SERIALIZATION, key, text, b"", self.name, attempt)
-        self.tables.outbox.failed(key, attempt, now_s, 0.0, failure)
-
-    def _find_inputs(self, message: RunTasks, waiting: list[tuple[Task, list[int]]]) -> None:
-        """Let these new tasks wait for their inputs; most share some."""
-        tables = self.tables
-        seen: dict[int, Datum] = {}
-        for task, indices in waiting:
-            if task.state is TaskState.GONE:
-                continue  # Replaced by a newer attempt in the same message.
-            for index in indices:
-                if index not in seen:
-                    seen[index] = look_for(
-                        tables,
-                        message.input_keys[index],
-                        message.input_attempts[index],
-                        message.input_nbytes[index],
-                        task.priority,
-                    )
-                    holders = [message.addresses[each] for each in message.input_holders[index]]
-                    add_holders(seen[index], holders)
-                hasten(seen[index], task.priority)
-            subscribe(task, list(dict.fromkeys([seen[index] for index in indices])))
-            if not task.missing:
-                make_ready(tables, task)
-        # Not before all tasks are in the table: one may make what another needs.
-        tables.unsettled.extend(seen.values())
-
-    def _on_drop_data(self, message: DropData, _now_s: float) -> None:
-        for key, attempt in zip(message.keys, message.attempts, strict=True):
-            datum = self.tables.held.get(key)
-            if datum is not None and datum.attempt == attempt:
-                drop(self.tables, datum)
-
-    def _on_recall_tasks(self, message: RecallTasks, _now_s: float) -> None:
-        for key, attempt in zip(message.keys, message.attempts, strict=True):
-            task = self.tables.tasks.get(key)
-            if task is None or task.attempt != attempt or task.state is TaskState.RUNNING:
-                continue
-            return_task(self.tables, task)
-
-    def _on_abandon_tasks(self, message: AbandonTasks, _now_s: float) -> None:
-        for key, attempt in zip(message.keys, message.attempts, strict=True):
-            task = self.tables.tasks.get(key)
-            if task is not None and task.attempt == attempt:
-                remove(self.tables, task)
-
-    def _on_drop_functions(self, message: DropFunctions, _now_s: float) -> None:
-        for digest in message.digests:
-            self.tables.functions.pop(digest, None)
-
-    def _on_run_here(self, message: RunHere, _now_s: float) -> None:
-        self._commands.append(message)
-
-    # Fetching.
-
-    def _settle(self) -> None:
-        """See to it that each wanted value has a source, and ask peers as far as the limits go."""
-        tables = self.tables
-        if tables.unsettled:
-            settle(tables)
-        while tables.queue and len(tables.fetches) < self._fetch_connections_max:
-            request = tables.queue.next(tables.fetches, self._fetch_nbytes_max)
-            if request is None:
-                return
-            fetch = tables.fetches[request[0]] = Fetch(*request)
-            self._commands.append(fetch)
-
-    def _unreadable(self, datum: Datum, error: str) -> Failure:
-        text = f"the value of {datum.key!r} cannot be brought to worker {self.name!r}: {error}"
-        return Failure(FailureKind.SERIALIZATION, datum.key, text, b"", self.name, datum.attempt)
-
-
-_HANDLERS: dict[type, Callable[[WorkerMachine, Any, float], None]] = {
-    RunTasks: WorkerMachine._on_run_tasks,  # noqa: SLF001
-    DropData: WorkerMachine._on_drop_data,  # noqa: SLF001
-    RecallTasks: WorkerMachine._on_recall_tasks,  # noqa: SLF001
-    AbandonTasks: WorkerMachine._on_abandon_tasks,  # noqa: SLF001
-    DropFunctions: WorkerMachine._on_drop_functions,  # noqa: SLF001
-    RunHere: WorkerMachine._on_run_here,  # noqa: SLF001
-}

@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
 from hocket.protocol.messages import (
+    CopiesFailed,
     Failure,
     HereRan,
     InputsMissing,
     ReplicasStored,
+    TasksBegun,
     TasksDone,
     TasksFailed,
+    TasksRejoined,
+    TasksRescheduled,
     TasksReturned,
+    TasksSeceded,
+    WorkerLeaving,
+    WorkerPaused,
     WorkerToScheduler,
 )
 
 __all__ = ["Outbox"]
 
+#: Messages that are keys and attempts and nothing else.
+_Rows: TypeAlias = TasksBegun | ReplicasStored | TasksRescheduled | TasksReturned | CopiesFailed
+
+#: What stands after what explains it.
+_GIVEN_BACK: Final = (TasksRescheduled, TasksReturned, CopiesFailed)
+
 
 class Outbox:
     """Reports not yet sent, one message of columns for each kind."""
 
-    __slots__ = ("_done", "_failed", "_here", "_missing", "_replicas", "_returned", "pending")
+    __slots__ = (
+        "_done",
+        "_failed",
+        "_here",
+        "_leaving",
+        "_missing",
+        "_paused",
+        "_rejoined",
+        "_rows",
+        "_seceded",
+        "pending",
+    )
 
     def __init__(self) -> None:
         self._start()
@@ -29,10 +56,62 @@ class Outbox:
         self.pending = False
         self._done = TasksDone([], [], [], [], [], [])
         self._failed = TasksFailed([], [], [], [], [])
-        self._returned = TasksReturned([], [])
-        self._replicas = ReplicasStored([], [])
+        #: Messages that are keys and attempts and nothing else, by class; made when needed.
+        self._rows: dict[type[_Rows], _Rows] = {}
+        self._seceded: dict[tuple[str, int], None] = {}
+        self._rejoined: dict[tuple[str, int], None] = {}
         self._missing: dict[tuple[str, bool], InputsMissing] = {}
         self._here: list[HereRan] = []
+        self._paused: WorkerPaused | None = None
+        self._leaving: WorkerLeaving | None = None
+
+    def _add(self, kind: type[_Rows], key: str, attempt: int) -> None:
+        message = self._rows.get(kind)
+        if message is None:
+            message = self._rows[kind] = kind([], [])
+        message.keys.append(key)
+        message.attempts.append(attempt)
+        self.pending = True
+
+    def begun(self, key: str, attempt: int) -> None:
+        """Say that an attempt is running."""
+        self._add(TasksBegun, key, attempt)
+
+    def seceded(self, key: str, attempt: int) -> None:
+        """Say that a running attempt has given up its slot."""
+        # Of what happens between two sendings only the outcome counts: columns have no order.
+        if (key, attempt) in self._rejoined:
+            del self._rejoined[key, attempt]
+        else:
+            self._seceded[key, attempt] = None
+        self.pending = True
+
+    def rejoined(self, key: str, attempt: int) -> None:
+        """Say that an attempt that had seceded has a slot again."""
+        if (key, attempt) in self._seceded:
+            del self._seceded[key, attempt]
+        else:
+            self._rejoined[key, attempt] = None
+        self.pending = True
+
+    def rescheduled(self, key: str, attempt: int) -> None:
+        """Say that an attempt ran, and asked to be run again."""
+        self._add(TasksRescheduled, key, attempt)
+
+    def copy_failed(self, key: str, attempt: int) -> None:
+        """Say that a value that was to be copied here can be had from nobody."""
+        self._add(CopiesFailed, key, attempt)
+
+    def paused(self, *, paused: bool) -> None:
+        """Say that the worker pauses now, or goes on."""
+        # Said at each change, so a second one before the next sending takes the first one back.
+        self._paused = WorkerPaused(paused) if self._paused is None else None
+        self.pending = True
+
+    def leaving(self, reason: str) -> None:
+        """Say that the worker is to end soon."""
+        self._leaving = WorkerLeaving(reason)
+        self.pending = True
 
     def done(
         self,
@@ -67,15 +146,11 @@ class Outbox:
 
     def returned(self, key: str, attempt: int) -> None:
         """Say that an attempt will not be run here."""
-        self._returned.keys.append(key)
-        self._returned.attempts.append(attempt)
-        self.pending = True
+        self._add(TasksReturned, key, attempt)
 
     def replica(self, key: str, attempt: int) -> None:
         """Say that the worker holds a copy of a value that it did not compute."""
-        self._replicas.keys.append(key)
-        self._replicas.attempts.append(attempt)
-        self.pending = True
+        self._add(ReplicasStored, key, attempt)
 
     def missing(self, key: str, attempt: int, address: str, *, gone: bool) -> None:
         """Say that a peer did not give a value."""
@@ -94,14 +169,21 @@ class Outbox:
     def take(self) -> list[WorkerToScheduler]:
         """Return all that is to be sent, and begin anew.
 
-        What was missing stands before what is returned for it, so that who reads in order knows why
-        tasks come back.
+        What began stands before what ended, and what was missing before what is returned for it, so
+        that who reads in order knows why tasks come back.
         """
         if not self.pending:
             return []
+        rows = self._rows
         messages: list[WorkerToScheduler] = [*self._here]
-        if self._replicas.keys:
-            messages.append(self._replicas)
+        if TasksBegun in rows:
+            messages.append(rows[TasksBegun])
+        if self._seceded:
+            messages.append(TasksSeceded(*_columns(self._seceded)))
+        if self._rejoined:
+            messages.append(TasksRejoined(*_columns(self._rejoined)))
+        if ReplicasStored in rows:
+            messages.append(rows[ReplicasStored])
         if self._done.keys:
             if not any(value is not None for value in self._done.values):
                 self._done.values = []
@@ -109,7 +191,11 @@ class Outbox:
         if self._failed.keys:
             messages.append(self._failed)
         messages.extend(self._missing.values())
-        if self._returned.keys:
-            messages.append(self._returned)
+        messages.extend(rows[kind] for kind in _GIVEN_BACK if kind in rows)
+        messages.extend(each for each in (self._paused, self._leaving) if each is not None)
         self._start()
         return messages
+
+
+def _columns(names: Iterable[tuple[str, int]]) -> tuple[list[str], list[int]]:
+    return [key for key, _ in names], [attempt for _, attempt in names]

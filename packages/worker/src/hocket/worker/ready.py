@@ -1,164 +1,146 @@
 """The queue of tasks that may run: the best that fits into the free resources comes out first.
 
-Tasks with equal needs share a line. Lines that need resources wait for each other by priority:
-while the best task of one does not fit, no worse task may take a resource that it needs, or a task
-that needs two GPUs would wait forever behind tasks that need one.
+Each executor has a lane of its own; in it, tasks with equal needs share a line. Lines that need
+resources wait for each other by priority, across lanes: while the best task of one does not fit, no
+worse task may take a resource that it needs, or a task that needs two GPUs would wait forever
+behind tasks that need one. A lane without a free slot claims nothing.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections import deque
+from collections.abc import Mapping
 from typing import Final
 
-from hocket.worker.resources import NOTHING, Needs, Resources
-from hocket.worker.state import Task, TaskState
+from hocket.worker.lanes import Lane, Line
+from hocket.worker.resources import Resources
+from hocket.worker.state import Task
 
 __all__ = ["ReadyQueue"]
-
-#: A task in line: lower priority first, then first come, first served.
-_Entry = tuple[int, int, Task]
 
 #: Entries of tasks that are gone stay until there are more of them than this, and than others.
 _STALE_MAX: Final = 256
 
 
-class _Line:
-    """Tasks with equal needs, best first.
-
-    Most tasks come in the order in which they are to run, so those that are not better than the
-    last that came stand in a plain row, where putting in and taking out is cheap at any length;
-    only the others need the heap.
-    """
-
-    __slots__ = ("heap", "row")
-
-    def __init__(self) -> None:
-        self.row: deque[_Entry] = deque()
-        self.heap: list[_Entry] = []
-
-    def __len__(self) -> int:
-        return len(self.row) + len(self.heap)
-
-    def push(self, entry: _Entry) -> None:
-        row = self.row
-        # Serial numbers only rise, so the priorities alone decide.
-        if not row or row[-1][0] <= entry[0]:
-            row.append(entry)
-        else:
-            heapq.heappush(self.heap, entry)
-
-    def best(self) -> _Entry | None:
-        """Return the best task that is still ready, and forget the stale ones before it."""
-        row, heap = self.row, self.heap
-        while row and row[0][2].state is not TaskState.READY:
-            row.popleft()
-        while heap and heap[0][2].state is not TaskState.READY:
-            heapq.heappop(heap)
-        if not row:
-            return heap[0] if heap else None
-        return heap[0] if heap and heap[0] < row[0] else row[0]
-
-    def pop(self) -> Task:
-        """Take out what `best` just returned."""
-        row, heap = self.row, self.heap
-        if not row or (heap and heap[0] < row[0]):
-            return heapq.heappop(heap)[2]
-        return row.popleft()[2]
-
-    def sweep(self) -> None:
-        """Forget all stale entries."""
-        self.row = deque(entry for entry in self.row if entry[2].state is TaskState.READY)
-        self.heap = [entry for entry in self.heap if entry[2].state is TaskState.READY]
-        heapq.heapify(self.heap)
-
-
 class ReadyQueue:
-    """Tasks in state READY.
+    """Tasks in state READY, and the slots that they wait for.
 
     A task that leaves that state otherwise than by `take` stays in its line as a stale entry and is
-    passed over there; `discard` must be told of it.
+    passed over there; `discard` must be told of it. Who takes a task from here takes a slot, too,
+    and gives it back.
+
+    Parameters
+    ----------
+    slots
+        How many tasks each executor runs at once, by its name.
     """
 
-    __slots__ = ("_blocked", "_lines", "_plain", "_serial", "count", "stale_count")
+    __slots__ = ("_serial", "lanes", "stale_count")
 
-    def __init__(self) -> None:
-        self._plain = _Line()
-        self._lines: dict[Needs, _Line] = {NOTHING: self._plain}
+    def __init__(self, slots: Mapping[str, int]) -> None:
+        self.lanes = {name: Lane(name, count) for name, count in slots.items()}
         self._serial = 0
-        #: Whether the last `take` found nothing that fits, and nothing has changed since.
-        self._blocked = False
-        #: Tasks that are ready.
-        self.count = 0
         #: Entries of tasks that are ready no more, at most.
         self.stale_count = 0
 
+    @property
+    def count(self) -> int:
+        """How many tasks are ready."""
+        return sum(lane.count for lane in self.lanes.values())
+
+    def next_serial(self) -> int:
+        """Return a number for who comes now."""
+        self._serial += 1
+        return self._serial
+
     def push(self, task: Task) -> None:
         """Put a task in line; its state must be READY."""
-        self._serial += 1
-        entry = (task.priority, self._serial, task)
-        if not task.needs:
-            self._plain.push(entry)
+        self._serial = serial = self._serial + 1
+        terms = task.terms
+        lane = terms.lane
+        if not terms.needs:
+            lane.plain.push((task.priority, serial, task))
         else:
-            line = self._lines.get(task.needs)
+            line = lane.lines.get(terms.needs)
             if line is None:
-                line = self._lines[task.needs] = _Line()
-            line.push(entry)
-        self.count += 1
-        self._blocked = False
+                line = lane.lines[terms.needs] = Line()
+            line.push((task.priority, serial, task))
+            # Whose claim comes first may have changed.
+            self.unblock()
+        lane.count += 1
+        lane.blocked = False
 
-    def discard(self) -> None:
-        """One of the ready tasks is ready no more."""
-        self.count -= 1
+    def discard(self, task: Task) -> None:
+        """Note that a ready task is ready no more."""
+        task.terms.lane.count -= 1
         self.stale_count += 1
-        self._blocked = False
+        self.unblock()
         if self.stale_count > _STALE_MAX and self.stale_count > self.count:
-            for needs, line in list(self._lines.items()):
-                line.sweep()
-                if not line and needs:
-                    del self._lines[needs]
+            for lane in self.lanes.values():
+                for needs, line in list(lane.lines.items()):
+                    line.sweep()
+                    if not line and needs:
+                        del lane.lines[needs]
             self.stale_count = 0
 
     def unblock(self) -> None:
-        """Resources were released."""
-        self._blocked = False
+        """Note that what claimed resources, or had them, does so no more."""
+        for lane in self.lanes.values():
+            lane.blocked = False
 
-    def startable_count(self) -> int:
+    def startable_count(self, lane: Lane) -> int:
         """How many tasks could be taken now, at least; exact where no task needs resources.
 
         Where tasks need resources it is 0 or 1: who takes that one asks again.
         """
-        if not self.count or self._blocked:
+        if not lane.count or lane.blocked or not lane.free:
             return 0
-        return self.count if len(self._lines) == 1 else 1
+        return min(lane.free, lane.count) if len(lane.lines) == 1 else 1
 
-    def take(self, resources: Resources) -> Task | None:
-        """Take out the best task that fits; None if there is none. Nothing is reserved here."""
-        if not self.count:
+    def take(self, lane: Lane, resources: Resources) -> Task | None:
+        """Take out the best task of a lane that fits; None if there is none, or no slot.
+
+        Neither a slot nor resources are reserved here.
+        """
+        if not lane.count or not lane.free:
             return None
-        if len(self._lines) == 1:
+        if len(lane.lines) == 1:
             # Not empty, since count is not 0: some entry in the only line is ready.
-            self._plain.best()
-            self.count -= 1
-            return self._plain.pop()
-        return self._take_among_lines(resources)
+            lane.count -= 1
+            return lane.plain.take()
+        found = self._find([lane], resources)
+        if found is None:
+            lane.blocked = True
+            return None
+        lane.count -= 1
+        if len(self.lanes) > 1:
+            # What it claimed it has now, or its lane claims nothing any more.
+            self.unblock()
+        return found[1].pop()
 
-    def _take_among_lines(self, resources: Resources) -> Task | None:
+    def best(self, resources: Resources) -> Lane | None:
+        """Return the lane from which the best task of all that can start would be taken."""
+        found = self._find(list(self.lanes.values()), resources)
+        return None if found is None else found[0]
+
+    def _find(self, wanted: list[Lane], resources: Resources) -> tuple[Lane, Line] | None:
+        """Find the best task that fits in one of these lanes; its line gives it out next."""
         heads = []
-        for needs, line in list(self._lines.items()):
-            best = line.best()
-            if best is not None:
-                heads.append((best, needs, line))
-            elif needs:
-                del self._lines[needs]
-        heads.sort(key=lambda head: head[0][:2])
+        for lane in self.lanes.values():
+            if not lane.free or not lane.count:
+                continue
+            for needs, line in list(lane.lines.items()):
+                best = line.best()
+                if best is not None:
+                    heads.append((best[:2], needs, lane, line))
+                elif needs:
+                    del lane.lines[needs]
+        heads.sort(key=lambda head: head[0])
         spoken_for: set[str] = set()
-        for _, needs, line in heads:
+        for _, needs, lane, line in heads:
             names = [name for name, _ in needs]
             if spoken_for.isdisjoint(names):
-                if resources.fit(needs):
-                    self.count -= 1
-                    return line.pop()
-                spoken_for.update(name for name, _ in needs)
-        self._blocked = True
+                if lane in wanted and resources.fit(needs):
+                    return lane, line
+                # It cannot start now, or is about to in another lane.
+                spoken_for.update(names)
         return None

@@ -1,37 +1,19 @@
-"""Amounts with names (GPUs, licences, gigabytes) that tasks reserve while they run.
-
-Amounts are counted in whole millionths, so that reserving and releasing 0.1 ten times leaves what
-was there before.
-"""
+"""Amounts with names (GPUs, licences, memory) that tasks reserve while they run."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-__all__ = ["NOTHING", "UNITS", "Needs", "Resources", "needs_of"]
+from hocket.worker.devices import Devices
+from hocket.worker.units import UNITS, Needs, needs_of
 
-#: Whole units in an amount of 1.
-UNITS: Final = 1_000_000
+__all__ = ["GPU", "MEMORY", "Resources"]
 
-#: What a task reserves: (name, units), sorted by name, no zeros.
-Needs: TypeAlias = tuple[tuple[str, int], ...]
-
-NOTHING: Final[Needs] = ()
-
-
-def needs_of(amounts: Mapping[str, float]) -> Needs | None:
-    """Return these amounts as needs, or None if one of them is no amount (negative, not finite)."""
-    needs = []
-    for name, amount in sorted(amounts.items()):
-        if not math.isfinite(amount) or amount < 0:
-            return None
-        # Rounded up: a tiny need is a need.
-        units = math.ceil(amount * UNITS - 0.5)
-        if units or amount:
-            needs.append((name, max(units, 1)))
-    return tuple(needs)
+#: The resource whose devices are numbered from 0 unless told otherwise.
+GPU: Final = "GPU"
+#: The resource that a worker's memory limit offers, in bytes.
+MEMORY: Final = "memory"
 
 
 class Resources:
@@ -41,17 +23,47 @@ class Resources:
     ----------
     offered
         Amounts by name; what has no name here is not there.
+    devices
+        Indices of the devices behind a resource, as many as there is of it. A whole amount of
+        `GPU` has the devices 0, 1, ... unless told otherwise.
+    memory_limit
+        In bytes; offered as `MEMORY` unless that is among the others. 0: no limit, nothing offered.
+
+    Raises
+    ------
+    ValueError
+        An amount is negative or not finite, or differs from the number of devices.
     """
 
-    __slots__ = ("free", "total")
+    __slots__ = ("devices", "free", "offered", "total")
 
-    def __init__(self, offered: Mapping[str, float]) -> None:
-        needs = needs_of(offered)
+    def __init__(
+        self,
+        offered: Mapping[str, float],
+        devices: Mapping[str, Sequence[int]] | None = None,
+        memory_limit: int = 0,
+    ) -> None:
+        self.offered = dict(offered)
+        if memory_limit:
+            self.offered.setdefault(MEMORY, memory_limit)
+        needs = needs_of(self.offered)
         if needs is None:
             # From the worker's own command line, so no peer can bring this about.
-            raise ValueError(f"resources must be finite and not negative: {dict(offered)!r}")
+            raise ValueError(f"resources must be finite and not negative: {self.offered!r}")
         self.total: dict[str, int] = dict(needs)
         self.free: dict[str, int] = dict(needs)
+        indices = dict(devices or {})
+        count, part = divmod(self.total.get(GPU, 0), UNITS)
+        if count and not part:
+            indices.setdefault(GPU, range(count))
+        self.devices: dict[str, Devices] = {}
+        for name, each in indices.items():
+            if len(set(each)) * UNITS != self.total.get(name, 0):
+                raise ValueError(
+                    f"the worker offers {self.offered.get(name, 0)} of {name!r},"
+                    f" so it needs as many different devices, not {list(each)!r}"
+                )
+            self.devices[name] = Devices(each)
 
     def could_ever_fit(self, needs: Needs) -> bool:
         """Whether these needs fit when nothing else runs."""
@@ -59,7 +71,12 @@ class Resources:
 
     def fit(self, needs: Needs) -> bool:
         """Whether these needs fit now."""
-        return all(self.free.get(name, 0) >= units for name, units in needs)
+        for name, units in needs:
+            if self.free.get(name, 0) < units:
+                return False
+            if name in self.devices and not self.devices[name].fit(units):
+                return False
+        return True
 
     def reserve(self, needs: Needs) -> None:
         """Take what fits."""
@@ -70,3 +87,15 @@ class Resources:
         """Give back what was reserved."""
         for name, units in needs:
             self.free[name] += units
+
+    def take_devices(self, needs: Needs) -> Mapping[str, tuple[int, ...]]:
+        """Choose the devices that go with what is reserved; return their indices by resource."""
+        return {
+            name: self.devices[name].reserve(units) for name, units in needs if name in self.devices
+        }
+
+    def give_devices_back(self, needs: Needs, taken: Mapping[str, tuple[int, ...]]) -> None:
+        """Give back what `take_devices` gave for these needs."""
+        for name, units in needs:
+            if name in taken:
+                self.devices[name].release(units, taken[name])

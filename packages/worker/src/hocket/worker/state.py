@@ -1,13 +1,17 @@
 """What a worker knows: records of tasks, functions and data, and the tables that hold them.
 
-A task is in one of three states while it is here; *stored*, *failed*, *returned* and *abandoned*
-are the ways to leave, and leave nothing behind but a report (or not even that)::
+A task is in one of five states while it is here; *stored*, *failed*, *rescheduled*, *returned* and
+*abandoned* are the ways to leave, and leave nothing behind but a report (or not even that)::
 
-    RunTasks -> WAITING -> READY -> RUNNING -> stored | failed
+    RunTasks -> WAITING -> READY -> RUNNING -> stored | failed | rescheduled
                    |         |         |
                    +---------+         +-> abandoned (runs on; its end is dropped)
                         |
                         +-> returned | abandoned
+
+    RUNNING -> SECEDED -> REJOINING -> RUNNING    (each may end as RUNNING does)
+                  |                       ^
+                  +-----------------------+
 
 That an input is on its way is a fact of the input, not of the task, since several tasks may wait
 for one input: see `WantState`. No state here says "cancelled": a task that was abandoned or
@@ -17,22 +21,35 @@ dropped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from hocket.worker.devices import NO_DEVICES
+from hocket.worker.units import Needs
+
+if TYPE_CHECKING:
+    from hocket.worker.lanes import Lane
 
 __all__ = [
+    "BEGUN",
+    "COPY_PRIORITY",
+    "SCATTERED",
     "Datum",
     "Fetch",
     "Function",
+    "Leave",
     "Task",
     "TaskState",
+    "Terms",
     "Want",
     "WantState",
 ]
 
 #: The attempt of data that a client put here.
 SCATTERED: Final = 0
+#: How urgent a value is that no task waits for: less than all that a message can say.
+COPY_PRIORITY: Final = 1 << 64
 
 
 class TaskState(IntEnum):
@@ -42,10 +59,18 @@ class TaskState(IntEnum):
     WAITING = 1
     #: In the queue of those that a thread may take.
     READY = 2
-    #: A thread has it; its resources are reserved.
+    #: A thread has it; its slot and its resources are reserved.
     RUNNING = 3
+    #: A thread has it; its resources are reserved, but it has given up its slot.
+    SECEDED = 4
+    #: The same, and it goes on as soon as there is a slot for it.
+    REJOINING = 5
     #: Not here any more: given back, abandoned, or ended.
-    GONE = 4
+    GONE = 6
+
+
+#: States in which a thread has the task.
+BEGUN: Final = frozenset({TaskState.RUNNING, TaskState.SECEDED, TaskState.REJOINING})
 
 
 class WantState(IntEnum):
@@ -53,7 +78,7 @@ class WantState(IntEnum):
 
     #: Nothing is done about it yet; never seen between two events.
     NEW = 1
-    #: A task that is here makes it.
+    #: A task that is here makes it; it was given to this worker too, earlier or later.
     EXPECTED = 2
     #: In the queue of what to ask other workers for.
     QUEUED = 3
@@ -131,15 +156,40 @@ class Want:
         Addresses of workers that may have it and have not yet refused it.
     priority
         The best (least) of its waiters.
+    is_copy
+        Whether the scheduler wants it here (`CopyData`), be there waiters or not, and is to hear
+        how that went.
     """
 
-    __slots__ = ("holders", "priority", "state", "waiters")
+    __slots__ = ("holders", "is_copy", "priority", "state", "waiters")
 
     def __init__(self, priority: int) -> None:
         self.state = WantState.NEW
+        self.is_copy = False
         self.waiters: dict[Task, None] = {}
         self.holders: list[str] = []
         self.priority = priority
+
+
+class Terms:
+    """How the tasks of one batch are to be run; they share this.
+
+    Attributes
+    ----------
+    lane
+        The executor that is to run them.
+    needs
+        What each reserves while it runs: (resource, amount in `units.UNITS`), sorted by name.
+    announced
+        Whether the scheduler must hear that one begins before it does.
+    """
+
+    __slots__ = ("announced", "lane", "needs")
+
+    def __init__(self, lane: Lane, needs: Needs, *, announced: bool = False) -> None:
+        self.lane = lane
+        self.needs = needs
+        self.announced = announced
 
 
 class Task:
@@ -155,8 +205,12 @@ class Task:
         What to run: the function, and its pickled arguments.
     wanted
         Whether a small result goes along with the report.
-    needs
-        What it reserves while it runs: (resource, amount in `resources.UNITS`), sorted by name.
+    terms
+        Where and how it is to run.
+    named
+        Whether the scheduler was told that it has begun.
+    devices
+        The indices of the devices that are reserved for it, by resource; set while it runs.
     inputs
         The values that it reads, each once. A value that has come stays reachable from here, even
         if it is dropped from the store meanwhile.
@@ -166,14 +220,16 @@ class Task:
 
     __slots__ = (
         "attempt",
+        "devices",
         "function",
         "inputs",
         "key",
         "missing",
-        "needs",
+        "named",
         "payload",
         "priority",
         "state",
+        "terms",
         "wanted",
     )
 
@@ -185,7 +241,7 @@ class Task:
         function: Function,
         payload: bytes,
         wanted: bool,  # noqa: FBT001 - by position, this is the hot path
-        needs: tuple[tuple[str, int], ...],
+        terms: Terms,
     ) -> None:
         self.key = key
         self.attempt = attempt
@@ -193,10 +249,22 @@ class Task:
         self.function = function
         self.payload = payload
         self.wanted = wanted
-        self.needs = needs
+        self.terms = terms
+        self.named = False
+        self.devices: Mapping[str, tuple[int, ...]] = NO_DEVICES
         self.inputs: Iterable[Datum] = ()
         self.missing = 0
         self.state = TaskState.WAITING
+
+    @property
+    def executor(self) -> str:
+        """The name of the executor that is to run it."""
+        return self.terms.lane.name
+
+    @property
+    def announced(self) -> bool:
+        """Whether its beginning must be on its way to the scheduler before it begins."""
+        return self.terms.announced
 
     def __repr__(self) -> str:
         return f"<Task {self.key!r} attempt {self.attempt} {self.state.name.lower()}>"
@@ -205,24 +273,42 @@ class Task:
 class Fetch:
     """A command: ask the worker at `address` for these values, in one request.
 
-    It is answered by exactly one of `WorkerMachine.fetched` and `WorkerMachine.fetch_failed`.
+    It is answered by exactly one of `WorkerMachine.fetched`, `fetch_busy` and `fetch_failed`.
+
+    Attributes
+    ----------
+    address
+        Whom to ask.
+    data
+        The values.
+    nbytes
+        The size of the answer, as far as it is known.
     """
 
-    __slots__ = ("address", "data")
+    __slots__ = ("address", "data", "nbytes")
 
     def __init__(self, address: str, data: list[Datum]) -> None:
         self.address = address
         self.data = data
+        # What is known of their sizes may change meanwhile, and this is to be given back.
+        self.nbytes = sum(datum.nbytes for datum in data)
 
     @property
     def keys(self) -> list[str]:
         """The keys to ask for, in the order in which the answer is to give them."""
         return [datum.key for datum in self.data]
 
-    @property
-    def nbytes(self) -> int:
-        """The size of the answer, as far as it is known."""
-        return sum(datum.nbytes for datum in self.data)
-
     def __repr__(self) -> str:
         return f"<Fetch {len(self.data)} values from {self.address}>"
+
+
+class Leave:
+    """A command: end in good order, the scheduler needs nothing of this worker any more."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def __repr__(self) -> str:
+        return f"<Leave because {self.reason}>"

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from hocket.protocol.messages import Failure
-from hocket.worker.state import Datum, Task, TaskState, Want, WantState
+from hocket.worker.state import COPY_PRIORITY, Datum, Task, TaskState, Want, WantState
 from hocket.worker.tables import Tables
 
 __all__ = [
     "add_holders",
+    "cancel_older_copy",
     "drop",
     "fail_waiters",
     "hasten",
@@ -24,9 +25,12 @@ __all__ = [
     "make_ready",
     "remove",
     "return_task",
+    "seek_anew",
     "settle",
     "subscribe",
     "take_holder_away",
+    "want_copy",
+    "want_no_copy",
 ]
 
 #: States in which the source must be looked for (again).
@@ -100,7 +104,7 @@ def remove(tables: Tables, task: Task) -> None:
     del tables.tasks[task.key]
     if task.state is TaskState.READY:
         task.state = TaskState.GONE
-        tables.ready.discard()
+        tables.ready.discard(task)
     elif task.state is TaskState.WAITING:
         task.state = TaskState.GONE
         for datum in task.inputs:
@@ -129,7 +133,7 @@ def return_task(tables: Tables, task: Task) -> None:
 def hold(tables: Tables, key: str, attempt: int, nbytes: int, value: object) -> None:
     """Keep a value; the tasks that waited for it come nearer to ready.
 
-    A value of another attempt of the key is replaced.
+    A value of another attempt of the key is replaced. A copy that was asked for is reported.
     """
     datum = tables.wanted.pop((key, attempt), None) if tables.wanted else None
     waiters: dict[Task, None] = {}
@@ -138,10 +142,15 @@ def hold(tables: Tables, key: str, attempt: int, nbytes: int, value: object) -> 
     else:
         if datum.want is not None:
             waiters = datum.want.waiters
+            if datum.want.is_copy:
+                del tables.copies[key]
+                tables.outbox.replica(key, attempt)
             datum.want.state = WantState.OVER
             datum.want = None
         datum.value = value
         datum.nbytes = nbytes
+    if tables.copies:
+        cancel_older_copy(tables, key, attempt)
     former = tables.held.get(key)
     if former is not None:
         tables.held_nbytes -= former.nbytes
@@ -161,6 +170,63 @@ def drop(tables: Tables, datum: Datum) -> None:
     tables.discarded.append(datum)
 
 
+def want_copy(tables: Tables, key: str, attempt: int, nbytes: int) -> Datum | None:
+    """Have a value here although no task waits for it.
+
+    Returns
+    -------
+    Datum | None
+        The value that is wanted from now on; None if it is here, or a newer one is, which was said.
+    """
+    held = tables.held.get(key)
+    if held is not None and held.attempt == attempt:
+        tables.outbox.replica(key, attempt)
+        return None
+    former = tables.copies.get(key)
+    if any(each is not None and each.attempt > attempt for each in (held, former)):
+        tables.outbox.copy_failed(key, attempt)
+        return None
+    cancel_older_copy(tables, key, attempt)
+    datum = tables.copies[key] = look_for(tables, key, attempt, nbytes, COPY_PRIORITY)
+    assert datum.want is not None  # It is not held.
+    datum.want.is_copy = True
+    if tables.paused and datum.want.state is WantState.QUEUED:
+        # For a task it may be fetched later on; no copy can wait for that.
+        datum.want.state = WantState.NEW
+    tables.unsettled.append(datum)
+    return datum
+
+
+def want_no_copy(tables: Tables, datum: Datum) -> None:
+    """Take the wish for a copy back, with nothing said."""
+    if datum.want is not None and datum.want.is_copy:
+        datum.want.is_copy = False
+        del tables.copies[datum.key]
+        tables.unsettled.append(datum)
+
+
+def cancel_older_copy(tables: Tables, key: str, attempt: int) -> None:
+    """Take the wish for a copy back if it is of an earlier attempt than this."""
+    datum = tables.copies.get(key)
+    if datum is not None and datum.attempt < attempt:
+        want_no_copy(tables, datum)
+
+
+def _fail_copy(tables: Tables, datum: Datum, want: Want) -> None:
+    """Report that a value cannot be copied, if that was asked for; it must be settled then."""
+    if want.is_copy:
+        want.is_copy = False
+        del tables.copies[datum.key]
+        tables.outbox.copy_failed(datum.key, datum.attempt)
+
+
+def seek_anew(tables: Tables, datum: Datum) -> None:
+    """Look for the source of a value again."""
+    if datum.want is not None:
+        datum.want.state = WantState.NEW
+        tables.unsettled.append(datum)
+
+
 def take_holder_away(tables: Tables, datum: Datum, address: str, *, gone: bool) -> None:
     """Report that a peer did not give a wanted value, and see to another source."""
     tables.outbox.missing(datum.key, datum.attempt, address, gone=gone)
@@ -168,8 +234,7 @@ def take_holder_away(tables: Tables, datum: Datum, address: str, *, gone: bool) 
         return
     if address in datum.want.holders:
         datum.want.holders.remove(address)
-    datum.want.state = WantState.NEW
-    tables.unsettled.append(datum)
+    seek_anew(tables, datum)
 
 
 def fail_waiters(tables: Tables, datum: Datum, failure: Failure, now_s: float) -> None:
@@ -179,8 +244,8 @@ def fail_waiters(tables: Tables, datum: Datum, failure: Failure, now_s: float) -
     for task in list(datum.want.waiters):
         remove(tables, task)
         tables.outbox.failed(task.key, task.attempt, now_s, 0.0, failure)
-    datum.want.state = WantState.NEW
-    tables.unsettled.append(datum)
+    _fail_copy(tables, datum, datum.want)
+    seek_anew(tables, datum)
 
 
 def settle(tables: Tables) -> None:
@@ -189,7 +254,7 @@ def settle(tables: Tables) -> None:
     for datum in tables.unsettled:
         if datum.want is None or datum.want.state is WantState.OVER:
             continue
-        if not datum.want.waiters:
+        if not datum.want.waiters and not datum.want.is_copy:
             # What is on its way may find new waiters until it is here.
             if datum.want.state is not WantState.FETCHING:
                 datum.want.state = WantState.OVER
@@ -208,10 +273,16 @@ def _find_source(tables: Tables, datum: Datum, want: Want) -> None:
         # The scheduler believes that it is here; it is not.
         want.holders.remove(tables.address)
         tables.outbox.missing(datum.key, datum.attempt, tables.address, gone=True)
-    if want.holders:
+    if tables.paused and want.is_copy:
+        # It has no room, and the scheduler knows that by now, or soon.
+        _fail_copy(tables, datum, want)
+    if want.holders and (want.waiters or want.is_copy):
         want.state = WantState.QUEUED
         tables.queue.push(datum, want)
         return
     want.state = WantState.NEW
     for task in list(want.waiters):
         return_task(tables, task)
+    _fail_copy(tables, datum, want)
+    # Nobody wants it any more.
+    tables.unsettled.append(datum)

@@ -19,18 +19,18 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from hocket.client.machine import ClientMachine
+from hocket.client.shell.blocking import block, held_lock
 from hocket.client.states import FutureState, Request, Watch
 from hocket.core.errors import HocketError, LocalProtocolError, NoCapacity, PeerLost
 from hocket.core.settings import Settings
 from hocket.protocol.messages import KeysScattered, RequestRefused, ScatterAccepted
 from hocket.protocol.roles import Role
 from hocket.transport.channel import Channel
-from hocket.transport.clock import monotonic
 from hocket.transport.connector import connect
 from hocket.transport.data import DataPool
 from hocket.transport.loop import LoopThread
 
-__all__ = ["ClientSession", "deadline", "session_of"]
+__all__ = ["ClientSession", "session_of"]
 
 #: How long a dropped future may wait for company before its release is sent. It goes earlier with
 #: anything else that is sent.
@@ -38,6 +38,9 @@ _RELEASE_DELAY_S: Final = 0.02
 
 #: A frame is ended when the pickles in it add up to this part of the longest frame allowed.
 _FRAME_PART: Final = 8
+
+#: Most questions are answered in less: a task keeps its slot for so long while it asks one.
+_ANSWER_S: Final = 0.05
 
 _Reply = TypeVar("_Reply", bound=Struct)
 
@@ -53,6 +56,8 @@ class ClientSession:
         For the machine.
     loop
         Where the session's connections live.
+    of_tasks
+        Whether it belongs to code inside tasks; others in this process do not come upon it.
 
     It lives as long as its client or a future of it, and then closes by itself.
     """
@@ -66,8 +71,10 @@ class ClientSession:
         settings: Settings,
         token: str,
         loop: LoopThread,
+        of_tasks: bool = False,
     ) -> None:
         self.address = address
+        self.of_tasks = of_tasks
         self.name = name
         self.settings = settings
         self.machine = ClientMachine(token, settings.client.functions_known_max)
@@ -260,7 +267,7 @@ class ClientSession:
             Whether they are; False: the time is over.
         """
         self.forbid_loop_thread()
-        waiter = _locked()
+        waiter = held_lock()
         watch = Watch(waiter.release, first_failure=first_failure)
         with self.lock:
             missing = self.begin().watch(states, watch)
@@ -273,7 +280,7 @@ class ClientSession:
             return True
         done = False
         try:
-            done = waiter.acquire(timeout=-1 if timeout_s is None else max(0.0, timeout_s))
+            done = block(waiter, timeout_s)
         finally:
             # Not needed where all that was watched is done.
             if not done or first_failure or count is not None:
@@ -345,7 +352,7 @@ class ClientSession:
             The scheduler is gone, or the client closed.
         """
         self.forbid_loop_thread()
-        waiter = _locked()
+        waiter = held_lock()
         with self.lock:
             request = self.begin().ask(message, waiter.release)
         return self._await_reply(request, waiter, reply_class, timeout_s, needs)
@@ -366,7 +373,7 @@ class ClientSession:
             The scheduler is gone, or the client closed.
         """
         self.forbid_loop_thread()
-        waiter = _locked()
+        waiter = held_lock()
         with self.lock:
             request, states = self.begin().scattered(message, keys, waiter.release)
         try:
@@ -386,7 +393,7 @@ class ClientSession:
     ) -> _Reply:
         self.send()
         try:
-            done = waiter.acquire(timeout=-1 if timeout_s is None else max(0.0, timeout_s))
+            done = block(waiter, timeout_s, _ANSWER_S)
         finally:
             with self.lock:
                 self.machine.withdraw(request)
@@ -417,21 +424,6 @@ class ClientSession:
         self._finalizer.detach()
         reason = "it belongs to the process that this one was forked from; make a Client here"
         self.machine.close(PeerLost(address=self.address, reason=reason), lost=True)
-
-
-def _locked() -> threading.Lock:
-    """Return a lock that is held: who acquires it waits for its release."""
-    waiter = threading.Lock()
-    waiter.acquire()
-    return waiter
-
-
-def deadline(timeout_s: float | None) -> Callable[[], float | None]:
-    """Return what tells the seconds that are left of a time; None if there is no end to it."""
-    if timeout_s is None:
-        return lambda: None
-    end_s = monotonic() + timeout_s
-    return lambda: end_s - monotonic()
 
 
 class _Connection:
@@ -473,7 +465,7 @@ def session_of(address: str) -> ClientSession:
         There is none.
     """
     for _, session in sorted(_sessions.items(), reverse=True):
-        if session.address == address and session.machine.closed is None:
+        if session.address == address and session.machine.closed is None and not session.of_tasks:
             return session
     raise PeerLost(address=address, reason="no client of this scheduler is open here; make one")
 

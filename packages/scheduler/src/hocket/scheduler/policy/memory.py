@@ -9,16 +9,15 @@ held back; they are what makes room.
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from hocket.scheduler.state.worker import NOTEWORTHY_NBYTES
 
 if TYPE_CHECKING:
     from hocket.scheduler.state import Task, Worker
     from hocket.scheduler.tables import Tables
 
 __all__ = ["is_probed", "may_add"]
-
-#: A smaller result is nothing to a memory.
-NOTEWORTHY_NBYTES: Final = 4096
 
 
 def is_probed(tables: Tables, task: Task) -> bool:
@@ -45,9 +44,9 @@ def may_add(tables: Tables, worker: Worker, nbytes: int) -> bool:
     part = tables.limits.memory_part
     if nbytes <= worker.free_nbytes(part):
         return True
-    if worker not in tables.idle:
-        return False
-    return nbytes <= worker.free_nbytes((1.0 + part) / 2) or not _somebody_goes_on(tables)
+    if worker in tables.idle and nbytes <= worker.free_nbytes((1.0 + part) / 2):
+        return True
+    return not _somebody_goes_on(tables)
 
 
 def _somebody_goes_on(tables: Tables) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hocket.scheduler.state import Options, Task, Worker
     from hocket.scheduler.tables import Tables
 
-__all__ = ["LOOK_AGAIN_S", "choose_leaving", "choose_recalls"]
+__all__ = ["LOOK_AGAIN_S", "choose_leaving", "choose_recalls", "choose_stuck"]
 
 #: Work that waits for less than this is not worth a round trip.
 _GAIN_S_MIN: Final = 0.002
@@ -99,3 +99,17 @@ def _surplus(tables: Tables, donor: Worker, load_s: float, idle: list[Worker]) -
 def choose_leaving(worker: Worker) -> list[Task]:
     """Return what a worker that is to end, or is short of memory, is asked to give back."""
     return [task for task in worker.assigned if task.state is ASSIGNED and task not in worker.begun]
+
+
+def choose_stuck(worker: Worker, seceded: Task) -> list[Task]:
+    """Return what a worker is asked to give back since a task of its seceded.
+
+    What reads that task's result, or needs the resources that it keeps, may have to wait for long,
+    perhaps for what it takes the place of.
+    """
+    names = seceded.options.resources.keys()
+    return [
+        task
+        for task in choose_leaving(worker)
+        if seceded in task.dependencies or not names.isdisjoint(task.options.resources)
+    ]

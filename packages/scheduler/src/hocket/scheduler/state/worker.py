@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from hocket.protocol.messages import WorkerJoined, WorkerReport
     from hocket.scheduler.state.task import Options, Task
 
-__all__ = ["Worker"]
+__all__ = ["NOTEWORTHY_NBYTES", "Worker"]
 
+#: A smaller result is nothing to a memory.
+NOTEWORTHY_NBYTES: Final = 4096
 #: More than this part of the limit is never put down to what is not data (an interpreter, modules).
 _UNMANAGED_PART_MAX: Final = 0.5
 
@@ -50,6 +52,7 @@ class Worker:
         "resources",
         "seceded",
         "threads",
+        "withheld",
         "worst_priority",
     )
 
@@ -82,10 +85,12 @@ class Worker:
         #: Of those tasks: what each is expected to add to its memory, in bytes, where that is much.
         self.promised: dict[Task, int] = {}
         self.promised_nbytes = 0
-        #: Of those tasks: how many other executors than the threads have; and what all of them
-        #: reserve, by resource: amounts, and amounts times seconds.
+        #: Of those tasks: how many take slots of other executors than the threads; and what all of
+        #: them reserve, by resource: amounts, and amounts times seconds.
         self.counts: dict[str, int] = {}
         self.reserved: dict[str, tuple[float, float]] = {}
+        #: What tasks that seceded keep of its resources, for as long as they like.
+        self.withheld: dict[str, float] = {}
         #: The greatest priority number among what it was given since it last had nothing.
         self.worst_priority = 0
         #: Stored tasks whose values it holds (a dict for its order).

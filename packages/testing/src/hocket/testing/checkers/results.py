@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
+from typing import Final
 
 from hocket.core.errors import InvariantBroken
 from hocket.protocol.messages import Failure, FailureKind
+from hocket.scheduler.state import FAILED, FORGOTTEN, STORED, TaskState
 from hocket.testing.programs import Behaviour, Programs
 
 __all__ = ["Results"]
+
+_RAISING: Final = (Behaviour.RAISES, Behaviour.FLAKY, Behaviour.NESTED)
+#: Deaths after which a suspect may be blamed.
+_SUSPICIONS_MAX: Final = 30
 
 
 class Results:
@@ -23,8 +29,6 @@ class Results:
         How often each task raised, as the executors counted.
     shared
         Keys that were handed from client to client.
-    lost_workers_count
-        Returns how many workers the scheduler has lost.
     deaths_max
         Deaths of workers after which a task is given up.
     """
@@ -34,20 +38,46 @@ class Results:
         programs: Programs,
         raised: Counter[str],
         shared: Collection[str],
-        lost_workers_count: Callable[[], int],
         deaths_max: int,
     ) -> None:
         self._programs = programs
         self._raised = raised
         self._shared = shared
-        self._lost_workers_count = lost_workers_count
         self._deaths_max = deaths_max
+        #: Attempts that really began, by the worker's name and life.
+        self._begun: dict[tuple[str, int], set[tuple[str, int]]] = {}
+        #: Per task: on how many workers it was running when the scheduler gave them up, since it
+        #: last had a value; and how many those were when it failed.
+        self._deaths: Counter[str] = Counter()
+        self._deaths_at_failure: dict[str, int] = {}
+        #: How often it may have been.
+        self._suspicions: Counter[str] = Counter()
         #: Keys and addresses of values that were put on workers, and that no client has claimed.
         self.unclaimed: set[tuple[str, str]] = set()
         #: Keys, attempts and addresses of values that workers lost without knowing.
         self.vanished: set[tuple[str, int, str]] = set()
         #: How many values and failures clients got, by kind.
         self.seen: Counter[str] = Counter()
+
+    def task_begins(self, worker: str, life: int, key: str, attempt: int) -> None:
+        """Take note that a worker really begins a task."""
+        self._begun.setdefault((worker, life), set()).add((key, attempt))
+
+    def worker_lost(self, worker: str, life: int, assigned: Sequence[tuple[str, int]]) -> None:
+        """Take note that the scheduler gives a worker up, which it had given these attempts."""
+        begun = self._begun.get((worker, life), set())
+        for key, attempt in assigned:
+            self._suspicions[key] += 1
+            if (key, attempt) in begun:
+                self._deaths[key] += 1
+
+    def task_moved(self, key: str, target: TaskState) -> None:
+        """Take note that a task enters a state of the scheduler's."""
+        if target in (STORED, FORGOTTEN):
+            self._deaths.pop(key, None)
+        elif target is FAILED:
+            count = self._deaths.pop(key, 0)
+            self._deaths_at_failure[key] = max(count, self._deaths_at_failure.get(key, 0))
 
     def is_accounted_for(self, key: str, attempt: int, address: str) -> bool:
         """Tell whether the scheduler can know if this value is there.
@@ -102,11 +132,21 @@ class Results:
             return False
         behaviour = origin.behaviour
         causes = {
-            FailureKind.RAISED: behaviour in (Behaviour.RAISES, Behaviour.FLAKY)
-            and self._raised[failure.key] > 0,
+            FailureKind.RAISED: behaviour in _RAISING and self._raised[failure.key] > 0,
             FailureKind.SERIALIZATION: behaviour is Behaviour.STUCK,
-            FailureKind.WORKER_DIED: self._lost_workers_count() >= self._deaths_max,
+            FailureKind.WORKER_DIED: self._has_killed(failure.key),
             FailureKind.LOST: behaviour is Behaviour.SCATTERED,
             FailureKind.UNKNOWN_KEY: failure.key in self._shared,
         }
         return causes.get(failure.kind, False)
+
+    def _has_killed(self, key: str) -> bool:
+        """Tell whether a task was running on enough workers that died.
+
+        One of which the scheduler never hears that it begins, death after death, may be blamed
+        without a proof in the end.
+        """
+        return (
+            self._deaths_at_failure.get(key, 0) >= self._deaths_max
+            or self._suspicions[key] > _SUSPICIONS_MAX
+        )

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from hocket.worker.state import Datum, Want, WantState
 
-__all__ = ["FetchQueue"]
+__all__ = ["FetchLimits", "FetchQueue"]
 
 #: A wanted value in a peer's queue: lower priority first, then first come, first served. Its `Want`
 #: stands here as well, so that an entry of an earlier want of the same value is known as stale.
@@ -26,6 +27,29 @@ _SCHEME_COSTS: Final = {"inproc": 0, "unix": 1}
 
 def _cost(address: str) -> int:
     return _SCHEME_COSTS.get(address.partition("://")[0], 2)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """How much a worker asks for at once.
+
+    Attributes
+    ----------
+    connections_max
+        Requests on their way.
+    nbytes_max
+        Bytes in one request; a single value may be larger.
+    in_flight_nbytes_max
+        Bytes in all requests on their way; a single request may be larger.
+    """
+
+    connections_max: int
+    nbytes_max: int
+    in_flight_nbytes_max: int
+
+    def room(self, fetches_count: int, fetching_nbytes: int) -> int | None:
+        """Return the most bytes that a further request may ask for; None if any number."""
+        return self.in_flight_nbytes_max - fetching_nbytes if fetches_count else None
 
 
 class FetchQueue:
@@ -59,15 +83,20 @@ class FetchQueue:
                 seen.add(id(datum))
                 yield datum
 
-    def next(self, busy: Container[str], nbytes_max: int) -> tuple[str, list[Datum]] | None:
+    def next(
+        self, busy: Container[str], nbytes_max: int, room_nbytes: int | None = None
+    ) -> tuple[str, list[Datum]] | None:
         """Take out the next request: a peer that is not `busy`, and what to ask it for.
 
         Parameters
         ----------
         busy
-            Addresses that are being asked.
+            Addresses that are being asked, or left alone.
         nbytes_max
             Most bytes in one request; a single value may be larger.
+        room_nbytes
+            Most bytes in this one, with no exception: the most urgent value waits until there is
+            room for it, and smaller ones do not overtake it. None: no such limit.
         """
         best: tuple[int, int, int] | None = None
         best_address = ""
@@ -79,6 +108,10 @@ class FetchQueue:
                     best, best_address = rank, address
         if best is None:
             return None
+        if room_nbytes is not None:
+            if self._queues[best_address][0][2].nbytes > room_nbytes:
+                return None
+            nbytes_max = min(nbytes_max, room_nbytes)
         return best_address, self._gather(best_address, nbytes_max)
 
     def _head(self, address: str) -> _Entry | None:

@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from hocket.core.errors import HocketError, LocalProtocolError, SerializationError
 from hocket.core.settings import Settings
-from hocket.protocol.messages import DataReply, DataStored, FetchData, PutData
-from hocket.transport import DataPool, DataServer, now, serve_data
+from hocket.protocol.messages import DataReply, DataStored, FetchData, PeerBusy, PutData
+from hocket.transport import DataAnswer, DataPool, DataServer, now, serve_data
 from hocket.worker.machine import Answer, WorkerMachine
 from hocket.worker.shell.packed import Packed, pack_datum, split
+from hocket.worker.shell.serving import LARGE_NBYTES_MIN, Serving
 from hocket.worker.state import Datum, Fetch
 
 __all__ = ["DataService"]
@@ -26,6 +27,8 @@ _logger: Final = logging.getLogger("hocket.worker")
 
 #: Threads that pickle values for others.
 _PACKERS_COUNT: Final = 2
+#: Of those whom a busy peer names for one value, so many are taken note of.
+_NAMED_MAX: Final = 4
 
 
 class DataService:
@@ -55,6 +58,7 @@ class DataService:
         self._on_event = on_event
         self._machine: WorkerMachine | None = None
         self._server: DataServer | None = None
+        self._serving = Serving(settings.worker.serve_requests_max)
         self._pool = DataPool(secret, settings)
         self._packers = ThreadPoolExecutor(_PACKERS_COUNT, "hocket data")
         self._fetching: set[asyncio.Task[None]] = set()
@@ -106,29 +110,61 @@ class DataService:
             else:
                 _logger.exception("an error while %r was done", fetch)
             with self._lock:
-                machine.fetch_failed(fetch)
+                machine.fetch_failed(fetch, now())
         else:
-            assert isinstance(reply, DataReply)  # The pool refuses other answers.
-            values = split(reply.sizes, buffers)
-            answers = [
-                _answer_of(attempt, error, packed)
-                for attempt, error, packed in zip(reply.attempts, reply.errors, values, strict=True)
-            ]
-            with self._lock:
-                machine.fetched(fetch, answers, now())
+            self._fetched(machine, fetch, reply, buffers)
         self._on_event()
 
-    async def _answer(
-        self, message: FetchData | PutData, buffers: list[memoryview]
-    ) -> tuple[DataReply | DataStored, list[memoryview]]:
+    def _fetched(
+        self,
+        machine: WorkerMachine,
+        fetch: Fetch,
+        reply: DataReply | DataStored | PeerBusy,
+        buffers: Sequence[memoryview],
+    ) -> None:
+        if isinstance(reply, PeerBusy):
+            others = [addresses[:_NAMED_MAX] for addresses in reply.addresses]
+            with self._lock:
+                machine.fetch_busy(fetch, others, now())
+            return
+        assert isinstance(reply, DataReply)  # The pool refuses other answers.
+        values = split(reply.sizes, buffers)
+        answers = [
+            _answer_of(attempt, error, packed)
+            for attempt, error, packed in zip(reply.attempts, reply.errors, values, strict=True)
+        ]
+        with self._lock:
+            machine.fetched(fetch, answers, now())
+
+    async def _answer(self, message: FetchData | PutData, buffers: list[memoryview]) -> DataAnswer:
         """Answer a request of a client or another worker."""
         machine = self._machine
         if machine is None:
             raise LocalProtocolError(reason="the worker is still starting; ask again")
         if isinstance(message, PutData):
-            return self._store(machine, message, buffers), []
+            return DataAnswer(self._store(machine, message, buffers), [])
         with self._lock:
             data = machine.held(message.keys)
+        here = [datum for datum in data if datum is not None]
+        if sum(datum.nbytes for datum in here) <= LARGE_NBYTES_MIN:
+            return DataAnswer(*await self._pack(data))
+        # Only workers say where they can be asked in turn.
+        asker: str = getattr(message, "source", "")
+        if not self._serving.begin():
+            return DataAnswer(PeerBusy(self._serving.takers(data, asker)), [])
+
+        def over(is_sent: bool) -> None:  # noqa: FBT001 - as `DataAnswer` has it
+            self._serving.end()
+            if is_sent and asker:
+                self._serving.gave(here, asker)
+
+        try:
+            return DataAnswer(*await self._pack(data), over)
+        except BaseException:
+            self._serving.end()
+            raise
+
+    async def _pack(self, data: list[Datum | None]) -> tuple[DataReply, list[memoryview]]:
         if all(datum is None or type(datum.value) is Packed for datum in data):
             return _pack_all(data)
         loop = asyncio.get_running_loop()

@@ -1,18 +1,18 @@
 """How one task is run: from its bytes to a value or a failure.
 
 Whatever the user's code does, raising `SystemExit` and failing to be pickled included, becomes a
-`Failure`; nothing is raised out of here.
+`Failure`, or a `Reschedule` if it asks for that; nothing is raised out of here.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter, time
 from types import CoroutineType
 from typing import Any, Final, NamedTuple
 
-from hocket.core.errors import LimitExceeded, SerializationError
+from hocket.core.errors import LimitExceeded, Reschedule, SerializationError
 from hocket.protocol.messages import Failure, FailureKind, HereRan, RunHere
 from hocket.protocol.serialize import (
     dump_exception,
@@ -24,7 +24,7 @@ from hocket.protocol.serialize import (
 from hocket.worker.shell.packed import value_of
 from hocket.worker.state import Function, Task
 
-__all__ = ["Outcome", "execute", "failure_of", "run_here"]
+__all__ = ["Outcome", "execute", "execute_in_loop", "failure_of", "run_here"]
 
 #: Characters of a user's repr in a message.
 _REPR_LENGTH_MAX: Final = 200
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
     value, nbytes, inline
         The value, its estimated size, and its pickle if that is to go along with the report.
     failure
-        Why there is no value; None if there is one.
+        Why there is no value: it failed, or asks to be run again; None if there is one.
     start_s, duration_s
         When it began, in seconds since the epoch, and how long it took to load the arguments and
         to run the function.
@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
     value: object
     nbytes: int
     inline: bytes | None
-    failure: Failure | None
+    failure: Failure | Reschedule | None
     start_s: float
     duration_s: float
 
@@ -110,9 +110,49 @@ def execute(task: Task, worker: str, inline_nbytes_max: int) -> Outcome:
             value = asyncio.run(value)
     except BaseException as error:  # noqa: BLE001 - code of the user's
         duration_s = perf_counter() - began_s
-        failure = failure_of(error, task.key, task.attempt, worker)
-        return Outcome(None, 0, None, failure, start_s, duration_s)
+        return Outcome(None, 0, None, _end_of(error, task, worker), start_s, duration_s)
     duration_s = perf_counter() - began_s
+    return _kept(value, task, worker, inline_nbytes_max, start_s, duration_s)
+
+
+async def execute_in_loop(task: Task, worker: str, inline_nbytes_max: int) -> Outcome:
+    """Run a task on the running event loop, which others share while it waits.
+
+    Parameters
+    ----------
+    task, worker, inline_nbytes_max
+        As for `execute`.
+    """
+    start_s = time()
+    began_s = perf_counter()
+    try:
+        loaded = task.function.loaded or _load(task.function)
+        call = loaded.call  # type: ignore[attr-defined]
+        args, kwargs = load_arguments(task.payload, _inputs_of(task))
+    except BaseException as error:  # noqa: BLE001 - unpickling runs code of the user's
+        duration_s = perf_counter() - began_s
+        failure = _failure_before(error, task, worker)
+        return Outcome(None, 0, None, failure, start_s, duration_s)
+    try:
+        value = call(*args, **kwargs)
+        if isinstance(value, Awaitable):
+            value = await value
+    except BaseException as error:  # noqa: BLE001 - code of the user's
+        duration_s = perf_counter() - began_s
+        return Outcome(None, 0, None, _end_of(error, task, worker), start_s, duration_s)
+    duration_s = perf_counter() - began_s
+    return _kept(value, task, worker, inline_nbytes_max, start_s, duration_s)
+
+
+def _kept(
+    value: object,
+    task: Task,
+    worker: str,
+    inline_nbytes_max: int,
+    start_s: float,
+    duration_s: float,
+) -> Outcome:
+    """Return what becomes of a value: its size, and its pickle if that is to go along."""
     inline = None
     try:
         nbytes = nbytes_of(value)
@@ -124,6 +164,13 @@ def execute(task: Task, worker: str, inline_nbytes_max: int) -> Outcome:
         failure = _failure_after(error, value, task, worker)
         return Outcome(None, 0, None, failure, start_s, duration_s)
     return Outcome(value, nbytes, inline, None, start_s, duration_s)
+
+
+def _end_of(error: BaseException, task: Task, worker: str) -> Failure | Reschedule:
+    """Return what it means that the function raised."""
+    if isinstance(error, Reschedule):
+        return error
+    return failure_of(error, task.key, task.attempt, worker)
 
 
 def _inputs_of(task: Task) -> Mapping[str, object]:

@@ -9,7 +9,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import Final
+from contextlib import suppress
+from typing import Any, Final
 
 from hocket.core.settings import Settings
 from hocket.transport import new_event_loop
@@ -35,7 +36,10 @@ def run_worker(
     secret: str = "",
     ready: Callable[[str], None] | None = None,
 ) -> int:
-    """Run a worker until its scheduler is gone, or SIGTERM or SIGINT comes.
+    """Run a worker until its scheduler is gone or has no use for it any more.
+
+    At the first SIGTERM or SIGINT it asks to leave; at the second, or if it has not joined yet, it
+    ends at once.
 
     Parameters
     ----------
@@ -74,25 +78,50 @@ def run_worker(
 
 
 async def _serve(worker: Worker, ready: Callable[[str], None] | None) -> int:
-    stopped = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    asked: asyncio.Future[str] = loop.create_future()
+    forced: asyncio.Future[str] = loop.create_future()
 
     def stop(number: signal.Signals) -> None:
-        if not stopped.done():
-            stopped.set_result(f"the worker got {number.name}")
+        if not asked.done():
+            asked.set_result(f"the worker got {number.name}")
+        elif not forced.done():
+            forced.set_result(f"the worker got {number.name} again")
 
     _on_signals(stop)
-    await worker.start()
+    if not await _started(worker, asked):
+        return 0
     if ready is not None:
         ready(worker.address)
     finished = asyncio.ensure_future(worker.wait_finished())
-    await asyncio.wait({stopped, finished}, return_when=asyncio.FIRST_COMPLETED)
-    if stopped.done():
-        await worker.close(stopped.result())
+    await _first(asked, finished)
+    if not finished.done():
+        leaving = asyncio.ensure_future(worker.leave(asked.result()))
+        await _first(leaving, forced)
+        if not leaving.done():
+            await worker.close(forced.result(), timeout_s=0)
+        await leaving
     reason, clean = await finished
     await worker.close()
     if not clean:
         _logger.error("worker %r ends: %s", worker.name, reason)
     return 0 if clean else 1
+
+
+async def _started(worker: Worker, asked: asyncio.Future[str]) -> bool:
+    """Start a worker; return False if it was asked to stop before it could."""
+    starting = asyncio.ensure_future(worker.start())
+    await _first(starting, asked)
+    if not starting.done():
+        starting.cancel()
+    with suppress(asyncio.CancelledError):
+        await starting
+        return True
+    return False
+
+
+async def _first(*futures: asyncio.Future[Any]) -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _on_signals(stop: Callable[[signal.Signals], None]) -> None:

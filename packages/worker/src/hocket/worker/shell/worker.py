@@ -15,16 +15,21 @@ from typing import Final
 from msgspec import Struct
 
 from hocket.core.settings import Settings
-from hocket.protocol.messages import HereRan, RunHere, WorkerJoined, WorkerReport
+from hocket.protocol.messages import THREADS, HereRan, RunHere, WorkerJoined, WorkerReport
 from hocket.protocol.roles import Role
-from hocket.transport import Channel, connect, now
+from hocket.transport import Channel, connect, monotonic, now
 from hocket.worker.machine import WorkerMachine
+from hocket.worker.shell.contexts import Contexts
+from hocket.worker.shell.coroutines import LOOP_SLOTS, CoroutineExecutor
 from hocket.worker.shell.data_service import DataService
+from hocket.worker.shell.desk import LOOP, Desk
 from hocket.worker.shell.execution import run_here
-from hocket.worker.shell.executor import FLUSH_INTERVAL_S, Executor, Flush
+from hocket.worker.shell.flusher import Flusher
 from hocket.worker.shell.monitor import Monitor
 from hocket.worker.shell.place import DataPlace, memory_limit_of, threads_count_of
-from hocket.worker.state import Fetch
+from hocket.worker.shell.threads import ThreadExecutor
+from hocket.worker.state import Fetch, Leave
+from hocket.worker.tables import Command
 
 __all__ = ["Worker"]
 
@@ -78,12 +83,14 @@ class Worker:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop
         self._machine: WorkerMachine
-        self._executor: Executor
+        self._desk: Desk
+        self._flusher: Flusher
+        self._threads: ThreadExecutor
+        self._coroutines: CoroutineExecutor
         self._monitor: Monitor
         self._place: DataPlace | None = None
         self._data: DataService | None = None
         self._channel: Channel | None = None
-        self._flush_timer: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
         self._finished: asyncio.Future[tuple[str, bool]]
         #: Where its data can be had; empty before `start`.
@@ -101,29 +108,18 @@ class Worker:
         """
         self._loop = asyncio.get_running_loop()
         self._finished = self._loop.create_future()
-        own = self._settings.worker
+        self._flusher = Flusher(self._obey)
         self._data = DataService(
-            secret=self._secret, settings=self._settings, lock=self._lock, on_event=self._stir
+            secret=self._secret,
+            settings=self._settings,
+            lock=self._lock,
+            on_event=self._flusher.stir,
         )
         try:
             # It may ask a name server.
             self._place = await asyncio.to_thread(DataPlace, self._scheduler_address)
             self.address = await self._data.start(self._place.address)
-            self._machine = WorkerMachine(
-                name=self.name, address=self.address, settings=own, resources=self._resources
-            )
-            self._executor = Executor(
-                self._machine,
-                self._lock,
-                name=self.name,
-                threads_count=self._threads_count,
-                inline_nbytes_max=own.inline_nbytes_max,
-                wake_loop=self._wake_loop,
-                on_broken=self._break,
-            )
-            self._monitor = Monitor(
-                own.report_interval_s, counts=self._counts, send=self._send_report
-            )
+            self._make_executors()
             self._data.attach(self._machine)
             self._channel = await connect(
                 self._scheduler_address,
@@ -138,8 +134,42 @@ class Worker:
             await self._release()
             raise
         self._channel.send([self._introduction()])
-        self._executor.start()
+        self._flusher.start(self._desk, self._channel)
+        self._threads.start()
         self._monitor.start()
+
+    def _make_executors(self) -> None:
+        own = self._settings.worker
+        self._machine = WorkerMachine(
+            name=self.name,
+            address=self.address,
+            settings=own,
+            resources=self._resources,
+            executors={THREADS: self._threads_count, LOOP: LOOP_SLOTS},
+            memory_limit=self._memory_limit,
+        )
+        self._desk = Desk(self._machine, self._lock, wake_loop=self._flusher.wake)
+        contexts = Contexts(self.name, self._scheduler_address, self._secret, self._settings)
+        self._threads = ThreadExecutor(
+            self._desk,
+            contexts,
+            slots=self._threads_count,
+            inline_nbytes_max=own.inline_nbytes_max,
+            on_broken=self._break,
+        )
+        self._coroutines = CoroutineExecutor(
+            self._desk,
+            contexts,
+            inline_nbytes_max=own.inline_nbytes_max,
+            loop=self._settings.transport.loop,
+            on_broken=self._break,
+        )
+        self._monitor = Monitor(
+            own.report_interval_s,
+            counts=self._counts,
+            send=self._send_report,
+            watch=self._on_memory if self._memory_limit else None,
+        )
 
     async def wait_finished(self) -> tuple[str, bool]:
         """Wait until the worker is closed, or its scheduler gone.
@@ -150,6 +180,31 @@ class Worker:
             The reason, and whether this was in good order.
         """
         return await asyncio.shield(self._finished)
+
+    async def leave(self, reason: str) -> None:
+        """Have what only this worker holds moved to others, then close. May be called twice.
+
+        The scheduler has ``worker.leave_timeout_s`` for that.
+
+        Parameters
+        ----------
+        reason
+            For the scheduler.
+        """
+        with self._lock:
+            self._machine.leave(reason)
+        self._flusher.stir()
+        timeout_s = self._settings.worker.leave_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.wait_finished()
+        except TimeoutError:
+            _logger.warning(
+                "worker %r ends, although its scheduler did not let it go within %g s",
+                self.name,
+                timeout_s,
+            )
+        await self.close(reason)
 
     async def close(
         self, reason: str = "the worker was closed", *, timeout_s: float = _CLOSE_TIMEOUT_S
@@ -173,17 +228,19 @@ class Worker:
             return
         self._finish(reason, clean=True)
         self._monitor.close()
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-        with self._lock:
-            # From here on no thread wakes the loop.
-            self._executor.flush = Flush.WAKE
+        # A machine with a bug may not have said the truth.
+        self._flusher.close(send_rest=self._finished.result()[1])
         self._channel.close(reason)
-        ended = await asyncio.to_thread(self._executor.close, timeout_s)
+        ended = await asyncio.to_thread(self._close_executors, timeout_s)
         if not ended:
             _logger.info("worker %r was closed while tasks of it were running", self.name)
         await self._channel.wait_closed()
         await self._release()
+
+    def _close_executors(self, timeout_s: float) -> bool:
+        deadline_s = monotonic() + timeout_s
+        ended = self._coroutines.close(timeout_s)
+        return self._threads.close(max(deadline_s - monotonic(), 0.0)) and ended
 
     async def _release(self) -> None:
         if self._data is not None:
@@ -203,7 +260,8 @@ class Worker:
             pid=os.getpid(),
             threads=self._threads_count,
             memory_limit=self._memory_limit,
-            resources=self._resources,
+            resources=dict(self._machine.resources),
+            executors=dict(self._machine.slots),
         )
 
     # What comes from the scheduler.
@@ -214,7 +272,7 @@ class Worker:
             # The codec lets nothing through but what a scheduler says to a worker.
             self._machine.handle(messages, now())  # type: ignore[arg-type]
         self._monitor.hurry()
-        self._stir()
+        self._flusher.stir()
 
     def _on_closed(self, channel: Channel, reason: str, clean: bool) -> None:  # noqa: FBT001
         del channel
@@ -235,65 +293,16 @@ class Worker:
         with suppress(RuntimeError):  # The loop is closed, so the worker is.
             self._loop.call_soon_threadsafe(partial(self._end, "a bug ended a thread", clean=False))
 
-    # What piles up in the machine.
+    # What the machine commands.
 
-    def _wake_loop(self) -> None:
-        """Have `_flush` called soon; called by threads, with the lock held."""
-        with suppress(RuntimeError):  # The loop is closed, so nobody waits for reports.
-            self._loop.call_soon_threadsafe(self._flush)
-
-    def _stir(self) -> None:
-        """Do what follows from an event on the loop."""
-        with self._lock:
-            self._executor.wake()
-            if not self._machine.pending and not self._machine.tables.discarded:
-                return
-        self._act(Flush.NONE)
-
-    def _flush(self) -> None:
-        """Do what threads have left to do, and look again soon if they are at work."""
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-            self._flush_timer = None
-        if self._act(Flush.WAKE):
-            self._flush_timer = self._loop.call_later(FLUSH_INTERVAL_S, self._flush)
-
-    def _act(self, cause: Flush) -> bool:
-        """Send and do all that has piled up.
-
-        Parameters
-        ----------
-        cause
-            NONE if this is no answer to what the threads asked for.
-
-        Returns
-        -------
-        bool
-            Whether the threads now count on a flush by the timer.
-        """
-        if self._closing is not None or self._channel is None or self._data is None:
-            return False
-        machine, executor = self._machine, self._executor
-        with self._lock:
-            messages = machine.take_outbox()
-            commands = machine.take_commands()
-            discarded = machine.take_discarded()
-            if cause is not Flush.NONE:
-                # In one go with the taking: what a thread adds from now on must be asked for anew.
-                again = executor.is_busy and bool(messages)
-                executor.flush = Flush.TIMER if again else Flush.NONE
-            else:
-                again = False
-        if messages:
-            self._channel.send(messages)
-        for command in commands:
-            if isinstance(command, Fetch):
-                self._data.fetch(command)
-            else:
-                self._run_here(command)
-        # The values go here, without the lock.
-        del discarded
-        return again
+    def _obey(self, command: Command) -> None:
+        assert self._data is not None
+        if isinstance(command, Fetch):
+            self._data.fetch(command)
+        elif isinstance(command, Leave):
+            self._end(command.reason, clean=True)
+        else:
+            self._run_here(command)
 
     def _run_here(self, message: RunHere) -> None:
         thread = threading.Thread(
@@ -303,13 +312,13 @@ class Worker:
 
     def _run_here_in_thread(self, message: RunHere) -> None:
         answer = run_here(message, self.name, self._settings.transport.frame_nbytes_max)
-        with suppress(RuntimeError):  # As in `_wake_loop`.
+        with suppress(RuntimeError):  # The loop is closed, so is the channel.
             self._loop.call_soon_threadsafe(self._here_ran, answer)
 
     def _here_ran(self, answer: HereRan) -> None:
         with self._lock:
             self._machine.here_ran(answer)
-        self._stir()
+        self._flusher.stir()
 
     # What the monitor needs.
 
@@ -317,6 +326,14 @@ class Worker:
         with self._lock:
             machine = self._machine
             return machine.held_nbytes, machine.running_count, machine.ready_count
+
+    def _on_memory(self, nbytes: int) -> bool:
+        """Take note of the memory in use; return whether it may change soon."""
+        with self._lock:
+            self._machine.memory_sampled(nbytes)
+            is_watched = self._machine.paused or self._machine.running_count > 0
+        self._flusher.stir()
+        return is_watched
 
     def _send_report(self, report: WorkerReport) -> None:
         if self._channel is not None and self._closing is None:

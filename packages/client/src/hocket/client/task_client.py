@@ -1,0 +1,111 @@
+"""The client of code that runs inside tasks: one for each process and cluster."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import ClassVar
+
+from hocket.client.client import Client
+from hocket.client.shell.session import ClientSession, session_of
+from hocket.core.errors import PeerLost
+from hocket.core.task_context import TaskContext, current_task
+
+__all__ = ["get_client", "session_for_future"]
+
+
+class _TaskClient(Client):
+    """Shared by all tasks of a process that belong to one cluster: none of them can close it."""
+
+    _of_tasks: ClassVar[bool] = True
+
+    @property
+    def session(self) -> ClientSession:
+        """Its session."""
+        return self._session
+
+    def close(self) -> None:
+        """Do nothing: other tasks use it. It ends with the process, or with the scheduler."""
+
+
+#: By the scheduler's address and the secret.
+_clients: dict[tuple[str, str], _TaskClient] = {}
+_lock = threading.Lock()
+
+
+def get_client() -> Client:
+    """Return a client of the cluster that runs the present task; to be called inside tasks.
+
+    All tasks of a worker's process share it. It is made on the first call, stays open until the
+    process ends, and ``close`` does nothing to it. A task that waits with it gives up its slot
+    meanwhile, so that what it waits for can run there; to get it back it may have to wait until
+    another task ends. One that mostly waits calls `secede` first, and then needs none.
+
+    Raises
+    ------
+    PeerLost
+        No task runs in this thread, or the worker did not say where its scheduler is.
+    ConnectFailed, HandshakeRefused
+        As for `Client`.
+
+    Examples
+    --------
+    >>> def total(n):
+    ...     client = get_client()
+    ...     return sum(client.gather(client.map(abs, range(n))))
+    """
+    task = current_task()
+    if task is None:
+        reason = "no task runs in this thread; outside of tasks make a client with Client(address)"
+        raise PeerLost(address="any scheduler", reason=reason)
+    if not task.scheduler_address:
+        reason = f"worker {task.worker!r} does not tell its tasks where the scheduler is"
+        raise PeerLost(address="the scheduler", reason=reason)
+    return _client_of(task)
+
+
+def _client_of(task: TaskContext) -> _TaskClient:
+    place = task.scheduler_address, task.secret
+    client = _clients.get(place)
+    if client is not None and not client.closed:
+        return client
+    with _lock:
+        client = _clients.get(place)
+        if client is None or client.closed:
+            for other in [one for one, its in _clients.items() if its.closed]:
+                del _clients[other]
+            client = _TaskClient(task.scheduler_address, secret=task.secret, settings=task.settings)
+            _clients[place] = client
+    return client
+
+
+def session_for_future(address: str) -> ClientSession:
+    """Return the session that a future of a scheduler belongs to when it is unpickled here.
+
+    Outside of tasks, that of the client made last of this scheduler. Inside a task, that of the
+    task's own client; a client that the task made itself is taken only for another scheduler.
+
+    Raises
+    ------
+    PeerLost
+        There is none.
+    """
+    task = current_task()
+    if task is None or not task.scheduler_address:
+        return session_of(address)
+    if address != task.scheduler_address:
+        try:
+            return session_of(address)
+        except PeerLost:
+            # Whoever pickled it may call our scheduler by another address.
+            pass
+    return _client_of(task).session
+
+
+def _after_fork_in_child() -> None:
+    global _lock  # noqa: PLW0603 - another thread may have held it
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,174 @@
+"""A history in writing: a script replays it to the byte, and a failing one shrinks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from hocket.testing import replay, shrink, simulate
+from hocket.testing.__main__ import main
+from hocket.testing.deeds import Cut, Hang, LoseValue, Release, RestartScheduler, Submit
+from hocket.testing.programs import Spec
+from hocket.testing.swarm import Swarm
+from hocket.worker.machine import WorkerMachine
+from hocket.worker.resources import Resources
+
+SEEDS = range(20)
+QUIET = Swarm(
+    workers_count=2,
+    threads_max=1,
+    clients_count=1,
+    fault_interval_s=1.0,
+    user_interval_s=1.0,
+    latency_s=0.001,
+    duration_s=0.01,
+    graph_tasks_max=3,
+    silence_s=0.5,
+    bandwidth_nbytes_per_s=1e7,
+    held_inputs_part=0.0,
+)
+
+
+def run(text):
+    """Run a script; return its report."""
+    names = {}
+    exec(text.replace("print(", "(", 1), names)
+    return names["report"]
+
+
+def lose_reports(monkeypatch):
+    """Plant a bug: workers do not tell of copies."""
+    original = WorkerMachine.take_outbox
+
+    def take_outbox(self):
+        return [one for one in original(self) if type(one).__name__ != "ReplicasStored"]
+
+    monkeypatch.setattr(WorkerMachine, "take_outbox", take_outbox)
+
+
+def first_failure(seeds=range(300)):
+    for seed in seeds:
+        report = simulate(seed)
+        if report.finding is not None:
+            return report
+    pytest.fail("nothing was found")
+
+
+def test_a_script_gives_the_same_history():
+    for seed in SEEDS:
+        report = simulate(seed)
+        assert run(report.script.text()).trace == report.trace
+
+
+def test_some_of_the_deeds_are_a_history_as_well():
+    for seed in SEEDS:
+        script = simulate(seed).script
+        for start in (0, 1):
+            report = replay(seed, script.swarm, script.until_s, script.deeds[start::2])
+            assert report.finding is None, report.describe()
+
+
+def test_a_failing_history_shrinks_and_its_script_breaks_the_same_rule(monkeypatch, capsys):
+    lose_reports(monkeypatch)
+    failed = first_failure()
+    short = shrink(failed)
+    assert len(short.deeds) <= 4
+    assert short.finding.rule.startswith("the scheduler knows what w")
+    report = run(short.script.text())
+    assert report.finding == short.finding
+    assert report.trace == short.trace
+    assert main(["--seed", str(failed.seed), "--shrink"]) == 1
+    told = capsys.readouterr().out
+    assert short.script.text() in told
+
+
+def test_shrinking_leaves_faults_and_hosts_out(monkeypatch):
+    monkeypatch.setattr(Resources, "release", lambda self, needs, *rest: None)
+    failed = next(
+        report
+        for report in (simulate(seed) for seed in range(300))
+        if report.finding is not None and len(report.swarm.faults.names()) > 3
+    )
+    short = shrink(failed)
+    assert not short.swarm.faults.names()
+    assert short.swarm.clients_count == 1
+    assert len(short.deeds) == 1
+    [submit] = short.deeds
+    assert len(submit.tasks) == 1
+
+
+def test_effort_is_bounded(monkeypatch):
+    lose_reports(monkeypatch)
+    failed = first_failure()
+    short = shrink(failed, events_max=1)
+    assert short.finding.rule == failed.finding.rule
+
+
+def test_deeds_that_make_no_sense_do_nothing():
+    spec = Spec("t1", "add", 1, inputs=("t0",))
+    deeds = [
+        Release(0.1, "c1", ("t0",)),
+        Submit(0.2, "c9", (spec,)),
+        LoseValue(0.3, "w0", "t0"),
+        Cut(0.4, "w9", 0.1),
+        Submit(0.5, "c1", (spec, spec), ("t1",)),
+    ]
+    report = replay(1, QUIET, 1.0, deeds)
+    assert report.finding is None, report.describe()
+    assert report.results == {"value": 1}
+
+
+def test_a_host_that_hangs_for_long_finds_its_session_over():
+    spec = Spec("t1", "add", 1)
+    long_s, short_s = 3 * QUIET.silence_s, QUIET.silence_s / 2
+    calm = replay(1, QUIET, 1.0, [Submit(0.1, "c1", (spec,)), Hang(0.1001, "w0", short_s)])
+    assert calm.finding is None, calm.describe()
+    assert not any("is over" in line for line in calm.trace)
+    lost = replay(1, QUIET, 1.0, [Hang(0.1, "w0", long_s), Submit(0.2, "c1", (spec,))])
+    assert lost.finding is None, lost.describe()
+    over = [line for line in lost.trace if "w0" in line and "was silent for too long" in line]
+    assert len(over) == 2
+    # The scheduler gives it up while it hangs; it learns of that when it goes on.
+    assert 0.1 + QUIET.silence_s < float(over[0].split()[0]) < 0.1 + long_s
+    assert float(over[1].split()[0]) >= 0.1 + long_s
+
+
+def test_a_worker_that_holds_too_much_dies_and_comes_back():
+    faults = replace(QUIET.faults, memory_shortage=True)
+    specs = tuple(Spec(f"t{number}", "add", number, nbytes=400_000) for number in range(8))
+    report = replay(1, replace(QUIET, faults=faults), 1.0, [Submit(0.1, "c1", specs)])
+    assert report.finding is None, report.describe()
+    assert any("out of memory" in line for line in report.trace)
+
+
+def test_all_ends_when_the_scheduler_restarts():
+    specs = tuple(Spec(f"t{number}", "add", number) for number in range(8))
+    deeds = [
+        Submit(0.1, "c1", specs),
+        RestartScheduler(0.11),
+        Submit(0.9, "c1", (Spec("t9", "mix", 4),)),
+    ]
+    report = replay(1, QUIET, 1.0, deeds)
+    assert report.finding is None, report.describe()
+    # A new client asked the new scheduler.
+    assert report.results["value"] >= 1
+
+
+def test_transfers_take_their_time():
+    big = Spec("t1", "add", 1, nbytes=2_000_000)
+    report = replay(1, QUIET, 5.0, [Submit(0.1, "c1", (big,))])
+    assert report.finding is None, report.describe()
+    asked, got = (
+        next(float(line.split()[0]) for line in report.trace if words in line)
+        for words in ("c1         asks", "c1         gets t1")
+    )
+    assert got - asked >= big.nbytes / QUIET.bandwidth_nbytes_per_s
+
+
+def test_scripts_hold_plain_values_only():
+    text = simulate(3).script.text()
+    assert max(len(line) for line in text.splitlines()) <= 200
+    assert json.dumps(text)
+    assert "<" not in text

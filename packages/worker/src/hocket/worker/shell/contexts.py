@@ -1,0 +1,54 @@
+"""What tasks are told of where they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hocket.core.settings import Settings
+from hocket.core.task_context import TaskContext
+from hocket.worker.state import Task
+
+__all__ = ["Contexts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contexts:
+    """Makes the contexts of the tasks of one worker.
+
+    Attributes
+    ----------
+    worker
+        The worker's name.
+    scheduler_address, secret, settings
+        How a client inside of a task reaches the cluster.
+    """
+
+    worker: str
+    scheduler_address: str = ""
+    secret: str = field(default="", repr=False)
+    settings: Settings = field(default_factory=Settings)
+
+    def of(
+        self, task: Task, *, secede: Callable[[], bool], rejoin: Callable[[], None]
+    ) -> TaskContext:
+        """Return the context of a task.
+
+        Parameters
+        ----------
+        task
+            The task, which the context does not keep alive.
+        secede, rejoin
+            See `TaskContext`.
+        """
+        return TaskContext(
+            key=task.key,
+            attempt=task.attempt,
+            worker=self.worker,
+            devices=task.devices,
+            scheduler_address=self.scheduler_address,
+            secret=self.secret,
+            settings=self.settings,
+            secede=secede,
+            rejoin=rejoin,
+        )
