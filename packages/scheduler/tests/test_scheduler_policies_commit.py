@@ -164,13 +164,11 @@ class CommitHistory(RuleBasedStateMachine):
     def return_readers(self, id_, key):
         """Give back what went along with a task that was given back."""
         for attempt, name in list(self.jobs[id_].items()):
-            task = self.tables.tasks.get(name)
-            if task is not None and task.attempt == attempt and task.missing_count:
-                lacks = [one.key for one in task.dependencies if one.state != "stored"]
-                if key in lacks:
-                    del self.jobs[id_][attempt]
-                    self.say(id_, TasksReturned([name], [attempt]))
-                    self.return_readers(id_, name)
+            task = self.tables.tasks[name]
+            lacks = [one.key for one in task.dependencies if one.state != "stored"]
+            if key in lacks and self.jobs[id_].pop(attempt, None):
+                self.say(id_, TasksReturned([name], [attempt]))
+                self.return_readers(id_, name)
 
     @rule(data=st.data())
     def begin(self, data):
@@ -347,12 +345,17 @@ class CommitHistory(RuleBasedStateMachine):
             for id_ in self.jobs:
                 self.say(id_, WorkerPaused(False))
         self.turn()
-        while ready := self.ready():
-            for id_, attempt in ready:
+        while any(self.jobs.values()):
+            # What waits for something that is gone, or made nowhere now, is given back in the end.
+            outcome = TasksDone if self.ready() else TasksReturned
+            jobs = self.ready() or [(id_, one) for id_, jobs in self.jobs.items() for one in jobs]
+            for id_, attempt in jobs:
                 key = self.jobs[id_].pop(attempt, None)
-                if key is not None:
-                    self.begun[id_].pop(attempt, None)
-                    self.seceded[id_].pop(attempt, None)
+                self.begun[id_].pop(attempt, None)
+                self.seceded[id_].pop(attempt, None)
+                if outcome is TasksReturned:
+                    self.say(id_, TasksReturned([key], [attempt]))
+                elif key is not None:
                     self.say(id_, TasksDone([key], [attempt], [8], [0.0], [0.01], [None]))
             self.turn()
         for task in self.tables.tasks.values():
@@ -377,7 +380,12 @@ class EagerHistory(CommitHistory):
         for task in self.tables.tasks.values():
             if task.state == "queued" and task not in self.tables.resting:
                 fitting = self.tables.fitting(task.options)
-                assert all(one.is_paused or one.leaving for one in fitting)
+                # (What a task keeps that gave up its slot, others wait for.)
+                names = task.options.resources
+                assert all(
+                    one.is_paused or one.leaving or any(name in one.withheld for name in names)
+                    for one in fitting
+                )
 
 
 class LimitedHistory(CommitHistory):

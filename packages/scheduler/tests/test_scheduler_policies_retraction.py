@@ -25,6 +25,7 @@ from hocket.scheduler import Limits, SchedulerMachine
 from hocket.scheduler.invariants import check
 from hocket.scheduler.policy.placement.transfer import transfer_s
 from hocket.scheduler.policy.retraction import LOOK_AGAIN_S, choose_leaving, choose_recalls
+from hocket.scheduler.state import Options
 
 CLIENT = 1000
 RECALLS_MAX = 2
@@ -251,3 +252,26 @@ def test_who_is_to_end_is_asked_for_all_that_it_has_not_begun(cluster):
         assert {id(one) for one in chosen} == {
             id(one) for one in record.assigned if one not in record.begun
         }
+
+
+@given(st.integers(3, 20), st.integers(4, 20), st.integers(1, 3))
+@settings(deadline=None)
+def test_who_may_give_nothing_does_not_stand_before_others(bound_count, free_count, idle_count):
+    cluster = Cluster(SchedulerMachine(Limits(window_s=float("inf"))))
+    cluster.machine.client_joined(CLIENT, "client")
+    cluster.join(1, 1)
+    cluster.submit([[]] * (bound_count + free_count), workers=["w1"])
+    cluster.turn()
+    cluster.join(2, 1)
+    cluster.submit([[]] * free_count, workers=["w2"])
+    cluster.turn()
+    record = cluster.tables.workers[2]
+    for task in record.assigned:
+        # (They may run anywhere from now on.)
+        task.options = Options()
+    for id_ in range(3, 3 + idle_count):
+        cluster.join(id_, 1)
+    cluster.tables.next_look_s = 0.0
+    chosen = choose_recalls(cluster.tables)
+    assert chosen
+    assert all(task.worker is record for task in chosen)

@@ -16,7 +16,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from hocket.core.errors import RemoteProtocolError
 from hocket.protocol.codec import decoder_for, encode
@@ -24,15 +24,22 @@ from hocket.protocol.messages import (
     AbandonTasks,
     CancelTasks,
     ClientToScheduler,
+    CopiesFailed,
+    CopyData,
     DropData,
+    ExplainKeys,
     Failure,
     FailureKind,
     InputsMissing,
     KeysScattered,
+    LeaveCluster,
+    RebalanceKeys,
     RecallTasks,
     ReleaseKeys,
     ReplicasStored,
+    ReplicateKeys,
     ReportMissing,
+    RetireWorkers,
     RunTasks,
     SubmitTasks,
     TasksDone,
@@ -40,6 +47,8 @@ from hocket.protocol.messages import (
     TasksReturned,
     WantKeys,
     WorkerJoined,
+    WorkerLeaving,
+    WorkerPaused,
     WorkerToScheduler,
 )
 from hocket.protocol.roles import Role
@@ -55,10 +64,17 @@ class ModelWorker:
     def __init__(self, name: str) -> None:
         self.name = name
         self.address = f"tcp://{name}"
+        #: What it was told and has not heard yet: what it says meanwhile crosses that.
+        self.inbox: list[Any] = []
         self.jobs: dict[int, tuple[str, list[tuple[str, int]]]] = {}
         self.data: dict[str, int] = {}
+        #: Values that it is to copy, by key.
+        self.copies: dict[str, int] = {}
+        self.may_leave = False
 
-    def told(self, message: Any) -> None:
+    def told(self, message: Any) -> list[Any]:
+        """Do as it was told; return what it says to that at once."""
+        said: list[Any] = []
         if type(message) is RunTasks:
             for row, (key, attempt) in enumerate(zip(message.keys, message.attempts, strict=True)):
                 inputs = [
@@ -71,9 +87,24 @@ class ModelWorker:
             for key, attempt in zip(message.keys, message.attempts, strict=True):
                 if self.data.get(key) == attempt:
                     del self.data[key]
+                if self.copies.get(key) == attempt:
+                    del self.copies[key]
         elif type(message) is AbandonTasks:
             for attempt in message.attempts:
                 self.jobs.pop(attempt, None)
+        elif type(message) is RecallTasks:
+            for key, attempt in zip(message.keys, message.attempts, strict=True):
+                if self.jobs.pop(attempt, None):
+                    said.append(TasksReturned([key], [attempt]))
+        elif type(message) is CopyData:
+            for key, attempt in zip(message.keys, message.attempts, strict=True):
+                if self.data.get(key) == attempt:
+                    said.append(ReplicasStored([key], [attempt]))
+                else:
+                    self.copies[key] = attempt
+        elif type(message) is LeaveCluster:
+            self.may_leave = True
+        return said
 
 
 #: Numbers that fit the wire and little else; what fits nowhere comes last, and seldom.
@@ -166,6 +197,12 @@ class SchedulerHistory(RuleBasedStateMachine):
         self.clients: dict[int, dict[str, str]] = {}
         #: Peers that mean harm, by id; and those of them that joined as workers.
         self.hostile: dict[int, Role] = {}
+        #: Whether none ever was, so that the tables must be right about the others.
+        self.is_pure = True
+        #: Values that vanished: ``(worker, key)``.
+        self.vanished: set[tuple[int, str]] = set()
+        #: Requests that are not answered: ``(client, request)``.
+        self.asked: set[tuple[int, int]] = set()
         self.ids = 0
         self.names = 0
         self.now_s = 0.0
@@ -177,6 +214,18 @@ class SchedulerHistory(RuleBasedStateMachine):
     def say(self, id_: int, *messages: Any) -> None:
         assert self.machine.receive(id_, messages, self.now_s) is None
 
+    @initialize(workers=st.integers(0, 4), values=st.integers(0, 8))
+    def begin(self, workers: int, values: int) -> None:
+        for _ in range(workers):
+            self.join_worker(1)
+        if values:
+            self.client_joins()
+        if workers and values:
+            ids = sorted(self.workers)
+            for one in range(values):
+                self.put(min(self.clients), ids[one * one % 3 % workers])
+            self.turn()
+
     @rule()
     def client_joins(self) -> None:
         if len(self.clients) < 3:
@@ -187,11 +236,14 @@ class SchedulerHistory(RuleBasedStateMachine):
     @rule(threads=st.integers(1, 3))
     def worker_joins(self, threads: int) -> None:
         if len(self.workers) < 4:
-            id_ = self.new_id()
-            worker = ModelWorker(f"w{id_}")
-            self.machine.worker_greeted(id_)
-            self.say(id_, WorkerJoined(worker.name, worker.address, "host", 1, threads))
-            self.workers[id_] = worker
+            self.join_worker(threads)
+
+    def join_worker(self, threads: int) -> None:
+        id_ = self.new_id()
+        worker = ModelWorker(f"w{id_}")
+        self.machine.worker_greeted(id_)
+        self.say(id_, WorkerJoined(worker.name, worker.address, "host", 1, threads))
+        self.workers[id_] = worker
 
     @rule(
         target=keys,
@@ -253,15 +305,18 @@ class SchedulerHistory(RuleBasedStateMachine):
     def scatter(self, data: st.DataObject) -> None:
         if self.clients and self.workers:
             id_ = data.draw(st.sampled_from(sorted(self.clients)))
-            worker = self.workers[data.draw(st.sampled_from(sorted(self.workers)))]
-            self.names += 1
-            name = f"data{self.names}"
-            gone = data.draw(st.booleans())
-            if not gone:
-                worker.data[name] = 0
-            self.clients[id_][name] = "pending"
-            address = "tcp://nowhere" if gone else worker.address
-            self.say(id_, KeysScattered(1, [name], [100], [[address]]))
+            gone = data.draw(st.integers(0, 9)) == 9
+            self.put(id_, None if gone else data.draw(st.sampled_from(sorted(self.workers))))
+
+    def put(self, client: int, id_: int | None) -> None:
+        self.names += 1
+        name = f"data{self.names}"
+        address = "tcp://nowhere"
+        if id_ is not None:
+            self.workers[id_].data[name] = 0
+            address = self.workers[id_].address
+        self.clients[client][name] = "pending"
+        self.say(client, KeysScattered(1, [name], [100], [[address]]))
 
     @rule(data=st.data(), how=st.sampled_from([ReleaseKeys, CancelTasks]))
     def release(self, data: st.DataObject, how: Any) -> None:
@@ -313,6 +368,7 @@ class SchedulerHistory(RuleBasedStateMachine):
     def hostile_joins(self, role: Role, joins: bool) -> None:
         if len(self.hostile) < 2:
             id_ = self.new_id()
+            self.is_pure = False
             self.hostile[id_] = role
             if role is Role.CLIENT:
                 self.machine.client_joined(id_, f"hostile-{id_}")
@@ -355,15 +411,96 @@ class SchedulerHistory(RuleBasedStateMachine):
         if held and self.clients:
             id_, key = data.draw(st.sampled_from(held))
             del self.workers[id_].data[key]
+            self.vanished.add((id_, key))
             client = data.draw(st.sampled_from(sorted(self.clients)))
             self.say(client, ReportMissing([key], self.workers[id_].address, gone=True))
 
     @rule(data=st.data())
     def worker_dies(self, data: st.DataObject) -> None:
         if self.workers:
-            id_ = data.draw(st.sampled_from(sorted(self.workers)))
-            del self.workers[id_]
-            self.machine.peer_lost(id_, "killed by signal 9", self.now_s)
+            self.lose_worker(data.draw(st.sampled_from(sorted(self.workers))))
+
+    def lose_worker(self, id_: int) -> None:
+        del self.workers[id_]
+        self.machine.peer_lost(id_, "killed by signal 9", self.now_s)
+
+    @rule(
+        data=st.data(),
+        kind=st.sampled_from([ReplicateKeys, RebalanceKeys, RetireWorkers]),
+        count=st.integers(0, 4),
+    )
+    def values_are_to_move(self, data: st.DataObject, kind: Any, count: int) -> None:
+        if not self.clients:
+            return
+        id_ = data.draw(st.sampled_from(sorted(self.clients)))
+        names = [one.name for one in self.workers.values()] + ["ghost"]
+        chosen = data.draw(st.lists(st.sampled_from(names), max_size=3, unique=True))
+        known = [*self.machine.tables.tasks, "unknown"]
+        keys = known if data.draw(st.booleans()) else known[count:]
+        request = self.new_id()
+        self.asked.add((id_, request))
+        if kind is ReplicateKeys:
+            self.say(id_, ReplicateKeys(request, keys, count, chosen))
+        elif kind is RebalanceKeys:
+            self.say(id_, RebalanceKeys(request, keys, chosen))
+        else:
+            self.say(id_, RetireWorkers(request, chosen))
+        if data.draw(st.booleans()):
+            self.turn()
+
+    @rule(data=st.data())
+    def explain(self, data: st.DataObject) -> None:
+        if self.clients:
+            id_ = data.draw(st.sampled_from(sorted(self.clients)))
+            request = self.new_id()
+            self.asked.add((id_, request))
+            self.say(id_, ExplainKeys(request, [*self.machine.tables.tasks, "unknown"]))
+
+    @rule(data=st.data())
+    def worker_wants_to_leave(self, data: st.DataObject) -> None:
+        if self.workers:
+            self.say(data.draw(st.sampled_from(sorted(self.workers))), WorkerLeaving("enough"))
+
+    @rule(data=st.data(), paused=st.booleans())
+    def worker_pauses(self, data: st.DataObject, paused: bool) -> None:
+        if self.workers:
+            self.say(data.draw(st.sampled_from(sorted(self.workers))), WorkerPaused(paused))
+
+    @rule(data=st.data(), outcome=st.sampled_from(["stored", "failed", "vanished"]))
+    def copy_ends(self, data: st.DataObject, outcome: str) -> None:
+        coming = [(id_, key) for id_, one in sorted(self.workers.items()) for key in one.copies]
+        if coming:
+            self.end_copy(*data.draw(st.sampled_from(coming)), outcome)
+
+    def end_copy(self, id_: int, key: str, outcome: str) -> None:
+        worker = self.workers[id_]
+        attempt = worker.copies.pop(key)
+        is_there = any(one.data.get(key) == attempt for one in self.workers.values())
+        if outcome == "stored" and is_there:
+            worker.data[key] = attempt
+            self.say(id_, ReplicasStored([key], [attempt]))
+        else:
+            self.say(id_, CopiesFailed([key], [attempt]))
+
+    @rule(data=st.data())
+    def worker_leaves(self, data: st.DataObject) -> None:
+        done = [id_ for id_, one in sorted(self.workers.items()) if one.may_leave]
+        if done:
+            self.lose_worker(data.draw(st.sampled_from(done)))
+
+    @rule(data=st.data())
+    def worker_hears(self, data: st.DataObject) -> None:
+        told = [id_ for id_, one in sorted(self.workers.items()) if one.inbox]
+        if told:
+            id_ = data.draw(st.sampled_from(told))
+            self.hear(id_, data.draw(st.integers(1, len(self.workers[id_].inbox))))
+
+    def hear(self, id_: int, count: int) -> None:
+        worker = self.workers[id_]
+        for message in worker.inbox[:count]:
+            del worker.inbox[0]
+            for said in worker.told(message):
+                self.say(id_, said)
 
     @rule(data=st.data())
     def client_leaves(self, data: st.DataObject) -> None:
@@ -394,12 +531,9 @@ class SchedulerHistory(RuleBasedStateMachine):
                 )
             for message in (one for frame in frames for one in frame):
                 if id_ in self.workers:
-                    worker = self.workers[id_]
-                    worker.told(message)
-                    if type(message) is RecallTasks:
-                        for key, attempt in zip(message.keys, message.attempts, strict=True):
-                            if worker.jobs.pop(attempt, None):
-                                self.say(id_, TasksReturned([key], [attempt]))
+                    self.workers[id_].inbox.append(message)
+                elif hasattr(message, "request"):
+                    self.asked.discard((id_, message.request))
 
     @invariant()
     def tables_agree(self) -> None:
@@ -414,26 +548,51 @@ class SchedulerHistory(RuleBasedStateMachine):
     def teardown(self) -> None:
         for id_ in list(self.hostile):
             self.hostile_leaves(id_)
-        if not self.workers:
-            self.worker_joins(2)
+        for id_ in self.workers:
+            self.say(id_, WorkerPaused(False))
         quiet = 0
         while quiet < 3:
             quiet += 1
+            if all(self.machine.tables.workers[one].leaving for one in self.workers):
+                self.join_worker(2)
             self.turn()
+            for id_, worker in list(self.workers.items()):
+                self.hear(id_, len(worker.inbox))
+                for key in list(worker.copies):
+                    quiet = 0
+                    self.end_copy(id_, key, "stored")
+                if worker.may_leave:
+                    quiet = 0
+                    self.lose_worker(id_)
             busy = [(id_, one) for id_, worker in self.workers.items() for one in worker.jobs]
             for id_, attempt in busy:
                 quiet = 0
                 if attempt in self.workers[id_].jobs:
                     self.answer(id_, attempt, "done")
         check(self.machine.tables)
+        assert not {one for one in self.asked if one[0] in self.clients}
+        assert not self.machine.tables.goals
+        assert not self.machine.tables.drains
+        if self.is_pure:
+            for id_, worker in self.workers.items():
+                record = self.machine.tables.workers[id_]
+                believed = {task.key: task.attempt for task in record.held}
+                vanished = {key for one, key in self.vanished if one == id_}
+                wrong = (believed.items() ^ worker.data.items()) - {
+                    (key, attempt) for key, attempt in believed.items() if key in vanished
+                }
+                assert not wrong
         for task in self.machine.tables.tasks.values():
             assert task.state in ("stored", "failed", "released") or self.is_stuck(task), task
         for id_ in list(self.clients):
             self.machine.peer_lost(id_, "gone", self.now_s)
         assert not self.machine.tables.tasks
         assert not self.machine.tables.kinds
+        assert not self.machine.tables.copies
         self.turn()
         for id_, worker in self.workers.items():
+            self.hear(id_, len(worker.inbox))
+            assert not worker.copies
             record = self.machine.tables.workers[id_]
             assert not record.assigned
             assert not record.held

@@ -11,13 +11,19 @@ import pytest
 from hocket.client.machine import CANCELLED, PENDING, ClientMachine
 from hocket.protocol.messages import CancelTasks, TasksDone
 from hocket.protocol.session import Session
+from hocket.scheduler import losses
+from hocket.scheduler.draining import Draining
+from hocket.scheduler.explain import Explaining
 from hocket.scheduler.machine import SchedulerMachine
 from hocket.scheduler.state.outbox import WorkerOutbox
 from hocket.scheduler.tables import Tables
 from hocket.testing import simulate
 from hocket.testing.__main__ import main
+from hocket.worker.devices import Devices
 from hocket.worker.machine import WorkerMachine
 from hocket.worker.resources import Resources
+from hocket.worker.state import TaskState
+from hocket.worker.units import UNITS
 
 SEEDS_MAX = 200
 
@@ -149,6 +155,65 @@ def confirm_cancellation_late(monkeypatch):
     monkeypatch.setattr(ClientMachine, "receive", receive)
 
 
+def blame_whoever_was_given_it(monkeypatch):
+    """Every task that a dead worker had been given is blamed for its death."""
+
+    def running(tables, worker):
+        return dict.fromkeys(worker.assigned), {}
+
+    monkeypatch.setattr(losses, "_running", running)
+
+
+def let_workers_go_at_once(monkeypatch):
+    """A worker that wants to leave is let go, whatever it holds."""
+    monkeypatch.setattr(Draining, "_held_alone", lambda self, tasks, leaving=(): [])
+
+
+def explain_what_was(monkeypatch):
+    """Requests for explanations are answered before the turn has decided."""
+    original = Explaining.ask
+
+    def ask(self, client, message):
+        original(self, client, message)
+        self.answer()
+
+    monkeypatch.setattr(Explaining, "ask", ask)
+
+
+def share_whole_devices(monkeypatch):
+    """Devices are handed out and never counted as taken."""
+
+    def reserve(self, units):
+        whole, part = divmod(units, UNITS)
+        return tuple(list(self.free)[: whole + bool(part)])
+
+    monkeypatch.setattr(Devices, "reserve", reserve)
+    monkeypatch.setattr(Devices, "release", lambda self, units, indices: None)
+
+
+def keep_slots_of_those_that_wait(monkeypatch):
+    """A task that waits for its own tasks keeps its slot."""
+
+    def secede(tables, task):
+        if task.state is not TaskState.RUNNING:
+            return False
+        task.state = TaskState.SECEDED
+        tables.outbox.seceded(task.key, task.attempt)
+        return True
+
+    monkeypatch.setattr("hocket.worker.machine.secede", secede)
+
+
+def try_again_at_once(monkeypatch):
+    """A task that failed does not rest, and nobody looks for it again either."""
+    original = Tables.wake_resting
+
+    def wake_resting(self):
+        original(self)
+
+    monkeypatch.setattr(Tables, "wake_resting", wake_resting)
+
+
 @pytest.mark.parametrize(
     "plant",
     [
@@ -161,6 +226,12 @@ def confirm_cancellation_late(monkeypatch):
         give_any_attempt,
         report_no_replicas,
         confirm_cancellation_late,
+        blame_whoever_was_given_it,
+        let_workers_go_at_once,
+        explain_what_was,
+        share_whole_devices,
+        keep_slots_of_those_that_wait,
+        try_again_at_once,
     ],
 )
 def test_planted_bug_is_found(plant, monkeypatch):

@@ -9,8 +9,16 @@ import pytest
 
 from hocket.testing import replay, shrink, simulate
 from hocket.testing.__main__ import main
-from hocket.testing.deeds import Cut, Hang, LoseValue, Release, RestartScheduler, Submit
-from hocket.testing.programs import Spec
+from hocket.testing.deeds import (
+    Cut,
+    Hang,
+    LoseValue,
+    Release,
+    RestartScheduler,
+    RetireWorker,
+    Submit,
+)
+from hocket.testing.programs import Behaviour, Spec
 from hocket.testing.swarm import Swarm
 from hocket.worker.machine import WorkerMachine
 from hocket.worker.resources import Resources
@@ -172,3 +180,43 @@ def test_scripts_hold_plain_values_only():
     assert max(len(line) for line in text.splitlines()) <= 200
     assert json.dumps(text)
     assert "<" not in text
+
+
+def test_tasks_that_wait_for_their_own_tasks_do_not_stand_still_on_one_thread():
+    children = tuple(
+        Spec(f"t1.{number}", "add", number, behaviour=Behaviour.PLAIN) for number in range(3)
+    )
+    nested = tuple(
+        Spec(
+            f"n{number}",
+            "mix",
+            number,
+            behaviour=Behaviour.NESTED,
+            children=tuple(replace(child, key=f"n{number}.{child.key}") for child in children),
+        )
+        for number in range(6)
+    )
+    report = replay(1, replace(QUIET, workers_count=1), 1.0, [Submit(0.1, "c1", nested)])
+    assert report.finding is None, report.describe()
+    # Six that the client has, and three that each of them has.
+    assert report.results == {"value": 6 + 18}
+    assert sum("secedes" in line for line in report.trace) >= 6
+
+
+def test_poison_is_blamed_once_it_was_seen_running_on_three_workers_that_died():
+    poison = Spec("t1", "add", 1, behaviour=Behaviour.POISON)
+    others = tuple(Spec(f"t{number}", "add", number) for number in range(2, 12))
+    report = replay(1, QUIET, 1.0, [Submit(0.1, "c1", (poison, *others))])
+    assert report.finding is None, report.describe()
+    assert report.results == {"WORKER_DIED": 1, "value": 10}
+    assert sum("killed by t1" in line for line in report.trace) >= 3
+
+
+def test_a_worker_that_leaves_in_order_hands_over_what_it_alone_holds():
+    specs = tuple(Spec(f"t{number}", "add", number, nbytes=5000) for number in range(6))
+    deeds = [Submit(0.1, "c1", specs), RetireWorker(0.5, "w0", 5.0)]
+    report = replay(1, QUIET, 1.0, deeds)
+    assert report.finding is None, report.describe()
+    assert any("was let go" in line for line in report.trace)
+    begun = [line for line in report.trace if " begins t" in line]
+    assert len(begun) == len(specs)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hocket.worker.shell import serving
-from hocket.worker.shell.serving import Serving
+from hocket.worker.policy import serving
+from hocket.worker.policy.serving import Serving
 from hocket.worker.state import Datum
 
 

@@ -510,7 +510,7 @@ _TESTS: Final[dict[type[Struct], tuple[_Test, ...]]] = {
     WorkerReport: (
         _not_negative("time_s", "memory_nbytes", "cpu_s", "held_nbytes", "running", "ready"),
     ),
-    FetchData: _ONLY_KEYS,
+    FetchData: (*_ONLY_KEYS, _name("source")),
     DataReply: (_equal("sizes", "attempts", "errors"), _size_lists("sizes"), _data_reply),
     PeerBusy: (_name_lists("addresses"),),
     PutData: (_equal("keys", "sizes"), _keys("keys"), _size_lists("sizes")),

@@ -200,7 +200,7 @@ class _Drain:
         tables = self._tables
         worker = line.idlest(tables, share_count)
         if line.is_root and worker is not None:
-            if is_probed(tables, task):
+            if is_probed(tables, task) and worker not in tables.idle:
                 worker = None
             elif self._is_limited:
                 worker = self._with_memory(line, task, worker)

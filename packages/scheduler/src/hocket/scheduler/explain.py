@@ -192,7 +192,7 @@ class Explaining:
             how = "has not been said to run there"
             if considered_max >= _CONSIDERED_MAX:
                 before_count = sum(1 for one in worker.assigned if one.priority < task.priority)
-                how += f"; {_count(before_count, 'task')} of that worker come before it"
+                how += f", and stands behind {_count(before_count, 'task')} of that worker"
         text = f"given to {worker.name} as attempt {task.attempt}; it {how}"
         if worker.is_paused:
             text += "; the worker is short of memory, and runs one task at a time"
@@ -281,7 +281,7 @@ class Explaining:
                     f" to make {format_bytes(nbytes)}"
                 )
         count = _count(worker.tasks_count, "task")
-        return f"it has {count} now, and the next ones are tasks that come before this one"
+        return f"it has {count} now; more are given to it bit by bit, as it ends those"
 
     def _misfit(self, options: Options, worker: Worker) -> str:
         """Say why a worker cannot run tasks with these options."""

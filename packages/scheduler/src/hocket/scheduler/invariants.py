@@ -129,6 +129,7 @@ def _check_copies(tables: Tables) -> None:
 
 def _check_goals(tables: Tables) -> None:
     owners = {goal.owner: None for goals in tables.goals.values() for goal in goals}
+    queued = Counter(goal for owner in owners for goal in owner.queue)
     for task, goals in tables.goals.items():
         _demand(goals, "a value without goals is not among those that have some", task)
         for goal in goals:
@@ -137,7 +138,7 @@ def _check_goals(tables: Tables) -> None:
             is_looked_at = goal.is_queued or task in tables.copies.ended
             is_coming = task in tables.copies.by_task
             _demand(is_looked_at or is_coming, "a goal is looked at or waits for copies", goal)
-            _demand(goal.is_queued == (goal in goal.owner.queue), "a goal is queued once", goal)
+            _demand(queued[goal] == goal.is_queued, "a goal is queued once", goal)
     goals_count = sum(len(owner.goals) for owner in owners)
     counted = sum(len(goals) for goals in tables.goals.values())
     _demand(goals_count == counted, "an owner's goals are filed", owners)

@@ -83,7 +83,10 @@ class Chaos:
         return None if name is None else Stall(self._now_s, name, self._a_while_s())
 
     def _cut(self) -> Deed | None:
-        name = self._linked()
+        # Rather where something is on its way.
+        peers = [host for host in self._cluster.peers() if not host.link.is_over]
+        busy = [host.name for host in peers if host.link.is_busy]
+        name = self._pick(busy) or self._linked()
         return None if name is None else Cut(self._now_s, name, self._a_while_s())
 
     def _lose_session(self) -> Deed | None:

@@ -211,6 +211,11 @@ class Link:
         """Whether the session is lost, or either side has given it up."""
         return self.is_lost or self.client.is_over or self.server.is_over
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether one side does not know yet that the other has all it said."""
+        return any(end.session.retained_nbytes for end in (self.client, self.server))
+
     def stall(self, duration_s: float) -> None:
         """Let nothing arrive for a while."""
         self.stalled_until_s = self.network.timeline.now_s + duration_s

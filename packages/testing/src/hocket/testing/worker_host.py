@@ -26,15 +26,17 @@ from hocket.testing.host import Host, SchedulerHost
 from hocket.testing.link import End
 from hocket.testing.network import DataAnswer, Network, Served
 from hocket.testing.reservations import check_reservations
-from hocket.testing.serving import LARGE_NBYTES_MIN, Serving
 from hocket.testing.trace import summary
 from hocket.worker.invariants import check
 from hocket.worker.machine import Answer, WorkerMachine
+from hocket.worker.policy.serving import Serving
 from hocket.worker.state import Datum, Fetch, Leave, Task
 from hocket.worker.transitions import drop
 
 __all__ = ["INLINE_NBYTES_MAX", "WorkerHost", "WorkerOffer", "Works"]
 
+#: More is a large request: small, so that histories come to it.
+LARGE_NBYTES_MIN = 10_000
 #: Small, so that both ways of a value are taken.
 INLINE_NBYTES_MAX = 1000
 #: Between the beginning of a task and the word of it, if nothing else is to be said: at most this.
@@ -365,7 +367,7 @@ class WorkerHost(Host):
         def on_end() -> None:
             serving.end()
             if asker:
-                serving.gave(data, asker)
+                serving.gave([one for one in data if one is not None], asker)
 
         return Served(*_replied(data), nbytes, on_end)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import repeat
-from typing import Any
+from typing import Any, Final
 
 from hocket.protocol.messages import (
     AbandonTasks,
@@ -42,6 +42,9 @@ from hocket.worker.units import needs_of
 
 __all__ = ["take_in"]
 
+#: Looked up once, not for each task.
+_READY: Final = TaskState.READY
+
 
 def take_in(tables: Tables, message: SchedulerToWorker, now_s: float) -> None:
     """Do what the scheduler asks for; what it unsettles is not settled yet."""
@@ -68,7 +71,8 @@ def _run_tasks(tables: Tables, message: RunTasks, now_s: float) -> None:
         message.wanted or repeat(1),
         strict=False,  # Two of them may be endless.
     )
-    tasks, ready, copies = tables.tasks, tables.ready, tables.copies
+    tasks, copies, inputs = tables.tasks, tables.copies, message.inputs
+    push = tables.ready.push
     waiting: list[tuple[Task, list[int]]] = []
     for row, (key, attempt, priority, payload, function_index, wanted) in enumerate(rows):
         function = functions[function_index]
@@ -81,11 +85,11 @@ def _run_tasks(tables: Tables, message: RunTasks, now_s: float) -> None:
             continue
         task = Task(key, attempt, priority, function, payload, bool(wanted), terms)
         tasks[key] = task
-        if message.inputs and message.inputs[row]:
-            waiting.append((task, message.inputs[row]))
+        if inputs and inputs[row]:
+            waiting.append((task, inputs[row]))
         else:
-            task.state = TaskState.READY
-            ready.push(task)
+            task.state = _READY
+            push(task)
     if waiting:
         _find_inputs(tables, message, waiting)
 

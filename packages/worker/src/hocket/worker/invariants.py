@@ -108,7 +108,7 @@ def _check_lanes(tables: Tables) -> None:
     )
 
 
-def _check_rejoining(tables: Tables, lane: Lane, tasks: list[Task]) -> None:
+def _check_rejoining(tables: Tables, lane: Lane[Task], tasks: list[Task]) -> None:
     waiting = [entry[2] for entry in lane.rejoining]
     rejoining = [task for task in tasks if task.state is TaskState.REJOINING]
     _require(

@@ -47,6 +47,8 @@ __all__ = ["PENDING_NBYTES_MAX", "Answer", "WorkerMachine"]
 #: Bytes of values and exceptions that may wait to be sent; while there are more, reports go without
 #: them, so that what is sent at once stays far below what fits into a frame.
 PENDING_NBYTES_MAX: Final = 16 << 20
+#: Looked up once, not for each task.
+_RUNNING: Final = TaskState.RUNNING
 #: What remains of the text of a failure that goes without its exception.
 _SHORT_TEXT_LENGTH: Final = 1000
 
@@ -122,7 +124,7 @@ class WorkerMachine:
         task = tables.ready.take(lane, tables.resources)
         if task is None:
             return None
-        task.state = TaskState.RUNNING
+        task.state = _RUNNING
         lane.free -= 1
         tables.running[task] = None
         terms = task.terms

@@ -37,7 +37,9 @@ class ReadyQueue:
     __slots__ = ("_serial", "lanes", "stale_count")
 
     def __init__(self, slots: Mapping[str, int]) -> None:
-        self.lanes = {name: Lane(name, count) for name, count in slots.items()}
+        self.lanes: dict[str, Lane[Task]] = {
+            name: Lane(name, count) for name, count in slots.items()
+        }
         self._serial = 0
         #: Entries of tasks that are ready no more, at most.
         self.stale_count = 0
@@ -87,7 +89,7 @@ class ReadyQueue:
         for lane in self.lanes.values():
             lane.blocked = False
 
-    def startable_count(self, lane: Lane) -> int:
+    def startable_count(self, lane: Lane[Task]) -> int:
         """How many tasks could be taken now, at least; exact where no task needs resources.
 
         Where tasks need resources it is 0 or 1: who takes that one asks again.
@@ -96,7 +98,7 @@ class ReadyQueue:
             return 0
         return min(lane.free, lane.count) if len(lane.lines) == 1 else 1
 
-    def take(self, lane: Lane, resources: Resources) -> Task | None:
+    def take(self, lane: Lane[Task], resources: Resources) -> Task | None:
         """Take out the best task of a lane that fits; None if there is none, or no slot.
 
         Neither a slot nor resources are reserved here.
@@ -117,12 +119,14 @@ class ReadyQueue:
             self.unblock()
         return found[1].pop()
 
-    def best(self, resources: Resources) -> Lane | None:
+    def best(self, resources: Resources) -> Lane[Task] | None:
         """Return the lane from which the best task of all that can start would be taken."""
         found = self._find(list(self.lanes.values()), resources)
         return None if found is None else found[0]
 
-    def _find(self, wanted: list[Lane], resources: Resources) -> tuple[Lane, Line] | None:
+    def _find(
+        self, wanted: list[Lane[Task]], resources: Resources
+    ) -> tuple[Lane[Task], Line[Task]] | None:
         """Find the best task that fits in one of these lanes; its line gives it out next."""
         heads = []
         for lane in self.lanes.values():

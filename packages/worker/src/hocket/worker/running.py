@@ -7,6 +7,7 @@ task of this worker, unless it secedes first, and then the next may run: so none
 from __future__ import annotations
 
 import heapq
+from typing import Final
 
 from hocket.worker.lanes import Lane
 from hocket.worker.state import Task, TaskState
@@ -24,13 +25,17 @@ __all__ = [
     "startable_count",
 ]
 
+#: Looked up once, not for each task.
+_RUNNING: Final = TaskState.RUNNING
+_GONE: Final = TaskState.GONE
+
 
 def is_occupied(tables: Tables) -> bool:
     """Whether any task has a slot."""
     return any(lane.free < lane.slots for lane in tables.ready.lanes.values())
 
 
-def may_start(tables: Tables, lane: Lane) -> bool:
+def may_start(tables: Tables, lane: Lane[Task]) -> bool:
     """Whether, although the worker is paused, the best task of this lane may start."""
     return not is_occupied(tables) and tables.ready.best(tables.resources) is lane
 
@@ -56,14 +61,14 @@ def reserve(tables: Tables, task: Task) -> None:
 def end(tables: Tables, task: Task) -> bool:
     """Let a task go that a thread is done with; return whether anybody waits for it."""
     terms = task.terms
-    if task.state is TaskState.RUNNING:
+    if task.state is _RUNNING:
         terms.lane.free += 1
     elif task.state is TaskState.REJOINING:
         tables.rejoining_count -= 1
         terms.lane.leave_line(task)
     elif task.state is not TaskState.SECEDED:
         return False
-    task.state = TaskState.GONE
+    task.state = _GONE
     del tables.running[task]
     if terms.needs:
         tables.resources.release(terms.needs)

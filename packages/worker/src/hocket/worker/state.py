@@ -23,13 +23,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from hocket.worker.devices import NO_DEVICES
+from hocket.worker.lanes import Lane
+from hocket.worker.task_state import BEGUN, TaskState
 from hocket.worker.units import Needs
-
-if TYPE_CHECKING:
-    from hocket.worker.lanes import Lane
 
 __all__ = [
     "BEGUN",
@@ -48,29 +47,10 @@ __all__ = [
 
 #: The attempt of data that a client put here.
 SCATTERED: Final = 0
+#: Looked up once, not for each task.
+_WAITING: Final = TaskState.WAITING
 #: How urgent a value is that no task waits for: less than all that a message can say.
 COPY_PRIORITY: Final = 1 << 64
-
-
-class TaskState(IntEnum):
-    """Where a task stands."""
-
-    #: Some input is not here.
-    WAITING = 1
-    #: In the queue of those that a thread may take.
-    READY = 2
-    #: A thread has it; its slot and its resources are reserved.
-    RUNNING = 3
-    #: A thread has it; its resources are reserved, but it has given up its slot.
-    SECEDED = 4
-    #: The same, and it goes on as soon as there is a slot for it.
-    REJOINING = 5
-    #: Not here any more: given back, abandoned, or ended.
-    GONE = 6
-
-
-#: States in which a thread has the task.
-BEGUN: Final = frozenset({TaskState.RUNNING, TaskState.SECEDED, TaskState.REJOINING})
 
 
 class WantState(IntEnum):
@@ -186,7 +166,7 @@ class Terms:
 
     __slots__ = ("announced", "lane", "needs")
 
-    def __init__(self, lane: Lane, needs: Needs, *, announced: bool = False) -> None:
+    def __init__(self, lane: Lane[Task], needs: Needs, *, announced: bool = False) -> None:
         self.lane = lane
         self.needs = needs
         self.announced = announced
@@ -254,7 +234,7 @@ class Task:
         self.devices: Mapping[str, tuple[int, ...]] = NO_DEVICES
         self.inputs: Iterable[Datum] = ()
         self.missing = 0
-        self.state = TaskState.WAITING
+        self.state: TaskState = _WAITING
 
     @property
     def executor(self) -> str:

@@ -15,6 +15,8 @@ class FetchData(Struct, array_like=True, tag=81, gc=False):
     """Send the values of these keys. Answered by ``DataReply``, or by ``PeerBusy``."""
 
     keys: list[str]
+    #: The data address of the worker that asks, so that others may be told to ask it; "" for none.
+    source: str = ""
 
 
 class DataReply(Struct, array_like=True, tag=82, gc=False):

@@ -8,7 +8,7 @@ value that is to be everywhere so spreads like a rumour: who has it, gives it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hocket.scheduler.state.copies import cost_nbytes
@@ -108,24 +108,30 @@ class Targets:
         """
         if not can_try(goal):
             return None, False
-        aside: list[tuple[int, int, Worker]] = []
+        aside: list[Worker] = []
         found: Worker | None = None
         is_busy = False
         heap = self._heap
         while heap:
-            _, id_, worker = heappop(heap)
-            # (It may have been given some since it was entered.)
-            aside.append((self._load_nbytes(worker), id_, worker))
+            load_nbytes, id_, worker = heap[0]
+            if load_nbytes < self._load_nbytes(worker):
+                # It was given some since it was entered.
+                heapreplace(heap, (self._load_nbytes(worker), id_, worker))
+                continue
+            worker = heappop(heap)[2]
+            aside.append(worker)
             if not may_have(self._tables, goal, worker) or not _is_better(goal, worker):
                 continue
             if is_full(self._tables, goal.task, worker):
                 is_busy = True
-                continue
-            found = worker
-            aside[-1] = (aside[-1][0] + cost_nbytes(goal.task), id_, worker)
-            break
-        for entry in aside:
-            heappush(heap, entry)
+            elif worker not in goal.failures:
+                found = worker
+                break
+            elif found is None:
+                # It is tried again if nobody else is there.
+                found = worker
+        for worker in aside:
+            heappush(heap, (self._load_nbytes(worker), worker.id, worker))
         return found, is_busy and found is None
 
     def _load_nbytes(self, worker: Worker) -> int:

@@ -48,14 +48,16 @@ def choose_recalls(tables: Tables) -> list[Task]:
     if not idle:
         return []
     tables.next_look_s = now_s + _LOOK_S_PER_WORKER * (len(tables.loaded) + len(tables.idle))
-    count = min(len(idle), _DONORS_MAX)
-    donors = nsmallest(count, tables.loaded, key=lambda one: (-one.load_s(now_s), one.id))
+    donors = nsmallest(_DONORS_MAX, tables.loaded, key=lambda one: (-one.load_s(now_s), one.id))
     chosen: list[Task] = []
+    givers_count = 0
     for donor in donors:
         load_s = donor.load_s(now_s)
-        if load_s < _GAIN_S_MIN:
+        if load_s < _GAIN_S_MIN or givers_count >= len(idle):
             break
-        chosen.extend(_surplus(tables, donor, load_s, idle))
+        surplus = _surplus(tables, donor, load_s, idle)
+        givers_count += bool(surplus)
+        chosen += surplus
     return chosen
 
 

@@ -17,8 +17,8 @@ from hocket.core.settings import Settings
 from hocket.protocol.messages import DataReply, DataStored, FetchData, PeerBusy, PutData
 from hocket.transport import DataAnswer, DataPool, DataServer, now, serve_data
 from hocket.worker.machine import Answer, WorkerMachine
+from hocket.worker.policy.serving import LARGE_NBYTES_MIN, Serving
 from hocket.worker.shell.packed import Packed, pack_datum, split
-from hocket.worker.shell.serving import LARGE_NBYTES_MIN, Serving
 from hocket.worker.state import Datum, Fetch
 
 __all__ = ["DataService"]
@@ -102,7 +102,7 @@ class DataService:
         machine = self._machine
         assert machine is not None
         try:
-            reply, buffers = await self._pool.request(fetch.address, FetchData(fetch.keys))
+            reply, buffers = await self._pool.request(fetch.address, self._request(fetch))
         except Exception as error:
             # Whatever it is, tasks wait for an answer.
             if isinstance(error, HocketError | OSError):
@@ -114,6 +114,9 @@ class DataService:
         else:
             self._fetched(machine, fetch, reply, buffers)
         self._on_event()
+
+    def _request(self, fetch: Fetch) -> FetchData:
+        return FetchData(fetch.keys, "" if self._server is None else self._server.address)
 
     def _fetched(
         self,
@@ -149,7 +152,7 @@ class DataService:
         if sum(datum.nbytes for datum in here) <= LARGE_NBYTES_MIN:
             return DataAnswer(*await self._pack(data))
         # Only workers say where they can be asked in turn.
-        asker: str = getattr(message, "source", "")
+        asker = message.source
         if not self._serving.begin():
             return DataAnswer(PeerBusy(self._serving.takers(data, asker)), [])
 
