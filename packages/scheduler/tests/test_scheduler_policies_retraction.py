@@ -20,6 +20,8 @@ from hocket.protocol.messages import (
     TasksReturned,
     TasksSeceded,
     WorkerJoined,
+    WorkerLeaving,
+    WorkerPaused,
 )
 from hocket.scheduler import Limits, SchedulerMachine
 from hocket.scheduler.invariants import check
@@ -131,10 +133,9 @@ def clusters(draw):
             cluster.say(record.id, TasksSeceded(keys[:1], attempts[:1]))
     for id_ in range(11, 11 + draw(st.integers(1, 3))):
         cluster.join(id_, draw(st.integers(1, 3)))
-        record = cluster.tables.workers[id_]
-        record.is_paused = draw(st.integers(0, 4)) == 4
-        record.leaving = draw(st.sampled_from(["", "", "", "it is to end"]))
-        cluster.tables.changed[record] = None
+        how = draw(st.sampled_from([None, None, None, WorkerPaused(True), WorkerLeaving("over")]))
+        if how is not None:
+            cluster.say(id_, how)
     for task in cluster.tables.tasks.values():
         if task.state == "assigned":
             count = draw(st.sampled_from([0, 0, 0, 1, 2]))

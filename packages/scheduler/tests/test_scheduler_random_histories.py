@@ -30,6 +30,7 @@ from hocket.protocol.messages import (
     ExplainKeys,
     Failure,
     FailureKind,
+    HereRan,
     InputsMissing,
     KeysScattered,
     LeaveCluster,
@@ -40,6 +41,7 @@ from hocket.protocol.messages import (
     ReplicateKeys,
     ReportMissing,
     RetireWorkers,
+    RunHere,
     RunTasks,
     SubmitTasks,
     TasksDone,
@@ -104,6 +106,8 @@ class ModelWorker:
                     self.copies[key] = attempt
         elif type(message) is LeaveCluster:
             self.may_leave = True
+        elif type(message) is RunHere:
+            said.append(HereRan(message.request, b"v", None))
         return said
 
 

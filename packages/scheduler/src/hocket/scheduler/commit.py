@@ -13,7 +13,8 @@ of a chain, the sum of its siblings. So they need no round trip of their own.
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heapify, heappop, heapreplace
+from functools import partial
+from heapq import heapify, heappop, heappush, heapreplace
 from math import isinf, sqrt
 from sys import maxsize
 from typing import TYPE_CHECKING, Final
@@ -42,6 +43,9 @@ _FOLLOWING_S_MAX: Final = 4 * LATENCY_S
 _FRAME_S: Final = 15e-6
 _DURATION_S_MIN: Final = 1e-6
 
+#: Of the workers that fit a task with demands so many are looked at, the least loaded ones.
+_LOOKED_AT_MAX: Final = 64
+
 #: ``(load in seconds, worker id, worker)``
 Entry = tuple[float, int, Worker]
 
@@ -62,19 +66,25 @@ class _Line:
         if queue.options.signature:
             self.fitting = tables.fitting(queue.options)
 
-    def idlest(self, tables: Tables, share_count: int) -> Worker | None:
-        """Return the least loaded worker with room and with less than its share."""
+    def idlest(
+        self, tables: Tables, share_count: int, has_memory: Callable[[Worker], bool] | None
+    ) -> Worker | None:
+        """Return the least loaded worker with room, with less than its share, and with memory."""
+
+        def is_right(worker: Worker) -> bool:
+            return worker.tasks_count < share_count * worker.threads and (
+                has_memory is None or has_memory(worker)
+            )
+
         if self.fitting is not None:
-            return self._idlest_fitting(tables, self.fitting, share_count)
+            return self._idlest_fitting(tables, self.fitting, is_right)
         worker = tables.open.idlest(tables.now_s)
-        if worker is None or worker.tasks_count < share_count * worker.threads:
+        if worker is None or is_right(worker):
             return worker
-        return tables.open.idlest(
-            tables.now_s, lambda one: one.tasks_count < share_count * one.threads
-        )
+        return tables.open.idlest(tables.now_s, is_right)
 
     def _idlest_fitting(
-        self, tables: Tables, fitting: dict[Worker, None], share_count: int
+        self, tables: Tables, fitting: dict[Worker, None], is_right: Callable[[Worker], bool]
     ) -> Worker | None:
         options, now_s = self.queue.options, tables.now_s
         loads = self.loads
@@ -90,18 +100,24 @@ class _Line:
                 if tables.has_room_for(one, options)
             ]
             heapify(loads)
-        while loads:
+        aside: list[Entry] = []
+        found = None
+        while loads and len(aside) < _LOOKED_AT_MAX:
             load_s, id_, worker = loads[0]
-            if not tables.has_room_for(worker, options) or (
-                options.executor == THREADS and worker.tasks_count >= share_count * worker.threads
-            ):
+            if not tables.has_room_for(worker, options):
                 heappop(loads)
                 continue
             present_s = worker.load_for_s(options, now_s)
-            if present_s == load_s:
-                return worker
-            heapreplace(loads, (present_s, id_, worker))
-        return None
+            if present_s != load_s:
+                heapreplace(loads, (present_s, id_, worker))
+            elif options.executor != THREADS or is_right(worker):
+                found = worker
+                break
+            else:
+                aside.append(heappop(loads))
+        for entry in aside:
+            heappush(loads, entry)
+        return found
 
 
 def commit(tables: Tables) -> None:
@@ -198,29 +214,20 @@ class _Drain:
     def _worker(self, line: _Line, task: Task, share_count: int) -> Worker | None:
         """Choose a worker for a task; None: it is to wait."""
         tables = self._tables
-        worker = line.idlest(tables, share_count)
+        has_memory = None
+        if line.is_root and self._is_limited:
+            has_memory = partial(may_add, tables, nbytes=tables.expected_nbytes(task))
+        worker = line.idlest(tables, share_count, has_memory)
         if line.is_root and worker is not None:
             if is_probed(tables, task) and worker not in tables.idle:
                 worker = None
-            elif self._is_limited:
-                worker = self._with_memory(line, task, worker)
-            if worker is not None and task.dependents is not None:
+            elif task.dependents is not None:
                 return self._beside_siblings(task, worker, line.fitting)
         if worker is None:
             return self._out_of_turn(line, task)
         if task.dependencies:
             return self._place(tables, task, worker, line.fitting)
         return worker
-
-    def _with_memory(self, line: _Line, task: Task, worker: Worker) -> Worker | None:
-        """Return the worker if its memory has room for what a task makes, else another or None."""
-        tables = self._tables
-        nbytes = tables.expected_nbytes(task)
-        if may_add(tables, worker, nbytes):
-            return worker
-        if line.fitting is not None:
-            return None
-        return tables.open.idlest(tables.now_s, _has_memory(tables, nbytes))
 
     def _out_of_turn(self, line: _Line, task: Task) -> Worker | None:
         """Choose a worker whose window is full of tasks that matter less than this one."""
@@ -301,7 +308,3 @@ class _Drain:
         if reader.missing_count == len(reader.dependencies):
             return True
         return transfer_s(reader, worker) <= _FOLLOWING_S_MAX
-
-
-def _has_memory(tables: Tables, nbytes: int) -> Callable[[Worker], bool]:
-    return lambda worker: may_add(tables, worker, nbytes)
