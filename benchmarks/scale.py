@@ -85,12 +85,11 @@ def total_us(figures: Figures) -> float:
     return us(figures, "run_s", "release_s")
 
 
-def time_table(printer: Printer, options: argparse.Namespace) -> dict[tuple[str, int], float]:
-    """Print the cost per task; return it, by graph and workers."""
+def time_table(printer: Printer, options: argparse.Namespace) -> None:
+    """Print the cost per task."""
     printer.head(
         "graph", "workers", "tasks", "tasks/s", "us a task", "of it release", "codec", "growth"
     )
-    totals: dict[tuple[str, int], float] = {}
     for graph in options.graphs:
         best: dict[int, Figures] = {}
         # (Rounds outside, so that the machine's moods meet all numbers of workers.)
@@ -102,7 +101,7 @@ def time_table(printer: Printer, options: argparse.Namespace) -> dict[tuple[str,
                 if other is None or total_us(figures) < total_us(other):
                     best[workers] = figures
         for workers, figures in best.items():
-            total = totals[graph, workers] = total_us(figures)
+            total = total_us(figures)
             printer.row(
                 graph,
                 f"{workers:,}",
@@ -111,9 +110,8 @@ def time_table(printer: Printer, options: argparse.Namespace) -> dict[tuple[str,
                 f"{total:.2f}",
                 f"{us(figures, 'release_s'):.2f}",
                 f"{us(figures, 'codec_s'):.2f}",
-                f"{total / totals[graph, options.workers[0]]:.2f}",
+                f"{total / total_us(best[options.workers[0]]):.2f}",
             )
-    return totals
 
 
 def small_turns_table(printer: Printer, options: argparse.Namespace) -> None:
@@ -173,27 +171,31 @@ def run_engine(engine: str, **plan: Any) -> Figures:
     return run("scale_dask.py", python=str(PEERS_PYTHON), **plan)
 
 
-def dask_table(
-    printer: Printer, options: argparse.Namespace, ours: dict[tuple[str, int], float]
-) -> None:
-    """Print dask's cost per task, and the ratios."""
+def dask_table(printer: Printer, options: argparse.Namespace) -> None:
+    """Print both engines' cost per task with the same graphs, in turn, and the ratio."""
     printer.say()
-    printer.say("dask's scheduler, without its wire:")
+    printer.say(
+        "dask's scheduler and hocket's machine in turn, both without their wire, in us a task:"
+    )
     printer.say()
-    printer.head("graph", "workers", "tasks", "us a task", "of it taking in", "release", "ratio")
+    printer.head(
+        "graph", "workers", "tasks", "dask", "of it taking in", "release", "hocket", "dask / hocket"
+    )
     for graph in options.graphs:
         for workers in options.dask_workers:
-            figures = run_engine("dask", graph=graph, tasks=options.dask_tasks, workers=workers)
-            total = us(figures, "take_s", "run_s", "release_s")
-            mine = ours.get((graph, workers))
+            plan = {"graph": graph, "tasks": options.dask_tasks, "workers": workers}
+            theirs = run_engine("dask", **plan)
+            ours = total_us(run_engine("hocket", **plan))
+            total = us(theirs, "take_s", "run_s", "release_s")
             printer.row(
                 graph,
                 f"{workers:,}",
-                f"{figures['tasks']:,}",
+                f"{theirs['tasks']:,}",
                 f"{total:.1f}",
-                f"{us(figures, 'take_s'):.1f}",
-                f"{us(figures, 'release_s'):.1f}",
-                f"{total / mine:.1f}" if mine else "-",
+                f"{us(theirs, 'take_s'):.1f}",
+                f"{us(theirs, 'release_s'):.1f}",
+                f"{ours:.1f}",
+                f"{total / ours:.1f}",
             )
 
 
@@ -223,13 +225,14 @@ def main() -> None:
     printer.say(f"Python {platform.python_version()}, CPU time of one core.")
     printer.say()
     tables = options.tables.split(",")
-    totals = time_table(printer, options) if "time" in tables else {}
+    if "time" in tables:
+        time_table(printer, options)
     if "small" in tables:
         small_turns_table(printer, options)
     if "memory" in tables:
         memory_table(printer, options)
     if options.dask and "dask" in tables:
-        dask_table(printer, options, totals)
+        dask_table(printer, options)
     if options.markdown:
         Path(options.markdown).write_text("\n".join(printer.lines) + "\n")
 

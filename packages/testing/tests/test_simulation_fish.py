@@ -19,6 +19,7 @@ from hocket.scheduler.state.outbox import WorkerOutbox
 from hocket.scheduler.tables import Tables
 from hocket.testing import simulate
 from hocket.testing.__main__ import main
+from hocket.worker import fetching
 from hocket.worker.devices import Devices
 from hocket.worker.machine import WorkerMachine
 from hocket.worker.resources import Resources
@@ -106,17 +107,16 @@ def never_release_resources(monkeypatch):
 
 
 def give_any_attempt(monkeypatch):
-    """A worker takes whatever a peer has under a key for what it asked for."""
-    original = WorkerMachine._answered
+    """A worker takes whatever a peer says to a question for what it asked for."""
+    original = fetching._take_in
 
-    def answered(self, address, datum, answer, now_s):
-        if answer.attempt >= 0:
-            answer.attempt = datum.attempt
-        else:
-            answer.attempt, answer.value = datum.attempt, 12345
-        original(self, address, datum, answer, now_s)
+    def take_in(tables, address, datum, answer, now_s):
+        if answer.attempt < 0:
+            answer.value = 12345
+        answer.attempt = datum.attempt
+        original(tables, address, datum, answer, now_s)
 
-    monkeypatch.setattr(WorkerMachine, "_answered", answered)
+    monkeypatch.setattr(fetching, "_take_in", take_in)
 
 
 def report_no_replicas(monkeypatch):

@@ -48,6 +48,7 @@ def check(tables: Tables) -> None:
     threads_count = sum(worker.threads for worker in tables.workers.values())
     _demand(threads_count == tables.threads_count, "threads are counted", tables.threads_count)
     _check_copies(tables)
+    _check_arrivals(tables)
     _check_goals(tables)
     for client in tables.clients.values():
         for task in client.wanted:
@@ -103,6 +104,19 @@ def _check_worker(tables: Tables, worker: Worker) -> None:
         _demand(is_open == has_room, "open workers are those with room", worker)
         is_ajar = not has_room and not worker.is_paused and tables.has_room(worker, 2)
         _demand((worker in tables.ajar) == is_ajar, "ajar workers are nearly full", worker)
+
+
+def _check_arrivals(tables: Tables) -> None:
+    coming: Counter[Worker] = Counter()
+    for source, targets in tables.arrivals.by_source.items():
+        _demand(targets, "who expects a value is known", source)
+        for worker, (count, nbytes) in targets.items():
+            readers_count = sum(1 for one in worker.assigned if source in one.dependencies)
+            _demand(0 < count <= readers_count, "arrivals have readers", (source, worker))
+            _demand(not source.is_held_by(worker), "what has arrived is not expected", source)
+            coming[worker] += nbytes
+    for worker in tables.workers.values():
+        _demand(coming[worker] == worker.coming_nbytes, "bytes to fetch are counted", worker)
 
 
 def _check_copies(tables: Tables) -> None:

@@ -12,6 +12,7 @@ from hocket.scheduler.state import (
     ASSIGNED,
     QUEUED,
     STORED,
+    Arrivals,
     Client,
     Copies,
     Drain,
@@ -25,7 +26,7 @@ from hocket.scheduler.state import (
     Worker,
 )
 from hocket.scheduler.state.outbox import FRAME_NBYTES_AIM, Outbox
-from hocket.scheduler.state.worker import NOTEWORTHY_NBYTES
+from hocket.scheduler.state.worker import BANDWIDTH_NBYTES_PER_S, NOTEWORTHY_NBYTES
 
 if TYPE_CHECKING:
     from hocket.protocol.messages import Failure
@@ -127,6 +128,7 @@ class Tables:
         #: Copies on their way that no task asked for; per value what they are for; and the draining
         #: of workers that are to end.
         self.copies = Copies()
+        self.arrivals = Arrivals()
         self.goals: dict[Task, list[Goal]] = {}
         self.drains: dict[Worker, Drain] = {}
         self.attempts_count = 0
@@ -258,6 +260,7 @@ class Tables:
         return tasks_count < limits.window_tasks_min * threads_count or (
             worker.occupancy_s < limits.window_s * threads_count
             and tasks_count < limits.window_tasks_max * threads_count
+            and worker.coming_nbytes < limits.window_s * windows_count * BANDWIDTH_NBYTES_PER_S
         )
 
     def has_room_for(self, worker: Worker, options: Options) -> bool:
@@ -329,6 +332,8 @@ class Tables:
         worker.occupancy_s += expected_s
         if worker.memory_limit:
             self._promise(task, worker)
+        if task.dependencies:
+            self.arrivals.expect(task, worker)
         if len(assigned) > worker.threads:
             self.loaded[worker] = None
         if worker in self.open.members:
@@ -357,6 +362,8 @@ class Tables:
                 self._withhold(worker)
         if worker.promised:
             worker.promised_nbytes -= worker.promised.pop(task, 0)
+        if worker.coming_nbytes:
+            self.arrivals.settle(task, worker)
         if task.options.signature:
             self._unreserve(worker, task.options)
             if not had_seceded:
@@ -442,9 +449,6 @@ class Tables:
     def _promise(self, task: Task, worker: Worker) -> None:
         """Book what a task is expected to add to a worker's memory."""
         nbytes = self.expected_nbytes(task)
-        for source in task.dependencies:
-            if not source.is_held_by(worker):
-                nbytes += source.nbytes
         if nbytes >= NOTEWORTHY_NBYTES:
             worker.promised[task] = nbytes
             worker.promised_nbytes += nbytes
@@ -460,6 +464,8 @@ class Tables:
             worker.held[task] = None
             worker.held_nbytes += task.nbytes
         task.hold(worker)
+        if self.arrivals:
+            self.arrivals.arrived(task, worker)
 
     def unhold(self, task: Task, worker: Worker) -> None:
         """Take a value off a worker's books."""

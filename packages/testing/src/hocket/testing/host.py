@@ -43,8 +43,6 @@ class Host:
     """
 
     role: Role
-    #: Where its data server listens; "" if it has none.
-    address = ""
 
     def __init__(self, name: str, life: int, network: Network) -> None:
         self.name = name

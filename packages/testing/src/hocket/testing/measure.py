@@ -27,18 +27,16 @@ from hocket.scheduler.machine import SchedulerMachine
 from hocket.scheduler.tables import Limits
 from hocket.testing.bandwidth import Bandwidth
 from hocket.testing.clock import Timeline
-from hocket.testing.serving import Serving
 from hocket.worker.machine import Answer, WorkerMachine
+from hocket.worker.policy.serving import LARGE_NBYTES_MIN, Serving
 from hocket.worker.state import Fetch, Task
 
 __all__ = ["Measurement", "Work", "run_graph"]
 
 _CLIENT: Final = 1
 _BATCH_TASKS: Final = 5000
-#: As the workers' shells do it: when the word of a beginning leaves that nothing else takes along,
-#: and from which size on requests count as large.
+#: When the word of a task's beginning leaves that nothing else takes along.
 _FLUSH_S: Final = 0.001
-_LARGE_NBYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +349,7 @@ class _Worker:
         ]
         nbytes = sum(answer.nbytes for answer in answers)
         serving = peer._serving  # noqa: SLF001 - of the same class
-        is_large = nbytes > _LARGE_NBYTES
+        is_large = nbytes > LARGE_NBYTES_MIN
         if is_large and not serving.begin():
             addresses = serving.takers(data, self.address)
             cluster.timeline.after(cluster.latency_s, lambda: self._is_sent_away(fetch, addresses))
@@ -366,7 +364,7 @@ class _Worker:
         def end() -> None:
             if is_large:
                 serving.end()
-                serving.gave(data, self.address)
+                serving.gave([one for one in data if one is not None], self.address)
             cluster.timeline.after(cluster.latency_s, came)
 
         if nbytes:

@@ -69,8 +69,6 @@ class Party(Protocol):
     alive: bool
     #: It does nothing before this time.
     hung_until_s: float
-    #: Where its data server listens; "" if it has none.
-    address: str
     #: Draws what happens to its requests.
     data_random: Random
 
@@ -81,8 +79,8 @@ class Party(Protocol):
 class DataHost(Party, Protocol):
     """Whoever answers requests for data."""
 
-    def serve(self, request: FetchData | PutData, buffers: list[bytes], asker: str) -> Served:
-        """Answer a request that somebody makes whose own data server is at this address."""
+    def serve(self, request: FetchData | PutData, buffers: list[bytes]) -> Served:
+        """Answer a request."""
 
 
 class Network:
@@ -212,7 +210,7 @@ class _Request:
         assert host is not None
         [asked] = data_request_decoder.decode(self._payload)
         network.trace.note(host.name, f"is asked by {asker.name} to {summary([asked])}")
-        served = host.serve(_as_request(asked), self._buffers, asker.address)
+        served = host.serve(_as_request(asked), self._buffers)
         if self._is_over:
             if served.on_end is not None:
                 served.on_end()

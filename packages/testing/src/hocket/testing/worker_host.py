@@ -345,10 +345,10 @@ class WorkerHost(Host):
             machine.fetch_failed(fetch, timeline.now_s)
             self.changed()
 
-        request = FetchData(keys)
+        request = FetchData(keys, self.address)
         self.network.request(self, fetch.address, request, [], on_reply, on_failure)
 
-    def serve(self, request: FetchData | PutData, buffers: list[bytes], asker: str) -> Served:
+    def serve(self, request: FetchData | PutData, buffers: list[bytes]) -> Served:
         """Answer a request for data, or keep what a client puts here."""
         if isinstance(request, PutData):
             sizes = [sum(row) for row in request.sizes]
@@ -362,12 +362,12 @@ class WorkerHost(Host):
         if nbytes < LARGE_NBYTES_MIN:
             return Served(*_replied(data), nbytes)
         if not serving.begin():
-            return Served(PeerBusy(serving.takers(data, asker)), [])
+            return Served(PeerBusy(serving.takers(data, request.source)), [])
 
         def on_end() -> None:
             serving.end()
-            if asker:
-                serving.gave([one for one in data if one is not None], asker)
+            if request.source:
+                serving.gave([one for one in data if one is not None], request.source)
 
         return Served(*_replied(data), nbytes, on_end)
 

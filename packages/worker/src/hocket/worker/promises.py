@@ -62,7 +62,7 @@ class Promises:
         self.seceded: set[_Name] = set()
         #: Attempts that were said to have begun, and those of which nothing need be said.
         self.begun: set[_Name] = set()
-        self._excused: set[_Name] = set()
+        self._excused: Counter[_Name] = Counter()
         self._asked_copies: set[_Name] = set()
 
     # What the worker hears.
@@ -79,9 +79,10 @@ class Promises:
             former = self.owed.get(key)
             if former is not None and attempt < former:
                 self.late[key, attempt] += 1
-            elif former != attempt:
+            else:
                 if former is not None:
-                    self._excused.add((key, former))
+                    # Replaced, or the same again, which is reported again if it was refused.
+                    self._excused[key, former] += 1
                 self.owed[key] = attempt
             self._cancel_older_copies(key, attempt)
 
@@ -89,7 +90,7 @@ class Promises:
         for key, attempt in _names(message):
             if self.owed.get(key) == attempt:
                 del self.owed[key]
-                self._excused.add((key, attempt))
+                self._excused[key, attempt] += 1
 
     def _copy_data(self, message: CopyData) -> None:
         for key, attempt in _names(message):
@@ -137,7 +138,7 @@ class Promises:
                 del self.owed[key]
             else:
                 self._require_excuse(name)
-                self._excused.discard(name)
+                self._excused[name] -= 1
 
     def _begun(self, message: TasksBegun) -> None:
         for name in _names(message):
@@ -163,7 +164,7 @@ class Promises:
 
     def _require_excuse(self, name: _Name) -> None:
         # What was refused at once is reported although a newer attempt came right behind it.
-        is_excused = name in self._excused
+        is_excused = self._excused[name] > 0
         _require(is_excused, "every attempt ends in one report, and is not named after it", name)
 
     def _stored(self, message: ReplicasStored) -> None:

@@ -91,8 +91,9 @@ def _surplus(tables: Tables, donor: Worker, load_s: float, idle: list[Worker]) -
             break
         if tables.recalls.get(task.key, 0) >= _RECALLS_MAX:
             continue
+        spared_s = load_s + transfer_s(task, donor)
         for worker in _takers(tables, task.options, idle):
-            if 2 * transfer_s(task, worker) < load_s:
+            if 2 * transfer_s(task, worker) < spared_s:
                 chosen.append(task)
                 break
     return chosen

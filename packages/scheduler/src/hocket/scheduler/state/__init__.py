@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hocket.scheduler.state.arrivals import Arrivals
 from hocket.scheduler.state.client import Client
 from hocket.scheduler.state.copies import Copies, Copy, Goal, Undertaking
 from hocket.scheduler.state.drain import Drain
@@ -34,6 +35,7 @@ __all__ = [
     "STORED",
     "UNFINISHED",
     "WAITING",
+    "Arrivals",
     "Client",
     "Copies",
     "Copy",

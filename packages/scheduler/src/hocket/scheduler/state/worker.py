@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from hocket.protocol.messages import WorkerJoined, WorkerReport
     from hocket.scheduler.state.task import Options, Task
 
-__all__ = ["NOTEWORTHY_NBYTES", "Worker"]
+__all__ = ["BANDWIDTH_NBYTES_PER_S", "NOTEWORTHY_NBYTES", "Worker"]
+
+#: How fast a worker is expected to fetch data.
+BANDWIDTH_NBYTES_PER_S: Final = 500e6
 
 #: A smaller result is nothing to a memory.
 NOTEWORTHY_NBYTES: Final = 4096
@@ -27,6 +30,7 @@ class Worker:
         "address",
         "assigned",
         "begun",
+        "coming_nbytes",
         "copies",
         "counts",
         "executors",
@@ -85,6 +89,8 @@ class Worker:
         #: Of those tasks: what each is expected to add to its memory, in bytes, where that is much.
         self.promised: dict[Task, int] = {}
         self.promised_nbytes = 0
+        #: Large inputs of those tasks that it must fetch (see ``Tables.arrivals``).
+        self.coming_nbytes = 0
         #: Of those tasks: how many take slots of other executors than the threads; and what all of
         #: them reserve, by resource: amounts, and amounts times seconds.
         self.counts: dict[str, int] = {}
@@ -118,9 +124,12 @@ class Worker:
     def load_s(self, now_s: float) -> float:
         """Return the expected time until all its tasks are done, in seconds.
 
-        What all threads are busy with for longer than was expected is taken to need as long again.
+        That is what their running takes, or the fetching of their inputs if that is more. What all
+        threads are busy with for longer than was expected is taken to need as long again.
         """
         load_s = self.occupancy_s / self.threads
+        if self.coming_nbytes:
+            load_s = max(load_s, self.coming_nbytes / BANDWIDTH_NBYTES_PER_S)
         if len(self.assigned) - len(self.seceded) >= self.threads:
             late_s = now_s - self.progress_s
             if late_s > load_s:
@@ -155,7 +164,8 @@ class Worker:
         if self.report is not None:
             unmanaged = max(0, self.report.memory_nbytes - self.report.held_nbytes)
         unmanaged = min(unmanaged, _UNMANAGED_PART_MAX * self.memory_limit)
-        return self.memory_limit * part - unmanaged - self.held_nbytes - self.promised_nbytes
+        taken_nbytes = self.held_nbytes + self.promised_nbytes + self.coming_nbytes
+        return self.memory_limit * part - unmanaged - taken_nbytes
 
     def __repr__(self) -> str:
         return f"<Worker {self.name} with {len(self.assigned)} tasks>"

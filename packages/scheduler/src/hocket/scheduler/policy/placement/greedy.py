@@ -10,7 +10,8 @@ Supercomputing, 2022).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from hocket.scheduler.policy.placement.transfer import input_s
@@ -28,29 +29,21 @@ _HOLDERS_MAX: Final = 8
 def place(tables: Tables, task: Task, idlest: Worker, fitting: Collection[Worker] | None) -> Worker:
     """Choose among the holders of a task's inputs and the idlest worker that may run it."""
     now_s = tables.now_s
+    coming = tables.arrivals.by_source
     total_s = 0.0
-    #: Per holder: the transfers that it would save.
+    #: Per worker that is looked at: the transfers that it would save.
     saved_s: dict[Worker, float] = {}
-    idlest_saved_s = 0.0
     for source in task.dependencies:
         cost_s = input_s(source)
         total_s += cost_s
         holders = source.holders
-        if holders is idlest:
-            idlest_saved_s += cost_s
-        elif not isinstance(holders, tuple | dict):
-            if holders is not None:
-                saved_s[holders] = saved_s.get(holders, 0.0) + cost_s
-        else:
-            if idlest in holders:
-                idlest_saved_s += cost_s
-            for worker in source.latest_holders(_HOLDERS_MAX):
-                if worker is not idlest:
-                    saved_s[worker] = saved_s.get(worker, 0.0) + cost_s
-    if not saved_s:
-        return idlest
+        if source in coming or isinstance(holders, tuple | dict):
+            for worker in _at_hand(source, coming.get(source), idlest):
+                saved_s[worker] = saved_s.get(worker, 0.0) + cost_s
+        elif holders is not None:
+            saved_s[holders] = saved_s.get(holders, 0.0) + cost_s
     best = idlest
-    best_s = idlest.load_s(now_s) + total_s - idlest_saved_s
+    best_s = idlest.load_s(now_s) + total_s - saved_s.pop(idlest, 0.0)
     for worker, saving_s in saved_s.items():
         if worker.leaving or worker.is_paused or (fitting is not None and worker not in fitting):
             continue
@@ -58,3 +51,13 @@ def place(tables: Tables, task: Task, idlest: Worker, fitting: Collection[Worker
         if start_s < best_s or (start_s == best_s and worker.id < best.id):
             best, best_s = worker, start_s
     return best
+
+
+def _at_hand(source: Task, coming: Iterable[Worker] | None, idlest: Worker) -> dict[Worker, None]:
+    """Return some of the workers that hold a value or fetch it anyway, and the idlest if it does."""
+    found = dict.fromkeys(source.latest_holders(_HOLDERS_MAX))
+    if source.is_held_by(idlest):
+        found[idlest] = None
+    if coming is not None:
+        found.update(dict.fromkeys(islice(coming, _HOLDERS_MAX)))
+    return found

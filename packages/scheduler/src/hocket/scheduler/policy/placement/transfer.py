@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from hocket.scheduler.state.worker import BANDWIDTH_NBYTES_PER_S
+
 if TYPE_CHECKING:
     from hocket.scheduler.state import Task, Worker
 
-__all__ = ["BANDWIDTH_NBYTES_PER_S", "LATENCY_S", "input_s", "transfer_s"]
+__all__ = ["LATENCY_S", "input_s", "transfer_s"]
 
-#: What moving data is expected to cost, until it is measured.
-BANDWIDTH_NBYTES_PER_S: Final = 500e6
+#: What a request for data is expected to cost, however small.
 LATENCY_S: Final = 0.0005
 
 

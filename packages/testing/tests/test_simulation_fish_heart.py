@@ -1,0 +1,210 @@
+"""More fish for the net: bugs in what moves tasks and values ahead of time, or gives them back.
+
+As in ``test_simulation_fish``, each is a mistake in one place that somebody could make; here they
+are in pipelining, slots, pauses, rests, copies, suspicions and devices.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from hocket.scheduler import commit, losses
+from hocket.scheduler.machine import SchedulerMachine
+from hocket.scheduler.replication import Replication
+from hocket.scheduler.tables import Tables
+from hocket.testing import simulate
+from hocket.worker import fetching, intake, running, transitions
+from hocket.worker import machine as worker_machine
+from hocket.worker.devices import Devices
+from hocket.worker.machine import WorkerMachine
+from hocket.worker.outbox import Outbox
+from hocket.worker.state import TaskState, WantState
+from hocket.worker.units import UNITS
+
+SEEDS_MAX = 1000
+
+
+def leave_followers_behind(monkeypatch):
+    """Who waits for what a task would have made does not hear that it was given back."""
+    monkeypatch.setattr(transitions, "_unsettle_product", lambda tables, task: None)
+
+
+def take_seceded_tasks_off_twice(monkeypatch):
+    """A task that seceded counts as one less when it secedes, and again when it ends."""
+    original = Tables.unassign
+
+    def unassign(self, task):
+        had_seceded = task in task.worker.seceded
+        original(self, task)
+        if had_seceded and task.kind is not None:
+            task.kind.assigned_count -= 1
+
+    monkeypatch.setattr(Tables, "unassign", unassign)
+
+
+def copy_what_nobody_wants_any_more(monkeypatch):
+    """A value whose copy was called off comes all the same, and stays."""
+    monkeypatch.setattr(intake, "want_no_copy", lambda tables, datum: None)
+
+
+def forget_who_rests(monkeypatch):
+    """Nobody looks again when a task has rested."""
+    original = Tables.wake_resting
+
+    def wake_resting(self):
+        original(self)
+
+    monkeypatch.setattr(Tables, "wake_resting", wake_resting)
+
+
+def blame_the_likely_ones(monkeypatch):
+    """A task that may have been running on a worker that died counts as if it had been."""
+    original = losses._running
+
+    def running_there(tables, worker):
+        blamed, suspected = original(tables, worker)
+        return {**blamed, **suspected}, {}
+
+    monkeypatch.setattr(losses, "_running", running_there)
+
+
+def give_shared_devices_back_whole(monkeypatch):
+    """Whoever ends first takes the others off a device that they share."""
+
+    def release(self, units, indices):
+        for index in indices:
+            self.free[index] = UNITS
+
+    monkeypatch.setattr(Devices, "release", release)
+
+
+def go_on_without_a_slot(monkeypatch):
+    """A task that had seceded goes on as if a slot were always free."""
+
+    def rejoin(tables, task):
+        if task.state is TaskState.SECEDED:
+            task.state = TaskState.RUNNING
+            if tables.tasks.get(task.key) is task:
+                tables.outbox.rejoined(task.key, task.attempt)
+        return True
+
+    monkeypatch.setattr(worker_machine, "rejoin", rejoin)
+
+
+def free_no_slot_for_those_in_line(monkeypatch):
+    """A slot that comes free is not offered to those that wait for one again."""
+    monkeypatch.setattr(running, "grant", lambda tables: None)
+    monkeypatch.setattr(worker_machine, "grant", lambda tables: None)
+
+
+def never_wake_from_back_off(monkeypatch):
+    """Nobody asks a peer again that was left alone for a while."""
+    monkeypatch.setattr(WorkerMachine, "wake_s", None)
+
+
+def forget_what_a_busy_peer_was_asked_for(monkeypatch):
+    """What a busy peer did not give counts as still on its way."""
+
+    def busy(tables, fetch, addresses, now_s):
+        if fetching._close(tables, fetch):
+            tables.backoff.busy(fetch.address, now_s)
+
+    monkeypatch.setattr(fetching, "busy", busy)
+
+
+def pass_over_copies_that_failed(monkeypatch):
+    """The scheduler goes on to wait for a copy that cannot be made."""
+    monkeypatch.setattr(Replication, "failed", lambda self, worker, message: None)
+
+
+def let_anything_follow(monkeypatch):
+    """A reader goes along with its input, wherever its other inputs are made."""
+    monkeypatch.setattr(commit._Drain, "_may_follow", lambda self, reader, worker: True)
+
+
+def report_copies_of_other_attempts(monkeypatch):
+    """A copy of an earlier attempt counts as one of the present attempt."""
+    original = SchedulerMachine._on_replicas_stored
+
+    def on_replicas_stored(self, worker, message):
+        tasks = self.tables.tasks
+        message.attempts = [
+            tasks[key].attempt if key in tasks else attempt
+            for key, attempt in zip(message.keys, message.attempts, strict=True)
+        ]
+        original(self, worker, message)
+
+    monkeypatch.setattr(SchedulerMachine, "_on_replicas_stored", on_replicas_stored)
+
+
+def say_both_of_what_took_itself_back(monkeypatch):
+    """A task that seceded and came back within one report is reported as having done both."""
+
+    def rejoined(self, key, attempt):
+        self._rejoined[key, attempt] = None
+        self.pending = True
+
+    def seceded(self, key, attempt):
+        self._seceded[key, attempt] = None
+        self.pending = True
+
+    monkeypatch.setattr(Outbox, "rejoined", rejoined)
+    monkeypatch.setattr(Outbox, "seceded", seceded)
+
+
+def fetch_for_nobody(monkeypatch):
+    """A value that was asked for is kept although all who waited for it are gone."""
+
+    def take_in(tables, address, datum, answer, now_s):
+        if datum.want is not None and answer.attempt == datum.attempt and not answer.error:
+            fetching.hold(tables, datum.key, datum.attempt, answer.nbytes, answer.value)
+        else:
+            original(tables, address, datum, answer, now_s)
+
+    original = fetching._take_in
+    monkeypatch.setattr(fetching, "_take_in", take_in)
+
+
+def recall_what_runs(monkeypatch):
+    """A task is given back although it has begun."""
+
+    def recall_tasks(tables, message, _now_s):
+        for key, attempt in zip(message.keys, message.attempts, strict=True):
+            task = tables.tasks.get(key)
+            if task is not None and task.attempt == attempt:
+                transitions.return_task(tables, task)
+
+    monkeypatch.setitem(intake._ACTIONS, intake.RecallTasks, recall_tasks)
+
+
+PLANTS = [
+    leave_followers_behind,
+    take_seceded_tasks_off_twice,
+    copy_what_nobody_wants_any_more,
+    forget_who_rests,
+    blame_the_likely_ones,
+    give_shared_devices_back_whole,
+    go_on_without_a_slot,
+    free_no_slot_for_those_in_line,
+    never_wake_from_back_off,
+    forget_what_a_busy_peer_was_asked_for,
+    pass_over_copies_that_failed,
+    let_anything_follow,
+    report_copies_of_other_attempts,
+    say_both_of_what_took_itself_back,
+    fetch_for_nobody,
+    recall_what_runs,
+]
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_planted_bug_is_found(plant, monkeypatch):
+    plant(monkeypatch)
+    for seed in range(SEEDS_MAX):
+        report = simulate(seed)
+        if report.finding is not None:
+            text = report.describe()
+            assert f"--seed {seed}" in text
+            assert report.finding.rule in text
+            return
+    pytest.fail(f"{plant.__name__} was not found in {SEEDS_MAX} seeds")
