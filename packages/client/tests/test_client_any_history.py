@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec import Struct
 
 from hocket.client.batches import TaskBatch
+from hocket.client.invariants import check
 from hocket.client.machine import (
     CANCELLED,
     LOST,
@@ -197,7 +198,7 @@ class AnyHistory(RuleBasedStateMachine):
 
     @invariant()
     def holds(self) -> None:
-        self.machine.check()
+        check(self.machine)
 
     @invariant()
     def futures_are_counted(self) -> None:

@@ -204,11 +204,26 @@ def test_a_failure_takes_along_what_went_along() -> None:
 
 
 def test_siblings_are_made_where_they_are_put_together() -> None:
-    house = House(workers=2, window_tasks_min=3)
-    house.submit(["a", "b", "c", "d", "ab", "cd"], [[], [], [], [], [0, 1], [2, 3]], wanted=[4, 5])
+    house = House(workers=2)
+    house.submit(["x"])
+    ((id_, _),) = house.turn().items()
+    # Their kind is quick and makes much: moving costs more than waiting.
+    house.say(id_, TasksDone(["x"], [1], [50_000_000], [0.0], [0.01], []))
+    house.say(CLIENT, ReleaseKeys(["x"]))
+    house.turn()
+    house.submit(
+        ["a", "b", "c", "d", "ab", "cd"], [[], [], [], [], [0, 1], [2, 3]], wanted=[4, 5]
+    )
     out = house.turn()
     together = sorted(sorted(one.keys) for messages in out.values() for one in messages)
     assert together == [["a", "ab", "b"], ["c", "cd", "d"]]
+
+
+def test_siblings_are_made_side_by_side_where_little_is_to_be_moved() -> None:
+    house = House(workers=2)
+    house.submit(["a", "b", "ab"], [[], [], [0, 1]], wanted=[2])
+    out = house.turn()
+    assert sorted(run.keys for (run,) in out.values()) == [["a"], ["b"]]
 
 
 def test_many_readers_of_one_value_spread() -> None:

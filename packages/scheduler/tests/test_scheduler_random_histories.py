@@ -76,39 +76,40 @@ class ModelWorker:
 
     def told(self, message: Any) -> list[Any]:
         """Do as it was told; return what it says to that at once."""
-        said: list[Any] = []
-        if type(message) is RunTasks:
-            for row, (key, attempt) in enumerate(zip(message.keys, message.attempts, strict=True)):
-                inputs = [
-                    (message.input_keys[one], message.input_attempts[one])
-                    for one in (message.inputs[row] if message.inputs else [])
-                ]
-                assert attempt not in self.jobs
-                self.jobs[attempt] = (key, inputs)
-        elif type(message) is DropData:
-            for key, attempt in zip(message.keys, message.attempts, strict=True):
-                if self.data.get(key) == attempt:
-                    del self.data[key]
-                if self.copies.get(key) == attempt:
-                    del self.copies[key]
-        elif type(message) is AbandonTasks:
-            for attempt in message.attempts:
-                self.jobs.pop(attempt, None)
-        elif type(message) is RecallTasks:
-            for key, attempt in zip(message.keys, message.attempts, strict=True):
-                if self.jobs.pop(attempt, None):
-                    said.append(TasksReturned([key], [attempt]))
-        elif type(message) is CopyData:
-            for key, attempt in zip(message.keys, message.attempts, strict=True):
-                if self.data.get(key) == attempt:
-                    said.append(ReplicasStored([key], [attempt]))
-                else:
-                    self.copies[key] = attempt
-        elif type(message) is LeaveCluster:
+        kind = type(message)
+        if kind is RunTasks:
+            self.add_jobs(message)
+        elif kind is LeaveCluster:
             self.may_leave = True
-        elif type(message) is RunHere:
-            said.append(HereRan(message.request, b"v", None))
-        return said
+        elif kind is RunHere:
+            return [HereRan(message.request, b"v", None)]
+        elif kind in (DropData, AbandonTasks, RecallTasks, CopyData):
+            rows = zip(message.keys, message.attempts, strict=True)
+            answers = [self.told_row(kind, key, attempt) for key, attempt in rows]
+            return [one for one in answers if one is not None]
+        return []
+
+    def add_jobs(self, message: RunTasks) -> None:
+        for row, (key, attempt) in enumerate(zip(message.keys, message.attempts, strict=True)):
+            inputs = [
+                (message.input_keys[one], message.input_attempts[one])
+                for one in (message.inputs[row] if message.inputs else [])
+            ]
+            assert attempt not in self.jobs
+            self.jobs[attempt] = (key, inputs)
+
+    def told_row(self, kind: Any, key: str, attempt: int) -> Any:
+        if kind is DropData:
+            for some in (self.data, self.copies):
+                if some.get(key) == attempt:
+                    del some[key]
+        elif kind is CopyData:
+            if self.data.get(key) == attempt:
+                return ReplicasStored([key], [attempt])
+            self.copies[key] = attempt
+        elif self.jobs.pop(attempt, None) and kind is RecallTasks:
+            return TasksReturned([key], [attempt])
+        return None
 
 
 #: Numbers that fit the wire and little else; what fits nowhere comes last, and seldom.
@@ -560,47 +561,55 @@ class SchedulerHistory(RuleBasedStateMachine):
             if all(self.machine.tables.workers[one].leaving for one in self.workers):
                 self.join_worker(2)
             self.turn()
-            for id_, worker in list(self.workers.items()):
-                self.hear(id_, len(worker.inbox))
-                for key in list(worker.copies):
-                    quiet = 0
-                    self.end_copy(id_, key, "stored")
-                if worker.may_leave:
-                    quiet = 0
-                    self.lose_worker(id_)
-            busy = [(id_, one) for id_, worker in self.workers.items() for one in worker.jobs]
-            for id_, attempt in busy:
+            if self.workers_act():
                 quiet = 0
-                if attempt in self.workers[id_].jobs:
-                    self.answer(id_, attempt, "done")
-        check(self.machine.tables)
+        tables = self.machine.tables
+        check(tables)
         assert not {one for one in self.asked if one[0] in self.clients}
-        assert not self.machine.tables.goals
-        assert not self.machine.tables.drains
+        assert not tables.goals
+        assert not tables.drains
         if self.is_pure:
-            for id_, worker in self.workers.items():
-                record = self.machine.tables.workers[id_]
-                believed = {task.key: task.attempt for task in record.held}
-                vanished = {key for one, key in self.vanished if one == id_}
-                wrong = (believed.items() ^ worker.data.items()) - {
-                    (key, attempt) for key, attempt in believed.items() if key in vanished
-                }
-                assert not wrong
-        for task in self.machine.tables.tasks.values():
+            self.compare_data()
+        for task in tables.tasks.values():
             assert task.state in ("stored", "failed", "released") or self.is_stuck(task), task
         for id_ in list(self.clients):
             self.machine.peer_lost(id_, "gone", self.now_s)
-        assert not self.machine.tables.tasks
-        assert not self.machine.tables.kinds
-        assert not self.machine.tables.copies
+        assert not tables.tasks
+        assert not tables.kinds
+        assert not tables.copies
         self.turn()
         for id_, worker in self.workers.items():
             self.hear(id_, len(worker.inbox))
             assert not worker.copies
-            record = self.machine.tables.workers[id_]
+            record = tables.workers[id_]
             assert not record.assigned
             assert not record.held
             assert not worker.jobs
+
+    def workers_act(self) -> bool:
+        """Let all workers do all that they were told; return whether that was anything."""
+        acted = False
+        for id_, worker in list(self.workers.items()):
+            self.hear(id_, len(worker.inbox))
+            for key in list(worker.copies):
+                acted = True
+                self.end_copy(id_, key, "stored")
+            for attempt in list(worker.jobs):
+                acted = True
+                if attempt in worker.jobs:
+                    self.answer(id_, attempt, "done")
+            if worker.may_leave:
+                acted = True
+                self.lose_worker(id_)
+        return acted
+
+    def compare_data(self) -> None:
+        """See that the scheduler knows what the workers hold."""
+        for id_, worker in self.workers.items():
+            believed = {task.key: task.attempt for task in self.machine.tables.workers[id_].held}
+            vanished = {key for one, key in self.vanished if one == id_}
+            wrong = believed.items() ^ worker.data.items()
+            assert not [key for key, _ in wrong if key not in vanished]
 
 
 TestSchedulerHistory = SchedulerHistory.TestCase

@@ -18,7 +18,7 @@ from hocket.worker import machine as worker_machine
 from hocket.worker.devices import Devices
 from hocket.worker.machine import WorkerMachine
 from hocket.worker.outbox import Outbox
-from hocket.worker.state import TaskState, WantState
+from hocket.worker.state import TaskState
 from hocket.worker.units import UNITS
 
 SEEDS_MAX = 1000
@@ -165,16 +165,57 @@ def fetch_for_nobody(monkeypatch):
     monkeypatch.setattr(fetching, "_take_in", take_in)
 
 
-def recall_what_runs(monkeypatch):
-    """A task is given back although it has begun."""
+def begin_unannounced(monkeypatch):
+    """A worker begins a suspect like any other task, and may die before it says so."""
+    original = intake._terms
 
-    def recall_tasks(tables, message, _now_s):
-        for key, attempt in zip(message.keys, message.attempts, strict=True):
-            task = tables.tasks.get(key)
-            if task is not None and task.attempt == attempt:
-                transitions.return_task(tables, task)
+    def terms(tables, message):
+        message.announced = False
+        return original(tables, message)
 
-    monkeypatch.setitem(intake._ACTIONS, intake.RecallTasks, recall_tasks)
+    monkeypatch.setattr(intake, "_terms", terms)
+
+
+def keep_copies_that_came_too_late(monkeypatch):
+    """A copy of a value that nobody needs any more stays where it is."""
+    original = SchedulerMachine._on_replicas_stored
+
+    def on_replicas_stored(self, worker, message):
+        tasks = self.tables.tasks
+        rows = [
+            row
+            for row, (key, attempt) in enumerate(zip(message.keys, message.attempts, strict=True))
+            if key in tasks and tasks[key].attempt == attempt
+        ]
+        message.keys = [message.keys[row] for row in rows]
+        message.attempts = [message.attempts[row] for row in rows]
+        original(self, worker, message)
+
+    monkeypatch.setattr(SchedulerMachine, "_on_replicas_stored", on_replicas_stored)
+
+
+def retry_where_resting_tasks_are_not_looked_for(monkeypatch):
+    """A task that rests and is let go of is queued all the same when it has rested."""
+    original = Tables.move
+
+    def move(self, task, target):
+        due_s = self.resting.get(task)
+        original(self, task, target)
+        if due_s is not None and target == "released":
+            self.resting[task] = due_s
+
+    monkeypatch.setattr(Tables, "move", move)
+
+
+def stay_paused(monkeypatch):
+    """The scheduler does not hear that a worker which was short of memory goes on."""
+
+    def on_worker_paused(self, worker, message):
+        if message.paused:
+            original(self, worker, message)
+
+    original = SchedulerMachine._on_worker_paused
+    monkeypatch.setattr(SchedulerMachine, "_on_worker_paused", on_worker_paused)
 
 
 PLANTS = [
@@ -193,7 +234,10 @@ PLANTS = [
     report_copies_of_other_attempts,
     say_both_of_what_took_itself_back,
     fetch_for_nobody,
-    recall_what_runs,
+    begin_unannounced,
+    keep_copies_that_came_too_late,
+    retry_where_resting_tasks_are_not_looked_for,
+    stay_paused,
 ]
 
 

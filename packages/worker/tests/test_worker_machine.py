@@ -173,6 +173,22 @@ def test_another_attempt_of_an_input_is_not_it_and_is_replaced(machine):
     assert [datum.value for datum in task.inputs] == ["newer"]
 
 
+def test_an_older_attempt_serves_those_that_waited_and_replaces_nothing(machine):
+    handle(machine, run_tasks(("a", 5)))
+    execute_all(machine)
+    reports(machine)
+    handle(machine, run_tasks(("b", 6, [0]), inputs=[("a", 2, A)]))
+    (fetch,) = fetches(machine)
+    machine.fetched(fetch, [Answer(2, 20, "older")], 5.0)
+    check(machine)
+    assert machine.held(["a"])[0].attempt == 5
+    assert machine.held_nbytes == 8
+    # Nobody is told of a copy that is not kept.
+    assert reports(machine) == []
+    (task,) = take_all(machine)
+    assert [datum.value for datum in task.inputs] == ["older"]
+
+
 def test_another_holder_is_asked_when_one_has_it_not(machine):
     handle(machine, run_tasks(("a", 1, [0]), inputs=[("x", 7, A, B)]))
     (fetch,) = fetches(machine)

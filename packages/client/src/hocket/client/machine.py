@@ -20,7 +20,6 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 from hocket.client.batches import TaskBatch
-from hocket.client.invariants import check
 from hocket.client.options import NO_OPTIONS, TaskOptions
 from hocket.client.outbox import Outbox
 from hocket.client.questions import ANSWERS, Questions
@@ -462,16 +461,6 @@ class ClientMachine:
         if not one.fired:
             one.fired = True
             self._fired.append(one)
-
-    def check(self) -> None:
-        """Check what must hold between any two calls; for tests and the simulator.
-
-        Raises
-        ------
-        InvariantBroken
-            It does not.
-        """
-        check(self)
 
     _handlers: ClassVar[dict[type[Struct], Callable[[ClientMachine, Any], None]]] = {
         TasksStored: _on_stored,

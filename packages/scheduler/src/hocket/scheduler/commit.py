@@ -24,7 +24,7 @@ from hocket.scheduler.policy.memory import is_probed, may_add
 from hocket.scheduler.policy.placement import PLACEMENTS
 from hocket.scheduler.policy.placement.transfer import LATENCY_S, transfer_s
 from hocket.scheduler.state import ASSIGNED, QUEUED, STORED, WAITING, Queue, Task, TaskClass, Worker
-from hocket.scheduler.state.worker import NOTEWORTHY_NBYTES
+from hocket.scheduler.state.worker import BANDWIDTH_NBYTES_PER_S, NOTEWORTHY_NBYTES
 from hocket.scheduler.transitions import to_assigned
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class _Drain:
             has_memory = partial(may_add, tables, nbytes=tables.expected_nbytes(task))
         worker = line.idlest(tables, share_count, has_memory)
         if line.is_root and worker is not None:
-            if is_probed(tables, task) and worker not in tables.idle:
+            if is_probed(tables, task) and not worker.free_threads_count:
                 worker = None
             elif task.dependents is not None:
                 return self._beside_siblings(task, worker, line.fitting)
@@ -244,7 +244,7 @@ class _Drain:
     def _beside_siblings(
         self, task: Task, idlest: Worker, fitting: dict[Worker, None] | None
     ) -> Worker:
-        """Choose the worker of a task that is read together with this one, if it has as little.
+        """Choose the worker of a task that is read together with this one, if that costs less.
 
         What is made in one place need not be moved to be put together.
         """
@@ -255,6 +255,7 @@ class _Drain:
         reader = dependents[0]
         if len(reader.dependencies) > _INPUTS_MAX:
             return idlest
+        nbytes = tables.expected_nbytes(task)
         for sibling in reader.dependencies:
             worker = sibling.worker
             if worker is None:
@@ -266,9 +267,9 @@ class _Drain:
                 and (worker in tables.open.members or worker in tables.ajar.members)
                 and (fitting is None or worker in fitting)
             ):
-                slack_s = tables.expected_s(task) / worker.threads
+                slack_s = LATENCY_S + nbytes / BANDWIDTH_NBYTES_PER_S
                 if worker.load_s(tables.now_s) <= idlest.load_s(tables.now_s) + slack_s and (
-                    not self._is_limited or may_add(tables, worker, tables.expected_nbytes(task))
+                    not self._is_limited or may_add(tables, worker, nbytes)
                 ):
                     return worker
         return idlest

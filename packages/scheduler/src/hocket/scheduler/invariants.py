@@ -98,7 +98,13 @@ def _check_worker(tables: Tables, worker: Worker) -> None:
     _demand((worker in tables.idle) == is_idle, "idle workers are known", worker)
     is_loaded = len(worker.assigned) > worker.threads
     _demand((worker in tables.loaded) == is_loaded, "loaded workers are known", worker)
+    followers_count = sum(
+        1 for task in worker.assigned if task.missing_count and task not in worker.seceded
+    )
+    _demand(followers_count == worker.followers_count, "followers are counted", worker)
     if worker not in tables.changed:
+        is_hungry = worker.free_threads_count > 0
+        _demand((worker in tables.hungry) == is_hungry, "hungry workers are known", worker)
         is_open = worker in tables.open
         has_room = tables.has_room(worker)
         _demand(is_open == has_room, "open workers are those with room", worker)

@@ -200,7 +200,7 @@ class SchedulerMachine:
         for task in choose_recalls(tables):
             to_recalled(tables, task)
         self.explaining.answer()
-        self.look_again_s = LOOK_AGAIN_S if tables.idle and tables.loaded else None
+        self.look_again_s = LOOK_AGAIN_S if tables.hungry and tables.loaded else None
         if wake_s is not None and (self.look_again_s is None or wake_s - now_s < LOOK_AGAIN_S):
             self.look_again_s = wake_s - now_s
         # (Something may have been meant for a peer after it was gone.)

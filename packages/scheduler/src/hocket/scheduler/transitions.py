@@ -110,8 +110,11 @@ def to_stored(tables: Tables, task: Task, worker: Worker, nbytes: int, value: by
         for dependent in dependents:
             if dependent.state in UNFINISHED:
                 dependent.missing_count -= 1
-                if not dependent.missing_count and dependent.state is WAITING:
-                    tables.enqueue(dependent)
+                if not dependent.missing_count:
+                    if dependent.state is WAITING:
+                        tables.enqueue(dependent)
+                    else:
+                        tables.follow(dependent, -1)
     for source in task.dependencies:
         source.needed_by_count -= 1
         if not source.needed_by_count and source.wanted_by is None:
@@ -180,6 +183,8 @@ def lose(tables: Tables, task: Task) -> None:
     for dependent in task.dependents or ():
         if dependent.state in UNFINISHED:
             dependent.missing_count += 1
+            if dependent.missing_count == 1:
+                tables.follow(dependent, 1)
             if dependent.state is QUEUED:
                 tables.move(dependent, WAITING)
     tables.move(task, RELEASED)

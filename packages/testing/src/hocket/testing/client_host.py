@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from hocket.client.batches import TaskBatch, TaskOptions
+from hocket.client.invariants import check
 from hocket.client.machine import CANCELLED, FAILED, PENDING, STORED, ClientMachine, FutureState
 from hocket.core.errors import PeerLost
 from hocket.protocol.messages import (
@@ -190,7 +191,7 @@ class ClientHost(Host):
         """End at once: the process is gone."""
         self.gone(reason)
         self.machine.close(PeerLost(address="tcp://scheduler:1", reason=reason), lost=True)
-        self.machine.check()
+        check(self.machine)
         self._on_death(self)
 
     def leave(self) -> None:
@@ -251,7 +252,7 @@ class ClientHost(Host):
         self.machine.take_fired()
 
     def _after_event(self) -> None:
-        self.machine.check()
+        check(self.machine)
         if self.machine.has_output:
             self.want_turn()
 

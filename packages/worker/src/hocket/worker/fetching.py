@@ -169,8 +169,8 @@ def _take_in(tables: Tables, address: str, datum: Datum, answer: Answer, now_s: 
     elif want.is_copy:
         hold(tables, datum.key, datum.attempt, answer.nbytes, answer.value)
     elif want.waiters:
-        hold(tables, datum.key, datum.attempt, answer.nbytes, answer.value)
-        tables.outbox.replica(datum.key, datum.attempt)
+        if hold(tables, datum.key, datum.attempt, answer.nbytes, answer.value):
+            tables.outbox.replica(datum.key, datum.attempt)
     else:
         # All who waited for it are gone.
         seek_anew(tables, datum)

@@ -130,10 +130,16 @@ def return_task(tables: Tables, task: Task) -> None:
     tables.outbox.returned(task.key, task.attempt)
 
 
-def hold(tables: Tables, key: str, attempt: int, nbytes: int, value: object) -> None:
+def hold(tables: Tables, key: str, attempt: int, nbytes: int, value: object) -> bool:
     """Keep a value; the tasks that waited for it come nearer to ready.
 
-    A value of another attempt of the key is replaced. A copy that was asked for is reported.
+    A value of an earlier attempt of the key is replaced. One of a later attempt stays, and what has
+    come only serves those that waited for it. A copy that was asked for is reported.
+
+    Returns
+    -------
+    bool
+        Whether it is kept.
     """
     datum = tables.wanted.pop((key, attempt), None) if tables.wanted else None
     waiters: dict[Task, None] = {}
@@ -152,15 +158,18 @@ def hold(tables: Tables, key: str, attempt: int, nbytes: int, value: object) -> 
     if tables.copies:
         cancel_older_copy(tables, key, attempt)
     former = tables.held.get(key)
-    if former is not None:
-        tables.held_nbytes -= former.nbytes
-        tables.discarded.append(former)
-    tables.held[key] = datum
-    tables.held_nbytes += nbytes
+    is_kept = former is None or former.attempt <= attempt
+    if is_kept:
+        if former is not None:
+            tables.held_nbytes -= former.nbytes
+            tables.discarded.append(former)
+        tables.held[key] = datum
+        tables.held_nbytes += nbytes
     for task in waiters:
         task.missing -= 1
         if not task.missing:
             make_ready(tables, task)
+    return is_kept
 
 
 def drop(tables: Tables, datum: Datum) -> None:

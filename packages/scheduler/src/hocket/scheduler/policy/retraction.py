@@ -1,10 +1,11 @@
-"""Which tasks to ask back for workers that have nothing to do.
+"""Which tasks to ask back for workers whose threads have nothing to do.
 
-Tasks are committed ahead on expectations, and expectations are wrong at times. When a worker idles
-while others have more than they can run at once, about half of the surplus is asked back, last
-ones first; the other worker gives what it has not begun. How much work waits at a worker is
-believed as far as it makes progress: one that has reported nothing for longer than was expected is
-taken to need as long again.
+Tasks are committed ahead on expectations, and expectations are wrong at times. When threads idle
+while other workers have more than they can run at once, a fair part of the surplus is asked back,
+last ones first; who is asked gives what it has not begun. What it costs to bring the inputs of a
+task elsewhere is weighed against the work that it waits behind, and against what they cost here.
+How much work waits at a worker is believed as far as it makes progress: one that has said nothing
+for longer than was expected is taken to need as long again.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ _LATE_S: Final = 0.05
 #: How often one task is asked back at the most, so that two wrong expectations cannot make it
 #: travel for ever.
 _RECALLS_MAX: Final = 2
-#: So many of the idle workers are looked at for one task.
+#: So many of the workers with idle threads are looked at for one task.
 _TAKERS_MAX: Final = 8
-#: While workers idle beside loaded ones, expectations are checked this often.
+#: While threads idle beside loaded workers, expectations are checked this often.
 LOOK_AGAIN_S: Final = 0.05
 #: So many donors are asked in one turn, and so much time passes between two looks at all of them
 #: for each: looking is to cost a few hundredths of the time at the most.
@@ -42,39 +43,26 @@ _LOOK_S_PER_WORKER: Final = 20e-6
 def choose_recalls(tables: Tables) -> list[Task]:
     """Return assigned tasks that should be asked back from their workers, in order."""
     now_s = tables.now_s
-    if not tables.idle or not tables.loaded or now_s < tables.next_look_s:
+    if not tables.hungry or not tables.loaded or now_s < tables.next_look_s:
         return []
-    idle = [worker for worker in tables.idle if not worker.leaving and not worker.is_paused]
-    if not idle:
+    takers = [one for one in tables.hungry if not one.leaving and not one.is_paused]
+    if not takers:
         return []
-    tables.next_look_s = now_s + _LOOK_S_PER_WORKER * (len(tables.loaded) + len(tables.idle))
+    tables.next_look_s = now_s + _LOOK_S_PER_WORKER * (len(tables.loaded) + len(tables.hungry))
     donors = nsmallest(_DONORS_MAX, tables.loaded, key=lambda one: (-one.load_s(now_s), one.id))
     chosen: list[Task] = []
     givers_count = 0
     for donor in donors:
-        load_s = donor.load_s(now_s)
-        if load_s < _GAIN_S_MIN or givers_count >= len(idle):
+        if donor.load_s(now_s) < _GAIN_S_MIN or givers_count >= len(takers):
             break
-        surplus = _surplus(tables, donor, load_s, idle)
+        surplus = _surplus(tables, donor, takers)
         givers_count += bool(surplus)
         chosen += surplus
     return chosen
 
 
-def _takers(tables: Tables, options: Options, idle: list[Worker]) -> list[Worker]:
-    """Return some of the idle workers that may run tasks with these options."""
-    if not options.signature:
-        return idle[:_TAKERS_MAX]
-    fitting = tables.fitting(options)
-    if len(fitting) < len(idle):
-        found = (worker for worker in fitting if worker in tables.idle)
-    else:
-        found = (worker for worker in idle if worker in fitting)
-    return list(islice(found, _TAKERS_MAX))
-
-
-def _surplus(tables: Tables, donor: Worker, load_s: float, idle: list[Worker]) -> list[Task]:
-    # (A worker with a closed window can be both: idle ones have nothing assigned.)
+def _surplus(tables: Tables, donor: Worker, takers: list[Worker]) -> list[Task]:
+    """Return what a worker has not begun, as far as others would come to it sooner."""
     candidates = [
         task
         for task in donor.assigned
@@ -84,7 +72,9 @@ def _surplus(tables: Tables, donor: Worker, load_s: float, idle: list[Worker]) -
     if tables.now_s - donor.progress_s <= _LATE_S:
         kept_count = max(0, donor.threads - len(donor.begun) + len(donor.seceded))
     surplus_count = len(candidates) - kept_count
-    share_count = -(-surplus_count * len(idle) // (len(idle) + 1))
+    free_count = sum(one.free_threads_count for one in takers if one is not donor)
+    share_count = -(-surplus_count * free_count // (free_count + donor.threads))
+    load_s = donor.load_s(tables.now_s)
     chosen: list[Task] = []
     for task in reversed(candidates):
         if len(chosen) >= share_count:
@@ -92,11 +82,19 @@ def _surplus(tables: Tables, donor: Worker, load_s: float, idle: list[Worker]) -
         if tables.recalls.get(task.key, 0) >= _RECALLS_MAX:
             continue
         spared_s = load_s + transfer_s(task, donor)
-        for worker in _takers(tables, task.options, idle):
-            if 2 * transfer_s(task, worker) < spared_s:
+        for worker in _takers(tables, task.options, takers):
+            if worker is not donor and 2 * transfer_s(task, worker) < spared_s:
                 chosen.append(task)
                 break
     return chosen
+
+
+def _takers(tables: Tables, options: Options, takers: list[Worker]) -> list[Worker]:
+    """Return some of those with idle threads that may run tasks with these options."""
+    if not options.signature:
+        return takers[:_TAKERS_MAX]
+    fitting = tables.fitting(options)
+    return list(islice((worker for worker in takers if worker in fitting), _TAKERS_MAX))
 
 
 def choose_leaving(worker: Worker) -> list[Task]:

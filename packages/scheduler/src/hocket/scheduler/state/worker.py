@@ -34,6 +34,7 @@ class Worker:
         "copies",
         "counts",
         "executors",
+        "followers_count",
         "functions",
         "held",
         "held_nbytes",
@@ -86,6 +87,8 @@ class Worker:
         #: Of those tasks: that it said to be running, and that gave up their slots.
         self.begun: dict[Task, None] = {}
         self.seceded: dict[Task, None] = {}
+        #: Of those tasks: how many wait there for what others of them make, or were made to.
+        self.followers_count = 0
         #: Of those tasks: what each is expected to add to its memory, in bytes, where that is much.
         self.promised: dict[Task, int] = {}
         self.promised_nbytes = 0
@@ -120,6 +123,12 @@ class Worker:
     def tasks_count(self) -> int:
         """Tasks that take its slots, or will."""
         return len(self.assigned) - len(self.seceded)
+
+    @property
+    def free_threads_count(self) -> int:
+        """Threads that have nothing to do."""
+        active_count = len(self.assigned) - len(self.seceded) - self.followers_count
+        return max(0, self.threads - active_count)
 
     def load_s(self, now_s: float) -> float:
         """Return the expected time until all its tasks are done, in seconds.

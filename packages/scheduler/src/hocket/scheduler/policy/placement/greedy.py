@@ -54,7 +54,7 @@ def place(tables: Tables, task: Task, idlest: Worker, fitting: Collection[Worker
 
 
 def _at_hand(source: Task, coming: Iterable[Worker] | None, idlest: Worker) -> dict[Worker, None]:
-    """Return some of the workers that hold a value or fetch it anyway, and the idlest if it does."""
+    """Return some of the workers that have a value or fetch it anyway; the idlest if it has."""
     found = dict.fromkeys(source.latest_holders(_HOLDERS_MAX))
     if source.is_held_by(idlest):
         found[idlest] = None
