@@ -32,10 +32,9 @@ from hocket.worker.machine import Answer, WorkerMachine
 from hocket.worker.state import Fetch, Leave
 
 OWN = "tcp://me:1"
+KEYS = ("a", "b", "c")
 TEXTS = (
-    "a",
-    "b",
-    "c",
+    *KEYS,
     "threads",
     "loop",
     "GPU",
@@ -51,6 +50,7 @@ ILL_INTS = (-1, -(2**63), 2**64 - 1)
 FLOATS = (0.0, 1e-9, 0.5, 1.0, 2.0, 1e300, 1.7e308)
 ILL_FLOATS = (-1.0, float("inf"), float("nan"))
 DIGESTS = (b"f" * 16, b"g" * 16)
+RESOURCES = ({}, {}, {}, {"GPU": 0.5}, {"GPU": 2.0}, {"license": 0.5, "GPU": 1.0})
 #: Fields whose numbers are places in other columns, and those that may be left empty.
 PLACES = {"function_of", "inputs", "input_holders", "holders", "wanted"}
 SPARSE = {"function_of", "wanted", "inputs", "resources"}
@@ -70,7 +70,12 @@ class Words:
 
     def message(self, kind):
         self.rows = self.draw(st.integers(0, 4))
-        return kind(**{name: self.value(name, hint) for name, hint in fields(kind).items()})
+        message = kind(**{name: self.value(name, hint) for name, hint in fields(kind).items()})
+        if kind is RunTasks and self.draw(st.integers(0, 3)):
+            # Else hardly any could ever run.
+            message.executor = self.draw(st.sampled_from(["threads", "loop"]))
+            message.resources = self.draw(st.sampled_from(RESOURCES))
+        return message
 
     def value(self, name, hint):
         kind, inside = get_origin(hint) or hint, get_args(hint)
@@ -84,9 +89,10 @@ class Words:
             return [self.value(name, inside[0]) for _ in range(self.rows)]
         if kind in (int, float):
             return self.number(kind, name)
+        is_key = name in ("keys", "input_keys")
         return self.draw(
             {
-                str: st.sampled_from(TEXTS),
+                str: st.sampled_from(KEYS if is_key else TEXTS),
                 bool: st.booleans(),
                 bytes: st.sampled_from(DIGESTS),
             }[hint]
@@ -134,7 +140,7 @@ class WorkerAmongEnemies(RuleBasedStateMachine):
             self.machine.handle(heard, self.now_s)
         self.look()
 
-    @rule(executor=st.sampled_from(["threads", "loop", "nothing"]))
+    @rule(executor=st.sampled_from(["threads", "threads", "loop", "nothing"]))
     def take(self, executor):
         startable_count = self.machine.startable(executor)
         task = self.machine.take(executor)

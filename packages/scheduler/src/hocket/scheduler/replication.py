@@ -19,6 +19,7 @@ from hocket.scheduler.policy.replication import (
     choose_source,
     is_full,
     may_have,
+    may_have_later,
 )
 from hocket.scheduler.state import STORED, Client, Goal, Task, Undertaking, Worker
 
@@ -218,6 +219,8 @@ class Replication:
             source = None if target is None else choose_source(tables, task)
             if target is None or source is None:
                 if target is None and not is_busy and not coming_count:
+                    if may_have_later(tables, goal):
+                        return False
                     self._end(goal, _obstacle(goal))
                     return True
                 return not is_busy and target is None

@@ -26,6 +26,7 @@ __all__ = [
     "free_nbytes",
     "is_full",
     "may_have",
+    "may_have_later",
     "plan_moves",
 ]
 
@@ -50,7 +51,7 @@ def free_nbytes(tables: Tables, worker: Worker) -> float:
     free of the latter.
     """
     part = (1.0 + tables.limits.memory_part) / 2
-    return worker.free_nbytes(part) - tables.copies.incoming.get(worker, 0)
+    return worker.free_nbytes(part) - tables.copies.coming_nbytes(worker)
 
 
 def can_try(goal: Goal) -> bool:
@@ -148,6 +149,18 @@ def may_have(tables: Tables, goal: Goal, worker: Worker) -> bool:
     if goal.failures.get(worker, 0) >= _FAILURES_MAX:
         return False
     return task.nbytes <= free_nbytes(tables, worker)
+
+
+def may_have_later(tables: Tables, goal: Goal) -> bool:
+    """Tell whether some worker only lacks the memory for a value now, and its goal can wait."""
+    return (
+        goal.owner.is_patient
+        and can_try(goal)
+        and any(
+            not one.leaving and goal.failures.get(one, 0) < _FAILURES_MAX
+            for one in tables.workers.values()
+        )
+    )
 
 
 def _is_better(goal: Goal, worker: Worker) -> bool:

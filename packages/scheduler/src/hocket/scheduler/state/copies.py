@@ -70,6 +70,10 @@ class Copies:
         self.incoming[target] = self.incoming.get(target, 0) + nbytes
         self.outgoing[source] = self.outgoing.get(source, 0) + nbytes
 
+    def coming_nbytes(self, target: Worker) -> int:
+        """Return what the memory of a worker will hold of the copies on their way to it."""
+        return self.incoming.get(target, 0) - _COPY_NBYTES * len(target.copies)
+
     def end(self, task: Task, target: Worker) -> bool:
         """Take a copy off the book; return False if it was not on it."""
         if target.copies.pop(task, None) is None:
@@ -201,6 +205,11 @@ class Undertaking:
         self.among = among
         self.queue: deque[Goal] = deque()
         self.goals: dict[Goal, None] = {}
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether a value that fits into no memory now waits until one does."""
+        return False
 
     def ended(self, goal: Goal, obstacle: str) -> None:
         """Take note that a goal is reached ("" as obstacle), or why it never will be."""

@@ -47,6 +47,11 @@ class Drain(Undertaking):
         self.obstacle = ""
         self.has_left = False
 
+    @property
+    def is_patient(self) -> bool:
+        """Whether values wait for memory: who ends by its own wish has a time-out of its own."""
+        return self.is_own
+
     def ended(self, goal: Goal, obstacle: str) -> None:
         """Take note that a value lies elsewhere, or that nobody took it."""
         task = goal.task
