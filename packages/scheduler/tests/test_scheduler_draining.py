@@ -131,6 +131,26 @@ def test_the_last_worker_leaves_although_nobody_takes_what_it_holds(house: Make)
     assert [one.keys for one in it.turn()[2]] == [["a"]]
 
 
+def test_who_ends_by_its_own_wish_waits_for_memory(house: Make) -> None:
+    it = house(workers=1)
+    it.join(2, memory_limit=1000)
+    it.put({"a": 700}, 1)
+    it.put({"b": 500}, 2)
+    it.say(1, WorkerLeaving("SIGTERM"))
+    assert it.turn() == {}
+    it.ask(ReleaseKeys(["b"]))
+    assert it.copied(it.turn()) == {2: ["a"]}
+    assert leaves(it.turn()) == [1]
+
+
+def test_it_does_not_wait_for_memory_that_nobody_has(house: Make) -> None:
+    it = house(workers=1)
+    it.join(2, memory_limit=1000)
+    it.put({"a": 900}, 1)
+    it.say(1, WorkerLeaving("SIGTERM"))
+    assert leaves(it.turn()) == [1]
+
+
 def test_who_comes_in_time_takes_what_nobody_took(house: Make) -> None:
     it = house(workers=1, threads=2)
     it.put({"data": 10}, 1)

@@ -211,9 +211,7 @@ def test_siblings_are_made_where_they_are_put_together() -> None:
     house.say(id_, TasksDone(["x"], [1], [50_000_000], [0.0], [0.01], []))
     house.say(CLIENT, ReleaseKeys(["x"]))
     house.turn()
-    house.submit(
-        ["a", "b", "c", "d", "ab", "cd"], [[], [], [], [], [0, 1], [2, 3]], wanted=[4, 5]
-    )
+    house.submit(["a", "b", "c", "d", "ab", "cd"], [[], [], [], [], [0, 1], [2, 3]], wanted=[4, 5])
     out = house.turn()
     together = sorted(sorted(one.keys) for messages in out.values() for one in messages)
     assert together == [["a", "ab", "b"], ["c", "cd", "d"]]

@@ -394,8 +394,10 @@ class LimitedHistory(CommitHistory):
     memory_limit = 10**8
 
 
+SETTINGS = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestCommitHistory = CommitHistory.TestCase
+TestCommitHistory.settings = SETTINGS
 TestEagerHistory = EagerHistory.TestCase
+TestEagerHistory.settings = SETTINGS
 TestLimitedHistory = LimitedHistory.TestCase
-for one in (TestCommitHistory, TestEagerHistory, TestLimitedHistory):
-    one.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLimitedHistory.settings = SETTINGS

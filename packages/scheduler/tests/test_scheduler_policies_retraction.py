@@ -26,7 +26,12 @@ from hocket.protocol.messages import (
 from hocket.scheduler import Limits, SchedulerMachine
 from hocket.scheduler.invariants import check
 from hocket.scheduler.policy.placement.transfer import transfer_s
-from hocket.scheduler.policy.retraction import LOOK_AGAIN_S, choose_leaving, choose_recalls
+from hocket.scheduler.policy.retraction import (
+    LOOK_AGAIN_S,
+    choose_leaving,
+    choose_recalls,
+    choose_stuck,
+)
 from hocket.scheduler.state import Options
 
 CLIENT = 1000
@@ -141,12 +146,18 @@ def clusters(draw):
             count = draw(st.sampled_from([0, 0, 0, 1, 2]))
             if count:
                 cluster.tables.recalls[task.key] = count
+    cluster.tables.refresh_rosters()
     return cluster
 
 
 def takers_of(tables, task):
+    """Return those with idle threads that may run a task and do not have it."""
     fitting = tables.fitting(task.options)
-    return [one for one in tables.idle if one in fitting and not one.leaving and not one.is_paused]
+    return [
+        one
+        for one in tables.hungry
+        if one in fitting and one is not task.worker and not one.leaving and not one.is_paused
+    ]
 
 
 @given(clusters())
@@ -249,10 +260,15 @@ def test_a_worker_that_comes_late_takes_its_part(threads, more_threads, count, c
 @settings(deadline=None)
 def test_who_is_to_end_is_asked_for_all_that_it_has_not_begun(cluster):
     for record in cluster.tables.workers.values():
-        chosen = choose_leaving(record)
-        assert {id(one) for one in chosen} == {
-            id(one) for one in record.assigned if one not in record.begun
-        }
+        asked = {id(one) for one in choose_leaving(record)}
+        # (What was asked back already is on its way.)
+        unbegun = [one for one in record.assigned if one not in record.begun]
+        assert asked == {id(one) for one in unbegun if one.state == "assigned"}
+        for seceded in record.seceded:
+            stuck = choose_stuck(record, seceded)
+            assert asked.issuperset(map(id, stuck))
+            readers = [one for one in unbegun if seceded in one.dependencies]
+            assert {id(one) for one in readers if one.state == "assigned"} <= set(map(id, stuck))
 
 
 @given(st.integers(3, 20), st.integers(4, 20), st.integers(1, 3))
@@ -272,6 +288,7 @@ def test_who_may_give_nothing_does_not_stand_before_others(bound_count, free_cou
         task.options = Options()
     for id_ in range(3, 3 + idle_count):
         cluster.join(id_, 1)
+    cluster.tables.refresh_rosters()
     cluster.tables.next_look_s = 0.0
     chosen = choose_recalls(cluster.tables)
     assert chosen

@@ -138,7 +138,7 @@ class QueueHistory(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.queue = Queue(Options())
+        self.queue = Queue(Options(), ("root",), ())
         self.tasks = []
         self.live = []
 
@@ -212,7 +212,7 @@ TestQueueHistory = QueueHistory.TestCase
 
 @given(st.integers(0, 1000), st.integers(0, 1000))
 def test_a_queue_keeps_few_that_left(kept_count, left_count):
-    queue = Queue(Options())
+    queue = Queue(Options(), ("root",), ())
     tasks = [make_task(number) for number in range(kept_count + left_count)]
     for task in tasks:
         task.state = QUEUED

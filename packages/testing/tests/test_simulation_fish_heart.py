@@ -12,12 +12,14 @@ from hocket.scheduler import commit, losses
 from hocket.scheduler.machine import SchedulerMachine
 from hocket.scheduler.replication import Replication
 from hocket.scheduler.tables import Tables
-from hocket.testing import simulate
+from hocket.testing import replay, simulate
+from hocket.testing.deeds import Submit
+from hocket.testing.programs import Behaviour, Spec
+from hocket.testing.swarm import Swarm
 from hocket.worker import fetching, intake, running, transitions
 from hocket.worker import machine as worker_machine
 from hocket.worker.devices import Devices
 from hocket.worker.machine import WorkerMachine
-from hocket.worker.outbox import Outbox
 from hocket.worker.state import TaskState
 from hocket.worker.units import UNITS
 
@@ -40,11 +42,6 @@ def take_seceded_tasks_off_twice(monkeypatch):
             task.kind.assigned_count -= 1
 
     monkeypatch.setattr(Tables, "unassign", unassign)
-
-
-def copy_what_nobody_wants_any_more(monkeypatch):
-    """A value whose copy was called off comes all the same, and stays."""
-    monkeypatch.setattr(intake, "want_no_copy", lambda tables, datum: None)
 
 
 def forget_who_rests(monkeypatch):
@@ -122,36 +119,6 @@ def let_anything_follow(monkeypatch):
     monkeypatch.setattr(commit._Drain, "_may_follow", lambda self, reader, worker: True)
 
 
-def report_copies_of_other_attempts(monkeypatch):
-    """A copy of an earlier attempt counts as one of the present attempt."""
-    original = SchedulerMachine._on_replicas_stored
-
-    def on_replicas_stored(self, worker, message):
-        tasks = self.tables.tasks
-        message.attempts = [
-            tasks[key].attempt if key in tasks else attempt
-            for key, attempt in zip(message.keys, message.attempts, strict=True)
-        ]
-        original(self, worker, message)
-
-    monkeypatch.setattr(SchedulerMachine, "_on_replicas_stored", on_replicas_stored)
-
-
-def say_both_of_what_took_itself_back(monkeypatch):
-    """A task that seceded and came back within one report is reported as having done both."""
-
-    def rejoined(self, key, attempt):
-        self._rejoined[key, attempt] = None
-        self.pending = True
-
-    def seceded(self, key, attempt):
-        self._seceded[key, attempt] = None
-        self.pending = True
-
-    monkeypatch.setattr(Outbox, "rejoined", rejoined)
-    monkeypatch.setattr(Outbox, "seceded", seceded)
-
-
 def fetch_for_nobody(monkeypatch):
     """A value that was asked for is kept although all who waited for it are gone."""
 
@@ -218,10 +185,11 @@ def stay_paused(monkeypatch):
     monkeypatch.setattr(SchedulerMachine, "_on_worker_paused", on_worker_paused)
 
 
+#: Found within so many seeds when they were planted: 2, 2, 55, 37, 24, 1, 1, 2, 36, 17, 130, 2, 39,
+#: 112 and 174.
 PLANTS = [
     leave_followers_behind,
     take_seceded_tasks_off_twice,
-    copy_what_nobody_wants_any_more,
     forget_who_rests,
     blame_the_likely_ones,
     give_shared_devices_back_whole,
@@ -231,16 +199,14 @@ PLANTS = [
     forget_what_a_busy_peer_was_asked_for,
     pass_over_copies_that_failed,
     let_anything_follow,
-    report_copies_of_other_attempts,
-    say_both_of_what_took_itself_back,
     fetch_for_nobody,
-    begin_unannounced,
     keep_copies_that_came_too_late,
     retry_where_resting_tasks_are_not_looked_for,
     stay_paused,
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plant", PLANTS)
 def test_planted_bug_is_found(plant, monkeypatch):
     plant(monkeypatch)
@@ -252,3 +218,35 @@ def test_planted_bug_is_found(plant, monkeypatch):
             assert report.finding.rule in text
             return
     pytest.fail(f"{plant.__name__} was not found in {SEEDS_MAX} seeds")
+
+
+QUIET = Swarm(
+    workers_count=3,
+    threads_max=2,
+    clients_count=1,
+    fault_interval_s=1.0,
+    user_interval_s=1.0,
+    latency_s=0.00001,
+    duration_s=0.0001,
+    graph_tasks_max=1,
+    silence_s=0.5,
+    bandwidth_nbytes_per_s=1e9,
+    held_inputs_part=0.0,
+)
+
+
+def deaths_by_poison(seed):
+    """Return how many workers a task kills that kills whoever runs it."""
+    specs = [Spec(f"t{number}", "add", number) for number in range(20)]
+    specs[seed % 20] = Spec("poison", "add", 1, (), Behaviour.POISON)
+    report = replay(seed, QUIET, 1.0, [Submit(0.1, "c1", tuple(specs))])
+    assert report.finding is None, report.describe()
+    assert report.results == {"value": 19, "WORKER_DIED": 1}
+    return sum(1 for line in report.trace if "dies: killed by poison" in line)
+
+
+def test_a_task_that_kills_is_given_up_in_time(monkeypatch):
+    """It kills one or two unheard, and as a suspect, which is heard of, as many as allowed."""
+    assert max(deaths_by_poison(seed) for seed in range(20)) <= 6
+    begin_unannounced(monkeypatch)
+    assert max(deaths_by_poison(seed) for seed in range(20)) > 6

@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hocket.client.batches import TaskOptions
+from hocket.client.invariants import check
 from hocket.client.machine import CANCELLED, LOST
 from hocket.testing import deeds
 from hocket.testing.clock import Timeline
@@ -299,7 +300,7 @@ class ClusterHistory(RuleBasedStateMachine):
         for worker in self.cluster.workers_alive():
             worker._check()
         for client in self.cluster.clients_alive():
-            client.machine.check()
+            check(client.machine)
 
     @invariant()
     def attempts_are_in_one_place(self):

@@ -75,6 +75,9 @@ class Words:
             # Else hardly any could ever run.
             message.executor = self.draw(st.sampled_from(["threads", "loop"]))
             message.resources = self.draw(st.sampled_from(RESOURCES))
+            message.blobs = [b"pickle"] * self.rows
+            if self.draw(st.booleans()):
+                message.inputs = []
         return message
 
     def value(self, name, hint):
@@ -126,8 +129,8 @@ class WorkerAmongEnemies(RuleBasedStateMachine):
         self.fetches = []
         self.requests = []
 
-    @rule(data=st.data(), count=st.integers(1, 6), runs=st.booleans())
-    def hear(self, data, count, runs):
+    @rule(data=st.data(), count=st.integers(1, 6), runs=st.booleans(), takes=st.booleans())
+    def hear(self, data, count, runs, takes):
         words = Words(data)
         decoder = decoder_for(Role.SCHEDULER, Role.WORKER)
         for _ in range(count):
@@ -138,13 +141,20 @@ class WorkerAmongEnemies(RuleBasedStateMachine):
                 # Refused at the door.
                 continue
             self.machine.handle(heard, self.now_s)
-        self.look()
+            self.look()
+            if takes:
+                for executor in self.machine.slots:
+                    self.take_one(executor)
 
-    @rule(executor=st.sampled_from(["threads", "threads", "loop", "nothing"]))
-    def take(self, executor):
-        startable_count = self.machine.startable(executor)
+    @rule(executor=st.sampled_from(["threads", "loop", "nothing"]), count=st.integers(1, 3))
+    def take(self, executor, count):
+        for _ in range(count):
+            self.take_one(executor)
+
+    def take_one(self, executor):
         task = self.machine.take(executor)
-        assert task is not None or not startable_count
+        # Who asks in vain is not told to ask again.
+        assert task is not None or not self.machine.startable(executor)
         if task is not None:
             self.taken.append(task)
         self.look()

@@ -23,7 +23,7 @@ from hocket.protocol.messages import THREADS
 from hocket.scheduler.policy.memory import is_probed, may_add
 from hocket.scheduler.policy.placement import PLACEMENTS
 from hocket.scheduler.policy.placement.transfer import LATENCY_S, transfer_s
-from hocket.scheduler.state import ASSIGNED, QUEUED, STORED, WAITING, Queue, Task, TaskClass, Worker
+from hocket.scheduler.state import ASSIGNED, STORED, WAITING, Queue, Task, TaskClass, Worker
 from hocket.scheduler.state.worker import BANDWIDTH_NBYTES_PER_S, NOTEWORTHY_NBYTES
 from hocket.scheduler.transitions import to_assigned
 
@@ -168,7 +168,7 @@ class _Drain:
         rest_count = 0
         while live_count:
             priority, task = entries[0]
-            if task.state is not QUEUED:
+            if not queue.is_live(task):
                 heappop(entries)
                 continue
             if bound is not None and priority > bound:

@@ -149,6 +149,10 @@ class Replication:
             for owner in (*self.errands, *tables.drains.values()):
                 if owner.queue:
                     self._due[owner] = None
+        for drain in tables.drains.values():
+            # Memory may have come free, and nobody says so.
+            if drain.queue and drain.is_patient:
+                self._due[drain] = None
         if not self._due:
             return False
         due = list(self._due)

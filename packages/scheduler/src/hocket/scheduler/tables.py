@@ -39,17 +39,17 @@ class Tables(Books):
         self.tasks: dict[str, Task] = {}
         self.kinds: dict[bytes, TaskClass] = {}
         self.clients: dict[int, Client] = {}
-        plain = Options()
-        #: By signature, of those tasks that are queued, and the two without demands.
-        self.queues: dict[tuple[object, ...], Queue] = {
-            plain.signature: Queue(plain),
-            plain.root_signature: Queue(plain),
-        }
-        self._plain = frozenset(self.queues)
         #: Queued tasks that rest before they are tried again, each with the time when it may; and
         #: the same in the order of time, with stale entries.
         self.resting: dict[Task, float] = {}
         self._alarms: list[tuple[float, int, Task]] = []
+        plain = Options()
+        #: By signature, of those tasks that are queued, and the two without demands.
+        self.queues: dict[tuple[object, ...], Queue] = {
+            signature: Queue(plain, signature, self.resting)
+            for signature in (plain.signature, plain.root_signature)
+        }
+        self._plain = frozenset(self.queues)
         #: Per task: how often it was asked back.
         self.recalls: dict[str, int] = {}
         #: Per task: why the workers died that it was running on.
@@ -117,7 +117,7 @@ class Tables(Books):
         signature = task.queue_signature
         queue = self.queues.get(signature)
         if queue is None:
-            queue = self.queues[signature] = Queue(task.options)
+            queue = self.queues[signature] = Queue(task.options, signature, self.resting)
         queue.push(task)
 
     def drop_empty_queue(self, signature: tuple[object, ...]) -> None:

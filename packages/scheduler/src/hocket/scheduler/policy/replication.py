@@ -153,13 +153,14 @@ def may_have(tables: Tables, goal: Goal, worker: Worker) -> bool:
 
 def may_have_later(tables: Tables, goal: Goal) -> bool:
     """Tell whether some worker only lacks the memory for a value now, and its goal can wait."""
-    return (
-        goal.owner.is_patient
-        and can_try(goal)
-        and any(
-            not one.leaving and goal.failures.get(one, 0) < _FAILURES_MAX
-            for one in tables.workers.values()
-        )
+    if not goal.owner.is_patient or not can_try(goal):
+        return False
+    part = (1.0 + tables.limits.memory_part) / 2
+    return any(
+        not one.leaving
+        and goal.failures.get(one, 0) < _FAILURES_MAX
+        and (not one.memory_limit or goal.task.nbytes <= one.memory_limit * part)
+        for one in tables.workers.values()
     )
 
 

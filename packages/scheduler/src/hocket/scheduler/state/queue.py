@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 from hocket.scheduler.state.task import QUEUED
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from hocket.scheduler.state.task import Options, Task
 
 __all__ = ["Queue"]
@@ -24,11 +26,15 @@ _STALE_COUNT_MAX: Final = 64
 class Queue:
     """Tasks in state queued whose options have one signature."""
 
-    __slots__ = ("entries", "live_count", "options")
+    __slots__ = ("_resting", "entries", "live_count", "options", "signature")
 
-    def __init__(self, options: Options) -> None:
+    def __init__(
+        self, options: Options, signature: tuple[object, ...], resting: Container[Task]
+    ) -> None:
         #: Of one of its tasks; those of the others ask the same of a worker.
         self.options = options
+        self.signature = signature
+        self._resting = resting
         #: ``(priority, task)``; some are stale, and a task that left and came back has several.
         self.entries: list[tuple[int, Task]] = []
         #: Tasks that are queued here now.
@@ -42,15 +48,26 @@ class Queue:
     def head(self) -> tuple[int, Task]:
         """Return the entry of the first task, dropping stale ones before it; there is one."""
         entries = self.entries
-        while entries[0][1].state is not QUEUED:
+        while not self.is_live(entries[0][1]):
             heappop(entries)
         return entries[0]
+
+    def is_live(self, task: Task) -> bool:
+        """Tell whether a task stands in this queue now.
+
+        One that left may be queued again, elsewhere, or rest before it is.
+        """
+        return (
+            task.state is QUEUED
+            and task.queue_signature == self.signature
+            and task not in self._resting
+        )
 
     def discard(self) -> None:
         """Note that a task left in another way than by its turn; its state is not queued."""
         self.live_count -= 1
         if len(self.entries) > 2 * self.live_count + _STALE_COUNT_MAX:
-            live = dict.fromkeys(task for _, task in self.entries if task.state is QUEUED)
+            live = dict.fromkeys(task for _, task in self.entries if self.is_live(task))
             self.entries = [(task.priority, task) for task in live]
             heapify(self.entries)
 
