@@ -48,7 +48,7 @@ def test_long_histories_of_many_workers():
     for seed in range(3):
         report = simulate(seed, steps=3000, workers_count=20)
         assert report.finding is None, report.describe()
-        assert report.tasks_count > 50
+        assert report.tasks_count > 20
 
 
 def test_swarm_turns_each_fault_on_in_about_half_of_the_runs():

@@ -344,6 +344,21 @@ class ClusterHistory(RuleBasedStateMachine):
     def teardown(self):
         if hasattr(self, "cluster"):
             _come_to_rest(self.cluster)
+            self.check_books_at_rest()
+
+    def check_books_at_rest(self):
+        """What the scheduler keeps of workers and of tasks' misfortunes is true, or gone."""
+        tables = self.cluster.scheduler.machine.tables
+        for worker in self.cluster.workers_alive():
+            record = tables.workers_by_address[worker.address]
+            assert record.is_paused == worker.machine.paused, worker.name
+            assert not (record.assigned or record.begun or record.seceded or record.promised)
+            assert record.promised_nbytes == 0
+            assert bool(record.leaving) == worker.machine.leaving, worker.name
+        kept = (tables.resting, tables.recalls, tables.deaths, tables.suspicions, tables.returns)
+        assert not any(kept)
+        assert not any(queue.live_count for queue in tables.queues.values())
+        assert not tables.goals
 
 
 TestClusterHistory = ClusterHistory.TestCase

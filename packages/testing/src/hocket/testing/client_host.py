@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from hocket.client.batches import TaskBatch, TaskOptions
+from hocket.client.holders import Holders
 from hocket.client.invariants import check
 from hocket.client.machine import CANCELLED, FAILED, PENDING, STORED, ClientMachine, FutureState
 from hocket.core.errors import PeerLost
@@ -275,28 +276,42 @@ class ClientHost(Host):
     def _located(self, states: list[FutureState], answer: KeysLocated) -> None:
         for state, addresses in zip(states, answer.addresses, strict=True):
             if addresses:
-                self._fetch(state, self.random.choice(addresses))
+                self._ask_next(state, Holders({state.key: addresses}, {state.key: state.nbytes}))
             else:
                 # Then it is lost, and news of it will come, or has come.
                 del self._gathering[state.key]
 
-    def _fetch(self, state: FutureState, address: str) -> None:
+    def _ask_next(self, state: FutureState, holders: Holders) -> None:
+        """Ask whoever is to be asked next for a value, or look for holders again."""
+        plan = holders.plan()
+        if not plan:
+            del self._gathering[state.key]
+            self.after(10 * self.network.swarm.latency_s, self._gather)
+            return
+        [address] = plan
+        rest_s = holders.rest_s(address)
+        if rest_s:
+            self.after(rest_s, lambda: self._fetch(state, address, holders))
+        else:
+            self._fetch(state, address, holders)
+
+    def _fetch(self, state: FutureState, address: str, holders: Holders) -> None:
         key = state.key
         self.note(f"asks {address} for {key}")
 
         def on_reply(reply: DataAnswer, buffers: list[bytes]) -> None:
             if isinstance(reply, PeerBusy):
                 self.note(f"finds {address} busy")
-                others = [address, *reply.addresses[0]]
-                delay_s = 10 * self.network.swarm.latency_s * self.random.random()
-                self.after(delay_s, lambda: self._fetch(state, self.random.choice(others)))
+                holders.busy(address, [key], reply.addresses)
+                self._ask_next(state, holders)
                 return
             assert isinstance(reply, DataReply)
+            if not reply.errors[0] and reply.sizes[0] is None:
+                self._not_there(state, address, holders, gone=True)
+                return
             del self._gathering[key]
             if reply.errors[0]:
                 self._cannot_be_sent(state)
-            elif reply.sizes[0] is None:
-                self._not_there(state, address, gone=True)
             else:
                 self.note(f"gets {key}#{reply.attempts[0]} from {address}")
                 self._got(state, msgspec.msgpack.decode(buffers[0])[0])
@@ -307,22 +322,26 @@ class ClientHost(Host):
 
         def on_failure(reason: str) -> None:
             self.note(f"gets nothing from {address}: {reason}")
-            del self._gathering[key]
-            self._not_there(state, address, gone=False)
-            self._after_event()
+            self._not_there(state, address, holders, gone=False)
 
         self.network.request(self, address, FetchData([key]), [], on_reply, on_failure)
 
-    def _not_there(self, state: FutureState, address: str, *, gone: bool) -> None:
+    def _not_there(self, state: FutureState, address: str, holders: Holders, *, gone: bool) -> None:
         key = state.key
-        if self.futures.get(key) is state and state.status == STORED:
+        is_believed = bool(holders.refused(address, [key]))
+        if is_believed and self.futures.get(key) is state and state.status == STORED:
             self.machine.post(ReportMissing([key], address, gone))
             self._misses[key] += 1
             if self._misses[key] >= _MISSES_MAX:
                 self.note(f"gives {key} up")
                 self.gathered.add(key)
                 self.judge.gave_up(self.name, key, address)
-        self.after(10 * self.network.swarm.latency_s, self._gather)
+        if self.futures.get(key) is state and key not in self.gathered:
+            self._ask_next(state, holders)
+        else:
+            del self._gathering[key]
+            self._gather()
+        self._after_event()
 
     def _cannot_be_sent(self, state: FutureState) -> None:
         if self.futures.get(state.key) is state:

@@ -17,7 +17,7 @@ from hocket.testing.nested import Nested
 from hocket.testing.network import Network
 from hocket.testing.programs import Programs
 from hocket.testing.worker_host import WorkerHost, WorkerOffer
-from hocket.worker.state import Task
+from hocket.worker.state import SCATTERED, Task
 
 __all__ = ["Cluster"]
 
@@ -164,6 +164,11 @@ class Cluster:
     def worker_died(self, worker: WorkerHost) -> None:
         """Let the scheduler learn of it, and another come in its place."""
         self._let_scheduler_learn(worker)
+        for datum in worker.machine.tables.held.values():
+            # What a client put here and has not claimed yet may be claimed of the next worker at
+            # this address: the scheduler cannot tell them apart.
+            if datum.attempt == SCATTERED and (datum.key, worker.address) in self.results.unclaimed:
+                self.vanished.add((datum.key, datum.attempt, worker.address))
         if worker not in self._let_go:
             self._copies_were_lost = True
         reuse = self.network.swarm.faults.address_reuse and worker.random.random() < 0.5

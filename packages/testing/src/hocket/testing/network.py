@@ -28,6 +28,9 @@ __all__ = ["DataAnswer", "DataHost", "Network", "Party", "Served"]
 
 #: What fits in one packet shares no bandwidth.
 _FLOW_NBYTES_MIN: Final = 1500
+#: On a slow link a message takes at most so many times as long. (Without a bound one of a million
+#: takes a quarter of an hour, and all that is said after it waits behind it.)
+_SLOWNESS_MAX: Final = 1000.0
 
 
 class Served:
@@ -117,7 +120,7 @@ class Network:
         """Draw how long so many bytes are on their way."""
         latency_s = self.swarm.latency_s * (0.5 + random.random())
         if self.swarm.faults.slow_links and self.rough:
-            latency_s *= random.paretovariate(1.2)
+            latency_s *= min(random.paretovariate(1.2), _SLOWNESS_MAX)
         return latency_s + nbytes / self.bandwidth_nbytes_per_s
 
     def request(
