@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import get_args
 
 import states_page
-from hocket.scheduler.state import TaskState
 from hocket.scheduler.moves import TRANSITIONS
+from hocket.scheduler.state import TaskState
 
 
 def test_the_page_is_fresh(capsys):

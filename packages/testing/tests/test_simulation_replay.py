@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 from hocket.scheduler.state.outbox import WorkerOutbox
 from hocket.testing import replay, shrink, simulate
 from hocket.testing.__main__ import main
+from hocket.testing.clock import Timeline
 from hocket.testing.deeds import (
+    CrashWorker,
     Cut,
     Hang,
     LoseValue,
     Release,
     RestartScheduler,
     RetireWorker,
+    Scatter,
     Submit,
 )
+from hocket.testing.network import Network
 from hocket.testing.programs import Behaviour, Spec
-from hocket.testing.swarm import Swarm
+from hocket.testing.swarm import Faults, Swarm
+from hocket.testing.trace import Trace
 from hocket.worker.resources import Resources
 
 SEEDS = range(20)
@@ -221,3 +227,39 @@ def test_a_worker_that_leaves_in_order_hands_over_what_it_alone_holds():
     assert any("was let go" in line for line in report.trace)
     begun = [line for line in report.trace if " begins t" in line]
     assert len(begun) == len(specs)
+
+
+def test_a_value_may_be_claimed_of_a_worker_that_came_after_the_one_it_was_put_on():
+    swarm = replace(
+        QUIET,
+        latency_s=0.0002,
+        bandwidth_nbytes_per_s=1e6,
+        faults=replace(QUIET.faults, address_reuse=True),
+    )
+    sizes = {"d1": 10, "d2": 100_000}
+    values = tuple(
+        Spec(key, "", 7, behaviour=Behaviour.SCATTERED, nbytes=nbytes)
+        for key, nbytes in sizes.items()
+    )
+    deeds = [Scatter(0.1, "c1", values, broadcast=True), CrashWorker(0.15, "w0")]
+    came_before_the_claim = 0
+    for seed in range(10):
+        report = replay(seed, swarm, 0.15, deeds)
+        assert report.finding is None, report.describe()
+        came, claimed = (
+            [number for number, line in enumerate(report.trace) if words in line]
+            for words in ("w0         starts at tcp://w0:1", "says to scheduler: KeysScattered")
+        )
+        came_before_the_claim += len(came) == 2 and came[1] < claimed[0]
+    assert came_before_the_claim
+
+
+def test_a_slow_link_is_slow_and_not_dead():
+    class Slowest(Random):
+        def paretovariate(self, alpha):
+            return 1e9
+
+    network = Network(
+        Timeline(), 1, Trace(Timeline()), replace(QUIET, faults=Faults(slow_links=True))
+    )
+    assert 100 * QUIET.latency_s < network.latency_s(Slowest(1)) < 10_000 * QUIET.latency_s

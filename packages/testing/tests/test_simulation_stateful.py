@@ -352,7 +352,7 @@ class ClusterHistory(RuleBasedStateMachine):
         for worker in self.cluster.workers_alive():
             record = tables.workers_by_address[worker.address]
             assert record.is_paused == worker.machine.paused, worker.name
-            assert not (record.assigned or record.begun or record.seceded or record.promised)
+            assert not any((record.assigned, record.begun, record.seceded, record.promised))
             assert record.promised_nbytes == 0
             assert bool(record.leaving) == worker.machine.leaving, worker.name
         kept = (tables.resting, tables.recalls, tables.deaths, tables.suspicions, tables.returns)
