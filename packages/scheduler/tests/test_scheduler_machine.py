@@ -487,6 +487,27 @@ def test_tasks_that_only_add_data_are_held_back() -> None:
     assert run.keys == ["t2", "t3"][: len(run.keys)]
 
 
+def test_what_waits_for_memory_lets_others_pass() -> None:
+    house = House(workers=0)
+    house.join(1, memory_limit=1000_000)
+    house.submit(["a"])
+    house.turn()
+    house.say(1, TasksDone(["a"], [1], [500_000], [0.0], [0.001], []))
+    for key in ("running", "small"):
+        if key == "small":
+            house.submit(["big1", "big2"])
+        house.say(
+            CLIENT, SubmitTasks([b"g" * 16], ["g"], [b"pickle"], [key], [], [b"x"], [], [])
+        )
+        (run,) = (one for one in house.turn()[1] if type(one) is RunTasks)
+        assert run.keys == [key]
+    assert house.state("big1") == house.state("big2") == "queued"
+    # With nothing else to do, somebody goes on.
+    house.done(1, "running", 2)
+    house.done(1, "small", 3)
+    assert house.turn()[1][0].keys == ["big1"]
+
+
 def test_eager_mode_gives_out_all_that_is_ready() -> None:
     house = House(workers=2, window_s=float("inf"))
     house.submit([f"t{one}" for one in range(1000)])

@@ -43,6 +43,8 @@ _FOLLOWING_S_MAX: Final = 4 * LATENCY_S
 _FRAME_S: Final = 15e-6
 _DURATION_S_MIN: Final = 1e-6
 
+#: So many tasks that wait for memory are passed over in one turn.
+_HELD_MAX: Final = 64
 #: Of the workers that fit a task with demands so many are looked at, the least loaded ones.
 _LOOKED_AT_MAX: Final = 64
 
@@ -166,7 +168,10 @@ class _Drain:
         kind: TaskClass | None = None
         #: So many of the next tasks, if they are of this kind, go to the same worker.
         rest_count = 0
-        while live_count:
+        #: What waits for memory, and its kinds; others behind it may go.
+        held: list[tuple[int, Task]] = []
+        held_kinds: set[TaskClass | None] = set()
+        while live_count > len(held):
             priority, task = entries[0]
             if not queue.is_live(task):
                 heappop(entries)
@@ -176,6 +181,8 @@ class _Drain:
                 break
             if rest_count and task.kind is kind and worker in open_workers:
                 rest_count -= 1
+            elif task.kind in held_kinds:
+                worker = None
             else:
                 share_count = max(tasks_min, live_count // share_threads_count)
                 if is_eager:
@@ -184,7 +191,11 @@ class _Drain:
                 kind = task.kind
                 rest_count = self._grain(line, kind, live_count) - 1
             if worker is None:
-                break
+                if len(held) >= _HELD_MAX or not self._waits_for_memory(line, task):
+                    break
+                held.append(heappop(entries))
+                held_kinds.add(task.kind)
+                continue
             heappop(entries)
             live_count -= 1
             to_assigned(tables, task, worker)
@@ -194,7 +205,19 @@ class _Drain:
         if not live_count:
             # (What is left is stale.)
             entries.clear()
-        return is_passed
+        for entry in held:
+            heappush(entries, entry)
+        return is_passed and not held
+
+    def _waits_for_memory(self, line: _Line, task: Task) -> bool:
+        """Tell whether a task that got no worker may have got one if it made less data."""
+        tables = self._tables
+        return (
+            line.is_root
+            and self._is_limited
+            and bool(tables.open)
+            and tables.expected_nbytes(task) >= NOTEWORTHY_NBYTES
+        )
 
     def _grain(self, line: _Line, kind: TaskClass | None, live_count: int) -> int:
         """Return how many tasks of a kind one worker is given in a row, at least.
