@@ -137,6 +137,9 @@ class Results:
             FailureKind.WORKER_DIED: self._has_killed(failure.key),
             FailureKind.LOST: behaviour is Behaviour.SCATTERED,
             FailureKind.UNKNOWN_KEY: failure.key in self._shared,
+            # Somebody submitted the same before what it reads was known: it stands for something
+            # that cannot be computed.
+            FailureKind.DUPLICATE_KEY: not outcome.ancestors.isdisjoint(self._shared),
         }
         return causes.get(failure.kind, False)
 
