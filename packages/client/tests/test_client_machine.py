@@ -9,6 +9,7 @@ import pytest
 from msgspec import Struct
 
 from hocket.client.batches import TaskBatch, TaskOptions
+from hocket.client.invariants import check
 from hocket.client.machine import (
     CANCELLED,
     FAILED,
@@ -130,7 +131,7 @@ def test_other_content_under_the_same_key_is_refused(keys: list[str]) -> None:
         machine.submit(batch(keys, specs=[b"2", b"3"]))
     assert not machine.has_output
     assert set(machine.states) == {"a"}
-    machine.check()
+    check(machine)
 
 
 def test_a_key_is_free_again_when_it_is_released() -> None:
@@ -195,7 +196,7 @@ def test_values_and_failures() -> None:
     assert (a.status, a.value, a.nbytes) == (STORED, b"v", 7)
     assert (b.status, b.value) == (STORED, None)
     assert (c.status, c.failure) == (FAILED, failure("c"))
-    machine.check()
+    check(machine)
 
 
 def test_a_lost_value_is_pending_unless_it_came_along() -> None:
@@ -224,7 +225,7 @@ def test_cancelling() -> None:
     assert [one.status for one in (a, b, c)] == [STORED, CANCELLED, CANCELLED]
     machine.cancel([a, b, c])
     assert not machine.has_output
-    machine.check()
+    check(machine)
 
 
 @pytest.mark.parametrize("leave", ["cancel", "release"])
@@ -368,7 +369,7 @@ def test_every_question_has_its_answer(question: Any, answer: Any) -> None:
     request = machine.ask(question, nothing)
     assert sent(machine)[1:] == [question(request.number)]
     assert set(machine.requests) == {other.number, request.number}
-    machine.check()
+    check(machine)
     machine.receive(answer(request.number))
     assert machine.take_fired() == [request]
     assert request.reply == answer(request.number)
@@ -376,7 +377,7 @@ def test_every_question_has_its_answer(question: Any, answer: Any) -> None:
     machine.receive(answer(99))
     assert machine.take_fired() == []
     assert set(machine.requests) == {other.number}
-    machine.check()
+    check(machine)
 
 
 def test_tasks_travel_with_their_options() -> None:
@@ -432,7 +433,7 @@ def test_the_end_tells_everybody() -> None:
     ):
         with pytest.raises(PeerLost):
             call()
-    machine.check()
+    check(machine)
 
 
 def test_leaving_cancels() -> None:

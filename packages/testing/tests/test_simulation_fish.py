@@ -26,7 +26,7 @@ from hocket.worker.resources import Resources
 from hocket.worker.state import TaskState
 from hocket.worker.units import UNITS
 
-SEEDS_MAX = 200
+SEEDS_MAX = 1000
 
 
 def ignore_attempts_in_done(monkeypatch):

@@ -189,6 +189,7 @@ class User:
             self._cancel,
             self._share,
             self._submit_again,
+            self._change_mind,
             self._scatter,
             self._ask,
             self._explain,
@@ -273,6 +274,16 @@ class User:
             yield Submit(self._now_s, client.name, specs, keys_are_chosen=True)
         elif specs[-1].key not in client.futures:
             yield Submit(self._now_s, client.name, specs, (specs[-1].key,))
+
+    def _change_mind(self) -> Iterator[Deed]:
+        """They let go of what they submitted lately, and submit the same at once."""
+        if not self._batches:
+            return
+        specs = self._batches[-1]
+        held = tuple(spec.key for spec in specs if spec.key in self.client.futures)
+        if held:
+            yield Release(self._now_s, self.client.name, held)
+            yield Submit(self._now_s, self.client.name, specs)
 
     def _release(self) -> Iterator[Deed]:
         held = list(self.client.futures)

@@ -131,15 +131,17 @@ class Results:
         if origin is None or failure.key not in outcome.ancestors:
             return False
         behaviour = origin.behaviour
+        ancestors = self._programs.outcome(failure.key).ancestors
+        may_be_unknown = not ancestors.isdisjoint(self._shared)
         causes = {
             FailureKind.RAISED: behaviour in _RAISING and self._raised[failure.key] > 0,
             FailureKind.SERIALIZATION: behaviour is Behaviour.STUCK,
             FailureKind.WORKER_DIED: self._has_killed(failure.key),
             FailureKind.LOST: behaviour is Behaviour.SCATTERED,
-            FailureKind.UNKNOWN_KEY: failure.key in self._shared,
-            # Somebody submitted the same before what it reads was known: it stands for something
-            # that cannot be computed.
-            FailureKind.DUPLICATE_KEY: not outcome.ancestors.isdisjoint(self._shared),
+            # Somebody used a key before it was known, or submitted the same that reads such a key:
+            # then its own key stands for something that cannot be computed.
+            FailureKind.UNKNOWN_KEY: may_be_unknown,
+            FailureKind.DUPLICATE_KEY: may_be_unknown,
         }
         return causes.get(failure.kind, False)
 
