@@ -32,6 +32,7 @@ from hocket.protocol.messages import (
     ReleaseKeys,
     ReplicasStored,
     RequestRefused,
+    RetireWorkers,
     RunEverywhere,
     RunHere,
     RunTasks,
@@ -496,9 +497,7 @@ def test_what_waits_for_memory_lets_others_pass() -> None:
     for key in ("running", "small"):
         if key == "small":
             house.submit(["big1", "big2"])
-        house.say(
-            CLIENT, SubmitTasks([b"g" * 16], ["g"], [b"pickle"], [key], [], [b"x"], [], [])
-        )
+        house.say(CLIENT, SubmitTasks([b"g" * 16], ["g"], [b"pickle"], [key], [], [b"x"], [], []))
         (run,) = (one for one in house.turn()[1] if type(one) is RunTasks)
         assert run.keys == [key]
     assert house.state("big1") == house.state("big2") == "queued"
@@ -506,6 +505,43 @@ def test_what_waits_for_memory_lets_others_pass() -> None:
     house.done(1, "running", 2)
     house.done(1, "small", 3)
     assert house.turn()[1][0].keys == ["big1"]
+
+
+def test_who_waits_for_what_a_waiting_task_keeps_does_not_count_as_going_on() -> None:
+    def submit_large(house: House, key: str) -> list[int]:
+        row = [[b"g" * 16], ["g"], [b"pickle"], [key], [], [b"x"], [], []]
+        house.say(CLIENT, SubmitTasks(*row))
+        (run,) = (one for one in house.turn()[1] if type(one) is RunTasks)
+        assert run.keys == [key]
+        return run.attempts
+
+    house = House(workers=0)
+    house.join(1, 2, memory_limit=1000_000, resources={"GPU": 1.0})
+    house.submit(["parent"], resources={"GPU": 1.0})
+    house.turn()
+    house.say(1, TasksBegun(["parent"], [1]))
+    house.submit(["other"], resources={"GPU": 1.0})
+    house.turn()
+    attempts = submit_large(house, "large")
+    house.say(1, TasksDone(["large"], attempts, [900_000], [0.0], [0.001], []))
+    # The parent waits for its child, which is large; the other one waits for the parent's device.
+    house.say(1, TasksSeceded(["parent"], [1]))
+    submit_large(house, "child")
+
+
+def test_who_must_run_the_children_of_its_tasks_is_not_retired() -> None:
+    house = House(workers=1)
+    house.submit(["parent"])
+    house.turn()
+    house.say(1, TasksBegun(["parent"], [1]), TasksSeceded(["parent"], [1]))
+    house.say(CLIENT, RetireWorkers(5, ["w1"]))
+    house.turn()
+    house.submit(["child"])
+    out = house.turn()
+    out.setdefault(1, house.turn().get(1, []))
+    (refused,) = out[CLIENT]
+    assert "w1 stays" in refused.reason
+    assert [one.keys for one in out[1]] == [["child"]]
 
 
 def test_eager_mode_gives_out_all_that_is_ready() -> None:

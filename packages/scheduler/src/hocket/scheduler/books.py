@@ -10,12 +10,12 @@ from hocket.scheduler.state import Arrivals, Copies, Drain, Goal, Options, Roste
 from hocket.scheduler.state.outbox import Outbox
 from hocket.scheduler.state.worker import BANDWIDTH_NBYTES_PER_S, NOTEWORTHY_NBYTES
 
-__all__ = ["Books"]
+__all__ = ["AMOUNT_SLACK", "Books"]
 
 #: Signatures for which the workers that fit are remembered.
 _FITTING_MAX: Final = 256
 #: Sums of amounts are not exact.
-_AMOUNT_SLACK: Final = 1e-9
+AMOUNT_SLACK: Final = 1e-9
 _ENDLESS_S: Final = float("inf")
 
 
@@ -130,7 +130,7 @@ class Books:
             withheld = worker.withheld[name]
             total -= withheld
             reserved -= withheld
-            if amount > total + _AMOUNT_SLACK:
+            if amount > total + AMOUNT_SLACK:
                 return False
         limits = self.limits
         return (

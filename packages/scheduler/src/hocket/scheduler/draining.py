@@ -130,10 +130,12 @@ class Draining:
     # What follows ---------------------------------------------------------------------------
 
     def _advance(self, drain: Drain) -> None:
+        worker = drain.worker
+        if not drain.is_own and not drain.obstacle and self._is_waited_for(worker):
+            drain.obstacle = "its tasks wait for others, which no other worker can run"
         if drain.obstacle and not drain.is_own:
             self._keep(drain)
             return
-        worker = drain.worker
         self._feed(drain)
         if drain.goals or worker.assigned or worker.requests:
             return
@@ -146,6 +148,21 @@ class Draining:
         if not drain.goals:
             drain.has_left = True
             worker.outbox.add(LeaveCluster(worker.leaving))
+
+    def _is_waited_for(self, worker: Worker) -> bool:
+        """Tell whether all its tasks wait, and something is queued that only leaving ones fit."""
+        if not worker.seceded or len(worker.seceded) < len(worker.assigned):
+            return False
+        tables = self._tables
+        everybody = tables.workers.values()
+        return any(
+            queue.live_count
+            and all(
+                one.leaving
+                for one in (tables.fitting(queue.options) if queue.options.signature else everybody)
+            )
+            for queue in tables.queues.values()
+        )
 
     def _feed(self, drain: Drain) -> None:
         """Make goals of values that the worker alone holds, as many as may be at once."""

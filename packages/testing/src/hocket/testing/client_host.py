@@ -142,6 +142,7 @@ class ClientHost(Host):
         for key in keys:
             self.gathered.discard(key)
             self._judged.discard(key)
+            self._misses.pop(key, None)
         self.machine.release(states)
         self._after_event()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from hocket.scheduler.books import AMOUNT_SLACK
 from hocket.scheduler.state.worker import NOTEWORTHY_NBYTES
 
 if TYPE_CHECKING:
@@ -52,8 +53,21 @@ def may_add(tables: Tables, worker: Worker, nbytes: int) -> bool:
 def _somebody_goes_on(tables: Tables) -> bool:
     """Tell whether some worker has a task that can run to its end without others."""
     return any(
-        not task.missing_count and task not in worker.seceded
+        not task.missing_count and task not in worker.seceded and _can_begin(worker, task)
         for worker in tables.workers.values()
         if worker not in tables.idle
         for task in worker.assigned
+    )
+
+
+def _can_begin(worker: Worker, task: Task) -> bool:
+    """Tell whether tasks that seceded leave a task the resources that it needs."""
+    withheld = worker.withheld
+    return (
+        not withheld
+        or task in worker.begun
+        or all(
+            amount + withheld.get(name, 0.0) <= worker.resources.get(name, 0.0) + AMOUNT_SLACK
+            for name, amount in task.options.resources.items()
+        )
     )
