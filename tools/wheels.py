@@ -121,6 +121,8 @@ def _test_one(package: Package, wheels: dict[str, Path], scratch: Path) -> bool:
             # Isolated, so that neither the folder nor variables add to what can be imported.
             pytest: list[str | Path] = [python, "-I", "-m", "pytest", "-q", "-m", "not slow"]
             pytest += ["-p", "no:cacheprovider", "-c", room / "pyproject.toml", "--rootdir", room]
+            # Where models lie that several of its tests share.
+            pytest += ["-o", "pythonpath=tests"]
             output = _quietly([*pytest, room / "tests"], f"testing {package.name}", cwd=room)
             summary = output.strip().splitlines()[-1].strip("= ")
     except Failure as failure:
