@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from contextvars import copy_context
 
-from hocket.core.task_context import PROVIDER, TaskContext, current_task, rejoin, secede, seceded
+from hocket.core.task_context import PROVIDER, TaskContext, current_task, rejoin, secede
 
 
 def test_outside_of_tasks_nothing_happens():
     assert current_task() is None
     secede()
     rejoin()
-    with seceded() as nothing:
-        assert nothing is None
 
 
-def run_in_task(function, *, has_slot=True):
+def run_in_task(function):
     """Run a function as a task; return what the executor was asked for."""
     asked = []
-    slots = [has_slot]
+    slots = [True]
 
     def give_up():
         asked.append("secede")
@@ -48,23 +46,6 @@ def test_a_task_gives_up_its_slot_and_takes_it_again():
         rejoin()
 
     assert run_in_task(function) == ["secede", "rejoin"]
-
-
-def test_who_waits_has_no_slot_meanwhile():
-    def function():
-        with seceded():
-            pass
-
-    assert run_in_task(function) == ["secede", "rejoin"]
-
-
-def test_who_had_none_before_has_none_afterwards():
-    def function():
-        with seceded(), seceded():
-            pass
-
-    assert run_in_task(function, has_slot=False) == ["secede", "secede"]
-    assert run_in_task(function) == ["secede", "secede", "rejoin"]
 
 
 def test_the_secret_is_not_shown():

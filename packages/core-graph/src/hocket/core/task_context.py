@@ -8,14 +8,13 @@ waits. So neither imports the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
 
 from hocket.core.settings import Settings
 
-__all__ = ["PROVIDER", "TaskContext", "current_task", "rejoin", "secede", "seceded"]
+__all__ = ["PROVIDER", "TaskContext", "current_task", "rejoin", "secede"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,28 +73,3 @@ def rejoin() -> None:
     task = current_task()
     if task is not None:
         task.rejoin()
-
-
-def seceded() -> AbstractContextManager[object]:
-    """Return a context in which the task that runs here has no slot; nothing outside of tasks.
-
-    A client waits inside it, so that tasks which wait for tasks of their own cannot fill a cluster
-    and stand still. A task that had seceded before stays so afterwards.
-    """
-    task = current_task()
-    return nullcontext() if task is None else _Seceded(task)
-
-
-class _Seceded:
-    """See `seceded`."""
-
-    def __init__(self, task: TaskContext) -> None:
-        self._task = task
-        self._gave_up = False
-
-    def __enter__(self) -> None:
-        self._gave_up = self._task.secede()
-
-    def __exit__(self, *_: object) -> None:
-        if self._gave_up:
-            self._task.rejoin()

@@ -16,7 +16,6 @@ __all__ = ["AMOUNT_SLACK", "Books"]
 _FITTING_MAX: Final = 256
 #: Sums of amounts are not exact.
 AMOUNT_SLACK: Final = 1e-9
-_ENDLESS_S: Final = float("inf")
 
 
 class Books:
@@ -93,7 +92,7 @@ class Books:
             # It goes on with one at a time, so that what fills its memory is used up.
             return not worker.assigned
         limits = self.limits
-        if limits.window_s == _ENDLESS_S:
+        if limits.is_eager:
             return True
         threads_count = worker.threads * windows_count
         tasks_count = len(worker.assigned) - len(worker.seceded)

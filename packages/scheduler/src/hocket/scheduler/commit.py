@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from heapq import heapify, heappop, heappush, heapreplace
-from math import isinf, sqrt
+from math import sqrt
 from sys import maxsize
 from typing import TYPE_CHECKING, Final
 
@@ -161,7 +161,7 @@ class _Drain:
         live_count = queue.live_count
         tasks_min = tables.limits.window_tasks_min
         share_threads_count = 2 * max(1, tables.threads_count)
-        is_eager = isinf(tables.limits.window_s)
+        is_eager = tables.limits.is_eager
         open_workers = tables.open.members
         is_passed = False
         worker: Worker | None = None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from hocket.scheduler.state.outbox import FRAME_NBYTES_AIM
 
 __all__ = ["Limits"]
+
+_ENDLESS_S: Final = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +37,8 @@ class Limits:
     #: What may be on its way to, and from, one worker in copies that no task asked for, in bytes;
     #: one copy always may.
     copies_nbytes_max: int = 64 * 2**20
+
+    @property
+    def is_eager(self) -> bool:
+        """Whether there is no commit window: all that is ready is given out."""
+        return self.window_s == _ENDLESS_S

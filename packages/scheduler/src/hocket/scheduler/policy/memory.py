@@ -8,7 +8,6 @@ held back; they are what makes room.
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import TYPE_CHECKING
 
 from hocket.scheduler.books import AMOUNT_SLACK
@@ -30,7 +29,7 @@ def is_probed(tables: Tables, task: Task) -> bool:
     return (
         kind is not None
         and not kind.measured_count
-        and isfinite(tables.limits.window_s)
+        and not tables.limits.is_eager
         and kind.assigned_count >= tables.limits.window_tasks_min * max(1, tables.threads_count)
     )
 
