@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from hocket.core.errors import Reschedule
-from hocket.core.task_context import current_task, secede, seceded
+from hocket.core.task_context import current_task, rejoin, secede
 from hocket.protocol.messages import (
     TasksBegun,
     TasksDone,
@@ -177,8 +177,9 @@ def test_each_knows_itself_and_nothing_of_the_others(bench):
 
 
 async def secede_and_pass_gate(number):
-    with seceded():
-        await GATES[number].pass_through()
+    secede()
+    await GATES[number].pass_through()
+    rejoin()
 
 
 def test_others_take_the_slots_of_those_that_secede(bench, gates):
@@ -232,10 +233,9 @@ def test_who_comes_back_goes_on_while_it_stands_in_line(bench, gates):
 async def come_back_and_go(number):
     secede()
     await GATES[number].pass_through()
-    with seceded():  # In line, for some have its slot.
-        pass
     task = current_task()
-    task.rejoin()
+    assert not task.secede()
+    task.rejoin()  # In line, for some have its slot.
     assert task.secede()
     assert not task.secede()
     await GATES[number + 3].pass_through()
@@ -273,8 +273,9 @@ def test_who_goes_away_again_lets_the_next_have_the_slot(bench, gates):
 
 async def come_and_go(number):
     for _ in range(number % 7):
-        with seceded():
-            await asyncio.sleep(0)
+        secede()
+        await asyncio.sleep(0)
+        rejoin()
     return number
 
 

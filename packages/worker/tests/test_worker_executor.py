@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from hocket.core.errors import Reschedule
-from hocket.core.task_context import current_task, rejoin, secede, seceded
+from hocket.core.task_context import current_task, rejoin, secede
 from hocket.protocol.messages import (
     AbandonTasks,
     TasksBegun,
@@ -146,8 +146,9 @@ def test_an_extra_thread_takes_the_slot_of_a_task_that_secedes(bench, gates):
 
 
 def secede_and_pass_gate(number):
-    with seceded():
-        pass_gate(number)
+    secede()
+    pass_gate(number)
+    rejoin()
 
 
 def test_there_are_never_more_tasks_with_a_slot_than_slots(bench, gates):
