@@ -145,6 +145,8 @@ class FakeScheduler:
         self._attempts = 0
         self._news = threading.Condition()
         self.channels: list[Channel] = []
+        #: Of clients that said goodbye.
+        self.left_count = 0
         self._loop = LoopThread("fake-scheduler")
         self._listener: Listener
         self._servers: list[DataServer] = []
@@ -236,12 +238,22 @@ class FakeScheduler:
             assert self._news.wait_for(released, timeout=10)
         return len(self.of(ReleaseKeys))
 
+    def await_left(self, count: int = 1) -> None:
+        """Wait until so many clients have said goodbye."""
+        with self._news:
+            assert self._news.wait_for(lambda: self.left_count >= count, timeout=10)
+
     # on the loop's thread
 
     def _on_channel(self, channel: Channel) -> None:
         self.channels.append(channel)
         channel.on_messages = self._on_messages
-        channel.on_closed = lambda *_: None
+        channel.on_closed = self._on_closed
+
+    def _on_closed(self, _channel: Channel, _reason: str, clean: bool) -> None:
+        with self._news:
+            self.left_count += clean
+            self._news.notify_all()
 
     def _on_messages(self, channel: Channel, messages: list[Struct]) -> None:
         with self._news:

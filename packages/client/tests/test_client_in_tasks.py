@@ -140,17 +140,13 @@ SCRIPT = """
 
 @pytest.mark.parametrize("scheduler", ["tcp"], indirect=True)
 def test_its_process_ends_quietly_and_says_goodbye(scheduler: Any) -> None:
-    ended = threading.Event()
     script = [sys.executable, "-W", "error", "-c", textwrap.dedent(SCRIPT), scheduler.address]
     with subprocess.Popen(
         script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        scheduler.await_message(SubmitTasks)
-        (channel,) = scheduler.channels
-        channel.on_closed = lambda *_: ended.set()
         out, err = process.communicate(timeout=30)
     assert (out, err, process.returncode) == ("(3, 1)\n", "", 0)
-    assert ended.wait(5)
+    scheduler.await_left()
 
 
 # ---------------------------------------------------------------------- futures that come to tasks
