@@ -12,6 +12,7 @@
     bench [NAME]     a benchmark by its file's name (engines, unless told); more ARGS go to it
     simulate [ARGS]  the engine's machines in virtual time; SEEDS=n (or --seeds n) histories
     docs [--check]   write the generated pages of docs/ (or only tell whether they are fresh)
+    thrift [--check] make the Parquet library's Thrift module (or only tell whether it is fresh)
     wheels           build and check the wheel of every package, into dist/
     isolation [PKG]  test each package in an environment with it and its dependencies alone
     ci               what CI runs
@@ -129,6 +130,12 @@ def docs(arguments: list[str]) -> None:
         environment.run_python(program, *arguments)
 
 
+def thrift(arguments: list[str]) -> None:
+    """Write or check the module that the Thrift compiler makes."""
+    environment.setup()
+    environment.run_python("tools/parquet_thrift.py", *arguments)
+
+
 def build_wheels(_arguments: list[str]) -> None:
     """Build every wheel."""
     environment.setup()
@@ -158,6 +165,7 @@ VERBS: dict[str, Callable[[list[str]], None]] = {
     "bench": bench,
     "simulate": simulate,
     "docs": docs,
+    "thrift": thrift,
     "wheels": build_wheels,
     "isolation": isolation,
     "ci": ci,

@@ -37,6 +37,9 @@ _DISTRIBUTIONS = {"yaml": "pyyaml", "pynvml": "nvidia-ml-py"}
 #: Text files, as far as rules about text go.
 _TEXT = {".py", ".md", ".toml", ".yaml", ".yml", ".txt", ".sh", ".cfg", ""}
 
+#: Folders of Python files that programs make, in a form that is theirs to choose.
+_GENERATED = "/generated/"
+
 #: Where the patterns above stand as patterns.
 _EXEMPT_FROM_TEXT_RULES = {"tools/tidy.py", "tests/repo/test_tidy.py", "LICENSE"}
 
@@ -55,6 +58,14 @@ class Repository:
     def python(self) -> Iterator[str]:
         """Yield the Python files."""
         return (file for file in self.files if file.endswith(".py"))
+
+    def written(self) -> Iterator[str]:
+        """Yield the Python files that people write, not what a program made for them."""
+        return (
+            file
+            for file in self.python()
+            if _GENERATED not in file or file.endswith("/__init__.py")
+        )
 
     def _listed(self) -> Iterator[str]:
         command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -94,7 +105,7 @@ def long_files(repository: Repository) -> Iterator[str]:
 
 def module_docstrings(repository: Repository) -> Iterator[str]:
     """A module begins with a docstring whose first line says what the file is."""
-    for file in repository.python():
+    for file in repository.written():
         text = repository.text(file)
         try:
             tree = ast.parse(text)
@@ -254,7 +265,7 @@ def _ratchet(repository: Repository) -> dict[str, int]:
 
 
 def _lengths(repository: Repository) -> dict[str, int]:
-    return {file: repository.text(file).count("\n") for file in repository.python()}
+    return {file: repository.text(file).count("\n") for file in repository.written()}
 
 
 def _lines(repository: Repository) -> Iterator[tuple[str, int, str]]:

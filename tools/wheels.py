@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -57,6 +57,9 @@ def faults_of_wheel(package: Package, wheel: Path) -> Iterator[str]:
             yield f"{wheel.name}: {module} has no py.typed"
         if not any(name.startswith(f"{module.replace('.', '/')}/") for name in own):
             yield f"{wheel.name}: {module} is missing"
+    hook = package.folder / "hatch_build.py"
+    if hook.exists() and wheel.stem.endswith("-any") and shutil.which("cc"):
+        yield f"{wheel.name}: nothing in it is compiled, and there is a C compiler"
     if not any("/licenses/" in name or name.endswith("LICENSE") for name in names):
         yield f"{wheel.name}: the licence is missing"
 
@@ -101,7 +104,9 @@ def _build_one(package: Package, folder: Path) -> Path:
     if uv is not None:
         command = [uv, "build", "--quiet", "--wheel", "--python", environment.PYTHON]
         command += ["--out-dir", target]
-    _quietly([*command, package.folder], f"building {package.name}")
+    # Where it can be compiled, it is, or says what is wrong.
+    told = {"HOCKET_PARQUET_BUILD": "compiled"} if shutil.which("cc") else {}
+    _quietly([*command, package.folder], f"building {package.name}", variables=told)
     (made,) = target.glob("*.whl")
     wheel = made.rename(folder / made.name)
     shutil.rmtree(target)
@@ -164,10 +169,16 @@ def _make_room(package: Package, wheels: dict[str, Path], room: Path) -> Path:
     return python
 
 
-def _quietly(command: Sequence[str | Path], what: str, *, cwd: Path = ROOT) -> str:
+def _quietly(
+    command: Sequence[str | Path],
+    what: str,
+    *,
+    cwd: Path = ROOT,
+    variables: Mapping[str, str] | None = None,
+) -> str:
     """Return what a program prints; if it fails, fail with that."""
     # No path of the developer's own, and none of the environment that this runs in.
-    variables = {
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if name not in {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
@@ -175,7 +186,7 @@ def _quietly(command: Sequence[str | Path], what: str, *, cwd: Path = ROOT) -> s
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env=variables,
+        env={**inherited, **(variables or {})},
         check=False,
         text=True,
         stdin=subprocess.DEVNULL,

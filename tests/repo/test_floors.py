@@ -20,6 +20,9 @@ from workspace import ROOT
         ("floors", "worker.machine", "hocket.scheduler"),
         ("parquet-alone", "parquet.planted", "hocket.core"),
         ("engine-without-parquet", "diagnostics.planted", "hocket.parquet"),
+        ("parquet-rooms", "parquet.kernels.cache", "hocket.parquet.metadata.schema"),
+        ("parquet-numba", "parquet.kernels.library", "numba"),
+        ("parquet-numba", "parquet.kernels.just_in_time", "llvmlite"),
         ("no-circles", "core.units", "hocket.core.settings"),
         ("machines", "scheduler.machine", "time"),
         ("machines", "worker.planted", "threading"),
@@ -67,6 +70,8 @@ def test_a_planted_import_is_caught_by_the_contract_meant_for_it(
         ("hocket.worker.machine", "asyncio socket ssl multiprocessing subprocess"),
         ("hocket.client.machine", "asyncio socket ssl multiprocessing subprocess"),
         ("hocket.testing", "asyncio socket ssl multiprocessing subprocess"),
+        ("hocket.parquet", "numba llvmlite pyarrow thrift fsspec cryptography cramjam"),
+        ("hocket.parquet.kernels.library", "numba llvmlite pandas"),
     ],
 )
 def test_importing_a_machine_brings_no_io_along(module, forbidden):

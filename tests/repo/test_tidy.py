@@ -54,6 +54,12 @@ def test_a_good_repository_has_no_fault(plot):
     assert plot.faults() == []
 
 
+def test_what_a_program_made_may_be_long_and_say_nothing(plot):
+    plot.write("packages/core/src/hocket/core/generated/__init__.py")
+    plot.write("packages/core/src/hocket/core/generated/ttypes.py", "a = 1\n" * 501)
+    assert plot.faults() == []
+
+
 @pytest.mark.parametrize(
     ("file", "text", "says"),
     [

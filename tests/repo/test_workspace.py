@@ -105,6 +105,20 @@ def test_a_faulty_wheel_is_told(tmp_path, files, says):
     assert any(says in fault for fault in told)
 
 
+def test_a_wheel_that_could_have_been_compiled_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _: "cc")
+
+    def told(name):
+        zipfile.ZipFile(tmp_path / name, "w").close()
+        faults = wheels.faults_of_wheel(package_named("fastparquet"), tmp_path / name)
+        return any("nothing in it is compiled" in fault for fault in faults)
+
+    assert told("x-1-py3-none-any.whl")
+    assert not told("x-1-py3-none-linux_x86_64.whl")
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert not told("x-1-py3-none-any.whl")
+
+
 def test_every_chore_in_the_help_is_there_and_the_other_way_round():
     told = {line.split()[0] for line in do.__doc__.splitlines() if line.startswith("    ")}
     assert told == set(do.VERBS)

@@ -1,1 +1,73 @@
-"""A standalone Parquet library with Numba kernels."""
+"""A standalone Parquet library with Numba kernels.
+
+::
+
+    import hocket.parquet as hp
+
+    frame = hp.read("trips.parquet", columns=["zone", "fare"], filters=[("fare", ">", 100)])
+    table = hp.ParquetFile("trips.parquet").to_arrow()   # for pyarrow, polars, DuckDB, pandas
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from hocket.parquet.api import read
+    from hocket.parquet.crypto import DecryptionKeys
+    from hocket.parquet.dataset.parquet_file import ParquetFile
+    from hocket.parquet.errors import (
+        ChecksumMismatch,
+        ColumnMissing,
+        CorruptFile,
+        EncryptionError,
+        InvalidFilter,
+        InvalidOption,
+        KernelsUnavailable,
+        LimitExceeded,
+        ParquetError,
+        SchemaMismatch,
+        UnsupportedFeature,
+        ValueOutOfRange,
+    )
+    from hocket.parquet.errors import ParquetError as ParquetException
+
+__all__ = [
+    "ChecksumMismatch",
+    "ColumnMissing",
+    "CorruptFile",
+    "DecryptionKeys",
+    "EncryptionError",
+    "InvalidFilter",
+    "InvalidOption",
+    "KernelsUnavailable",
+    "LimitExceeded",
+    "ParquetError",
+    "ParquetException",
+    "ParquetFile",
+    "SchemaMismatch",
+    "UnsupportedFeature",
+    "ValueOutOfRange",
+    "read",
+]
+
+#: Where each name comes from when it is first asked for: importing this package imports nothing.
+_MODULES: Final = {
+    "DecryptionKeys": "hocket.parquet.crypto.keys",
+    "ParquetFile": "hocket.parquet.dataset.parquet_file",
+    "read": "hocket.parquet.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(_MODULES.get(name, "hocket.parquet.errors"))
+    value = getattr(module, "ParquetError" if name == "ParquetException" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

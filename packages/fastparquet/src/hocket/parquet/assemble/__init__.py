@@ -1,0 +1,1 @@
+"""Decoded columns as arrays of pandas, of Arrow, and as Python values."""

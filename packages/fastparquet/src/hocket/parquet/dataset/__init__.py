@@ -1,0 +1,1 @@
+"""Files and their row groups: finding, selecting, planning and reading them."""

@@ -1,0 +1,143 @@
+"""From row groups to Arrow data: one batch for each row group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from hocket.parquet.assemble.arrow_arrays import ArrowArray, arrow_array
+from hocket.parquet.assemble.arrow_table import ArrowReader, ArrowTable, struct_array
+from hocket.parquet.assemble.arrow_types import ArrowOptions, ArrowSchema, arrow_schema
+from hocket.parquet.dataset.arrow_partitions import partition_array, partition_field
+from hocket.parquet.dataset.collection import Collection
+from hocket.parquet.dataset.columns import select_columns
+from hocket.parquet.dataset.partitions import Partition
+from hocket.parquet.dataset.plan import Part
+from hocket.parquet.dataset.reading import Reading, read_parts
+from hocket.parquet.dataset.receiving import Collected
+from hocket.parquet.errors import ValueOutOfRange
+from hocket.parquet.metadata.schema import PhysicalType
+from hocket.parquet.nesting.assembly import assemble_field, needs_levels
+from hocket.parquet.nesting.fields import Field
+
+__all__ = ["arrow_reader", "read_arrow"]
+
+_UNITS: Final = ["ns", "us", "ms", "s"]
+
+
+def read_arrow(
+    collection: Collection,
+    parts: Sequence[Part],
+    columns: Sequence[Any] | str | None,
+    options: ArrowOptions,
+    reading: Reading,
+    *,
+    may_coarsen: bool = False,
+) -> ArrowTable:
+    """Read row groups into an Arrow table.
+
+    Parameters
+    ----------
+    collection
+        The files.
+    parts
+        The row groups, and which of their rows.
+    columns
+        Which columns; all unless told.
+    options
+        What the data look like.
+    reading
+        How to read.
+    may_coarsen
+        Whether INT96 timestamps that do not fit their unit are read again in the next coarser one.
+    """
+    units = _UNITS[_UNITS.index(options.int96_unit) :] if may_coarsen else [options.int96_unit]
+    for unit in units[:-1]:
+        batches = _Batches(collection, columns, replace(options, int96_unit=unit))
+        try:
+            return ArrowTable(batches.schema, batches.read(parts, reading))
+        except ValueOutOfRange:
+            if not any(leaf.physical is PhysicalType.INT96 for leaf in collection.schema.leaves):
+                raise
+    batches = _Batches(collection, columns, replace(options, int96_unit=units[-1]))
+    return ArrowTable(batches.schema, batches.read(parts, reading))
+
+
+def arrow_reader(
+    collection: Collection,
+    parts: Sequence[Part],
+    columns: Sequence[Any] | str | None,
+    options: ArrowOptions,
+    reading: Reading,
+) -> ArrowReader:
+    """Return batches that are read when they are asked for; see `read_arrow`."""
+    batches = _Batches(collection, columns, options)
+
+    def each() -> Iterator[ArrowArray]:
+        for number, part in enumerate(parts):
+            kept = {
+                (0, leaf): column
+                for (owner, leaf), column in reading.kept.items()
+                if owner == number
+            }
+            yield from batches.read([part], Reading(reading.options, reading.progress, kept))
+
+    return ArrowReader(batches.schema, each())
+
+
+class _Batches:
+    """The columns of a read, and how their batches are made."""
+
+    def __init__(
+        self, collection: Collection, columns: Sequence[Any] | str | None, options: ArrowOptions
+    ) -> None:
+        self._collection = collection
+        self._options = options
+        fields, partitions = select_columns(collection, columns)
+        key_value = collection.summary.key_value
+        known = arrow_schema(
+            fields, hints=collection.hints.arrow, key_value=key_value, options=options
+        )
+        self._fields = fields
+        self._of_fields = known.fields
+        members: list[Any] = list(known.fields)
+        #: Where each column of the schema comes from.
+        self._sources: list[Field | Partition] = list(fields)
+        for partition, at in partitions:
+            members.insert(at, partition_field(partition))
+            self._sources.insert(at, partition)
+        self.schema = ArrowSchema(tuple(members), known.metadata)
+
+    def read(self, parts: Sequence[Part], reading: Reading) -> list[ArrowArray]:
+        """Return a batch for each part."""
+        columns = [
+            Collected(
+                field,
+                [target for _, target in member.targets()],
+                len(parts),
+                wants_levels=needs_levels(field),
+            )
+            for field, member in zip(self._fields, self._of_fields, strict=True)
+        ]
+        read_parts(self._collection, parts, [each.receiver for each in columns], reading)
+        return [
+            self._batch(columns, number, part) for number, part in enumerate(parts) if part.count
+        ]
+
+    def _batch(self, columns: Sequence[Collected], number: int, part: Part) -> ArrowArray:
+        of_fields = iter(columns)
+        arrays = []
+        for member, source in zip(self.schema.fields, self._sources, strict=True):
+            if isinstance(source, Partition):
+                code = source.codes[part.place.file]
+                arrays.append(partition_array(member, source, code, part.count))
+                continue
+            column = next(of_fields)
+            leaves = {each.leaf.column_index: each for each in column.parts[number]}
+            column.parts[number] = ()
+            data = assemble_field(
+                source, leaves, part.count, wide_offsets=self._options.wide_offsets
+            )
+            arrays.append(arrow_array(member, data))
+        return struct_array(self.schema, tuple(arrays), part.count)

@@ -1,0 +1,97 @@
+"""Where decoded columns go: what reading asks of whoever assembles a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from hocket.parquet.decode.column import ColumnData
+from hocket.parquet.decode.target import Target
+from hocket.parquet.nesting.fields import Field
+
+__all__ = ["ANYWHERE", "Collected", "Decode", "Place", "Receiver"]
+
+_Array = np.ndarray[Any, Any]
+
+
+class Place(NamedTuple):
+    """Where a leaf is decoded to; `hocket.parquet.assemble.column_builder.Place` is the same.
+
+    Parameters
+    ----------
+    values, valid
+        Arrays for values and validity; None where the decoder makes its own.
+    wants_valid
+        Whether validity is needed if there are nulls.
+    """
+
+    values: _Array | None
+    valid: _Array | None
+    wants_valid: bool
+
+
+ANYWHERE: Final = Place(None, None, wants_valid=True)
+
+#: Decodes one leaf of a part: its position in `Field.leaves`, the target, and a `Place`.
+Decode = Callable[[int, Target, Any], ColumnData]
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A column of a result.
+
+    Parameters
+    ----------
+    field
+        The column.
+    fill
+        Called once for each part (row group), from many threads: with the number of the part, and
+        with what decodes its leaves.
+    wants_levels
+        Whether levels are needed.
+    whole
+        The place of the whole column, if chunks can be decoded into it without `fill`: a
+        `hocket.parquet.assemble.column_builder.Whole`.
+    """
+
+    field: Field
+    fill: Callable[[int, Decode], None]
+    wants_levels: bool = False
+    whole: Any = None
+
+
+class Collected:
+    """Keeps the decoded leaves of each part of a column.
+
+    Parameters
+    ----------
+    field
+        The column.
+    targets
+        What to decode each of its leaves to.
+    parts
+        How many parts there are.
+    wants_levels
+        Whether levels are needed.
+    """
+
+    def __init__(
+        self, field: Field, targets: Sequence[Target], parts: int, *, wants_levels: bool = False
+    ) -> None:
+        self.field = field
+        self.parts: list[tuple[ColumnData, ...]] = [()] * parts
+        self._targets = tuple(targets)
+        self._wants_levels = wants_levels
+
+    @property
+    def receiver(self) -> Receiver:
+        """What reading fills it through."""
+        return Receiver(self.field, self._fill, wants_levels=self._wants_levels)
+
+    def _fill(self, part: int, decode: Decode) -> None:
+        self.parts[part] = tuple(
+            decode(leaf, target, ANYWHERE) for leaf, target in enumerate(self._targets)
+        )

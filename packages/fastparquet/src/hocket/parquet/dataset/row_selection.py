@@ -1,0 +1,175 @@
+"""Which rows a read gives: filters tried on the columns that they name, before others are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from hocket.parquet.dataset.binding import Alternatives, BoundFilter, ColumnTest, bind, columns_of
+from hocket.parquet.dataset.chosen import Chosen, part_of_rows
+from hocket.parquet.dataset.collection import Collection, RowGroupPlace
+from hocket.parquet.dataset.data_file import DataFile
+from hocket.parquet.dataset.filters import parse_filters
+from hocket.parquet.dataset.matching import match
+from hocket.parquet.dataset.page_reading import extent_of, read_extents
+from hocket.parquet.dataset.plan import Part
+from hocket.parquet.dataset.pool import run_tasks
+from hocket.parquet.dataset.pruning import judge, page_ranges
+from hocket.parquet.dataset.quick_pruning import not_ruled_out
+from hocket.parquet.decode.chunk import decode_chunk
+from hocket.parquet.decode.column import ColumnData
+from hocket.parquet.decode.place import DecodeOptions
+from hocket.parquet.decode.selection import take_rows
+from hocket.parquet.options import ReadOptions, thread_count
+
+__all__ = ["choose_groups", "choose_rows"]
+
+_Array = np.ndarray[Any, Any]
+
+
+def choose_groups(collection: Collection, numbers: Sequence[int], filters: Any) -> list[int]:
+    """Return the row groups in which a filter could hold for some row.
+
+    Parameters
+    ----------
+    collection
+        The files.
+    numbers
+        The row groups to choose from.
+    filters
+        As the user gave them.
+    """
+    bound = bind(collection, parse_filters(filters))
+    return [
+        number
+        for number in not_ruled_out(collection, numbers, bound)
+        if not judge(collection, collection.groups[number], bound).is_none
+    ]
+
+
+def choose_rows(
+    collection: Collection, numbers: Sequence[int], filters: Any, options: ReadOptions
+) -> Chosen:
+    """Return the rows for which a filter holds.
+
+    Parameters
+    ----------
+    collection, numbers, filters
+        As with `choose_groups`.
+    options
+        How to read.
+    """
+    bound = bind(collection, parse_filters(filters))
+    numbers = not_ruled_out(collection, numbers, bound)
+    found: list[_Found | None] = [None] * len(numbers)
+
+    def chooser(at: int) -> Callable[[], None]:
+        place = collection.groups[numbers[at]]
+        return partial(_choose, collection, place, bound, options, found, at)
+
+    threads = thread_count(options.threads)
+    run_tasks([chooser(at) for at in range(len(numbers))], threads)
+    chosen = Chosen([])
+    for each in found:
+        if each is not None and each.part.count:
+            number = len(chosen.parts)
+            chosen.parts.append(each.part)
+            chosen.kept.update({(number, leaf): data for leaf, data in each.columns.items()})
+    return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The rows of one row group, and the columns that were decoded to find them."""
+
+    part: Part
+    columns: dict[int, ColumnData]
+
+
+def _choose(
+    collection: Collection,
+    place: RowGroupPlace,
+    filters: BoundFilter,
+    options: ReadOptions,
+    found: list[_Found | None],
+    at: int,
+) -> None:
+    verdict = judge(collection, place, filters)
+    if verdict.alternatives is None:
+        return
+    file = collection.files[place.file]
+    count = int(file.metadata.row_group_rows[place.index])
+    if verdict.is_all:
+        found[at] = _Found(Part(place, count), {})
+        return
+    decoding = DecodeOptions(verify_checksums=options.verify_checksums)
+    search = _Search(file, place.index, decoding)
+    ranges = page_ranges(file, place.index, verdict.alternatives)
+    if ranges is not None:
+        search.rows = ranges.rows()
+    search.narrow(verdict.alternatives)
+    rows = np.arange(count) if search.rows is None else search.rows
+    found[at] = _Found(part_of_rows(place, rows, count), search.columns)
+
+
+class _Search:
+    """Narrows the rows of a row group, decoding of each column only what is still in question."""
+
+    def __init__(self, file: DataFile, row_group: int, options: DecodeOptions) -> None:
+        self._file = file
+        self._row_group = row_group
+        self._options = options
+        #: Which rows are in question; None for all.
+        self.rows: _Array | None = None
+        #: These rows of each column that was decoded.
+        self.columns: dict[int, ColumnData] = {}
+
+    def narrow(self, alternatives: Alternatives) -> None:
+        """Keep the rows for which one of the alternatives holds."""
+        if len(alternatives) == 1:
+            for test in columns_of(alternatives):
+                if self.rows is not None and not len(self.rows):
+                    return
+                same = [
+                    each
+                    for each in alternatives[0]
+                    if each.leaf.column_index == test.leaf.column_index
+                ]
+                column = self._decoded(test)
+                masks = [match(each.predicate, column) for each in same]
+                self._keep(np.logical_and.reduce(masks))
+            return
+        for test in columns_of(alternatives):
+            self._decoded(test)
+        masks = [
+            np.logical_and.reduce(
+                [match(each.predicate, self.columns[each.leaf.column_index]) for each in every]
+            )
+            for every in alternatives
+        ]
+        self._keep(np.logical_or.reduce(masks))
+
+    def _decoded(self, test: ColumnTest) -> ColumnData:
+        place = self._file.chunk(self._row_group, self._file.leaf(test.leaf.column_index))
+        extent = extent_of(self._file, place, self.rows)
+        column = decode_chunk(
+            place,
+            read_extents(self._file.source, [extent])[0],
+            test.target,
+            options=self._options,
+            pages=extent.selection,
+        )
+        self.columns[test.leaf.column_index] = column
+        return column
+
+    def _keep(self, mask: _Array) -> None:
+        positions = np.flatnonzero(mask)
+        if len(positions) == len(mask):
+            return
+        self.rows = positions if self.rows is None else self.rows[positions]
+        for leaf, column in self.columns.items():
+            self.columns[leaf] = take_rows(column, positions, None, None)

@@ -1,0 +1,1 @@
+"""From the bytes of a column chunk to arrays of values, levels and validity."""

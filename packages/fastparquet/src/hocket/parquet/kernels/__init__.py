@@ -1,0 +1,1 @@
+"""The inner loops, written once: compiled ahead of time, compiled at first use, or interpreted."""

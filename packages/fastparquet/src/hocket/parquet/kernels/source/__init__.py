@@ -1,0 +1,1 @@
+"""The kernels themselves, in the language of `hocket.parquet.kernels.language` and nothing else."""

@@ -1,0 +1,349 @@
+"""Many small column chunks in one call, for files that have thousands of them.
+
+Only what is plain is done here: flat columns of fixed width, not compressed or by Snappy, without
+checksums to verify. Of any other chunk, and of any in which something is wrong, the answer is a
+fault, and it is read again the long way, which tells what it is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hocket.parquet.kernels.faults import COUNT_MISMATCH, NO_SPACE, PAGE_TYPE, SIZE_OUTSIDE
+from hocket.parquet.kernels.language import helper, kernel, load_64, store_64
+from hocket.parquet.kernels.source.chunk import decode_fixed_pages
+from hocket.parquet.kernels.source.job import (
+    CONVERSION,
+    DESTINATION,
+    DICTIONARY,
+    DICTIONARY_COUNT,
+    FLAGS_SCRATCH,
+    HAS_DICTIONARY,
+    HAS_VALID,
+    ITEM_SIZE,
+    JOB_ITEMS,
+    LEVELS,
+    MAX_DEFINITION,
+    NEXT_PAGE,
+    NULL_BITS,
+    PAGE_STOP,
+    PAGE_TABLE,
+    PHYSICAL,
+    PRESENT,
+    SLOTS,
+    VALID,
+    VALUE_SIZE,
+    VALUES_SCRATCH,
+)
+from hocket.parquet.kernels.source.pages import (
+    BODY,
+    COMPRESSED_NBYTES,
+    CRC,
+    DATA_PAGE,
+    DATA_PAGE_V2,
+    DEFINITION_NBYTES,
+    DICTIONARY_PAGE,
+    ENCODING,
+    END_ADDRESS,
+    IS_COMPRESSED,
+    LEVELS_ADDRESS,
+    PAGE_COLUMNS,
+    REPETITION_NBYTES,
+    SCAN_PAGES,
+    SCAN_VALUES,
+    TYPE,
+    UNCOMPRESSED_NBYTES,
+    VALUES,
+    VALUES_ADDRESS,
+    scan_pages,
+)
+from hocket.parquet.kernels.source.snappy import decompress_snappy
+from hocket.parquet.kernels.source.values import (
+    DELTA_BYTE_ARRAY,
+    PLAIN,
+    PLAIN_DICTIONARY,
+    decode_plain,
+)
+
+__all__ = [
+    "CHUNK_CODEC",
+    "CHUNK_COLUMNS",
+    "CHUNK_CONVERSION",
+    "CHUNK_COUNT",
+    "CHUNK_DEFINITION",
+    "CHUNK_DESTINATION",
+    "CHUNK_ITEM_SIZE",
+    "CHUNK_NBYTES",
+    "CHUNK_NULL_BITS",
+    "CHUNK_PHYSICAL",
+    "CHUNK_RESULT",
+    "CHUNK_ROWS",
+    "CHUNK_ROW_COUNT",
+    "CHUNK_SOURCE",
+    "CHUNK_VALID",
+    "CHUNK_VALUE_SIZE",
+    "WORK_DICTIONARY",
+    "WORK_DICTIONARY_CAPACITY",
+    "WORK_FLAGS",
+    "WORK_FLAGS_CAPACITY",
+    "WORK_ITEMS",
+    "WORK_JOB",
+    "WORK_PAGES",
+    "WORK_PAGE_CAPACITY",
+    "WORK_PAGE_ITEMS",
+    "WORK_PAGE_ITEMS_CAPACITY",
+    "WORK_PLACES",
+    "WORK_ROOM",
+    "WORK_ROOM_CAPACITY",
+    "WORK_STACK",
+    "WORK_STATE",
+    "WORK_VALUES",
+    "WORK_VALUES_CAPACITY",
+    "WORK_VERIFY",
+    "decode_small_chunks",
+    "place_page",
+    "prepare_job",
+    "read_dictionary",
+    "scan_small_chunk",
+]
+
+#: What is told of a chunk: where its bytes are, its codec (0 none, 1 Snappy) and how many values
+#: it has; the column's types, as `job` has them; where items and flags go (0: no flags).
+CHUNK_SOURCE: Final = 0
+CHUNK_NBYTES: Final = 1
+CHUNK_CODEC: Final = 2
+CHUNK_COUNT: Final = 3
+CHUNK_PHYSICAL: Final = 4
+CHUNK_VALUE_SIZE: Final = 5
+CHUNK_ITEM_SIZE: Final = 6
+CHUNK_CONVERSION: Final = 7
+CHUNK_NULL_BITS: Final = 8
+CHUNK_DEFINITION: Final = 9
+CHUNK_DESTINATION: Final = 10
+CHUNK_VALID: Final = 11
+#: What came of it: how many nulls there are, or a fault.
+CHUNK_RESULT: Final = 12
+#: For `selected`: the address of the numbers of rows that are wanted, and how many they are.
+CHUNK_ROWS: Final = 13
+CHUNK_ROW_COUNT: Final = 14
+CHUNK_COLUMNS: Final = 15
+
+#: Memory to work with: addresses, and how much is there.
+WORK_JOB: Final = 0
+WORK_STATE: Final = 1
+WORK_STACK: Final = 2
+WORK_PAGES: Final = 3
+WORK_PAGE_CAPACITY: Final = 4
+WORK_ROOM: Final = 5
+WORK_ROOM_CAPACITY: Final = 6
+WORK_DICTIONARY: Final = 7
+WORK_DICTIONARY_CAPACITY: Final = 8
+WORK_FLAGS: Final = 9
+WORK_VALUES: Final = 10
+#: Values of a page that there is space for in flags, and bytes in the other two.
+WORK_FLAGS_CAPACITY: Final = 11
+WORK_VALUES_CAPACITY: Final = 12
+#: Whether checksums are to be verified, which is not done here.
+WORK_VERIFY: Final = 13
+#: For `selected`: the places of values in a page, 8 bytes for each row that is wanted of a chunk;
+#: and space for the items of a page.
+WORK_PLACES: Final = 14
+WORK_PAGE_ITEMS: Final = 15
+WORK_PAGE_ITEMS_CAPACITY: Final = 16
+WORK_ITEMS: Final = 17
+
+_CHUNK_NBYTES: Final = CHUNK_COLUMNS * 8
+_ROW_NBYTES: Final = PAGE_COLUMNS * 8
+_SPARE_NBYTES: Final = 64
+_SNAPPY: Final = 1
+
+
+@helper
+def prepare_job(job: int, chunk: int, work: int) -> None:
+    """Set the numbers of a job for a chunk."""
+    for item in range(JOB_ITEMS):
+        store_64(job, item * 8, 0)
+    store_64(job, PHYSICAL * 8, load_64(chunk, CHUNK_PHYSICAL * 8))
+    store_64(job, VALUE_SIZE * 8, load_64(chunk, CHUNK_VALUE_SIZE * 8))
+    store_64(job, ITEM_SIZE * 8, load_64(chunk, CHUNK_ITEM_SIZE * 8))
+    store_64(job, CONVERSION * 8, load_64(chunk, CHUNK_CONVERSION * 8))
+    store_64(job, NULL_BITS * 8, load_64(chunk, CHUNK_NULL_BITS * 8))
+    store_64(job, MAX_DEFINITION * 8, load_64(chunk, CHUNK_DEFINITION * 8))
+    store_64(job, DESTINATION * 8, load_64(chunk, CHUNK_DESTINATION * 8))
+    valid = load_64(chunk, CHUNK_VALID * 8)
+    store_64(job, VALID * 8, valid)
+    if valid != 0:
+        store_64(job, HAS_VALID * 8, 1)
+    store_64(job, PAGE_TABLE * 8, load_64(work, WORK_PAGES * 8))
+    store_64(job, FLAGS_SCRATCH * 8, load_64(work, WORK_FLAGS * 8))
+    store_64(job, VALUES_SCRATCH * 8, load_64(work, WORK_VALUES * 8))
+
+
+@helper
+def place_page(row: int, chunk: int, work: int, used: int) -> int:
+    """Decompress a page and note where its parts are; return how much room is used, or a fault."""
+    source = load_64(chunk, CHUNK_SOURCE * 8)
+    codec = load_64(chunk, CHUNK_CODEC * 8)
+    value_size = load_64(chunk, CHUNK_VALUE_SIZE * 8)
+    if load_64(row, CRC * 8) >= 0 and load_64(work, WORK_VERIFY * 8) != 0:
+        return -NO_SPACE
+    values_of_page = load_64(row, VALUES * 8)
+    if values_of_page > load_64(work, WORK_FLAGS_CAPACITY * 8):
+        return -NO_SPACE
+    if values_of_page * value_size > load_64(work, WORK_VALUES_CAPACITY * 8):
+        return -NO_SPACE
+    body = source + load_64(row, BODY * 8)
+    compressed = load_64(row, COMPRESSED_NBYTES * 8)
+    size = load_64(row, UNCOMPRESSED_NBYTES * 8)
+    is_compressed = codec
+    levels = 0
+    if load_64(row, TYPE * 8) == DATA_PAGE_V2:
+        # Checked with the header: not more than either size.
+        levels = load_64(row, DEFINITION_NBYTES * 8) + load_64(row, REPETITION_NBYTES * 8)
+        if load_64(row, IS_COMPRESSED * 8) == 0:
+            is_compressed = 0
+    if is_compressed == 0:
+        if compressed != size:
+            return -SIZE_OUTSIDE
+        store_64(row, LEVELS_ADDRESS * 8, body)
+        store_64(row, VALUES_ADDRESS * 8, body + levels)
+        store_64(row, END_ADDRESS * 8, body + size)
+        return used
+    plain = size - levels
+    if plain > load_64(work, WORK_ROOM_CAPACITY * 8) - used:
+        return -NO_SPACE
+    values = load_64(work, WORK_ROOM * 8) + used
+    if plain > 0:
+        answer = decompress_snappy(body + levels, body + compressed, values, plain)
+        if answer < 0:
+            return answer
+    if load_64(row, TYPE * 8) == DATA_PAGE_V2:
+        store_64(row, LEVELS_ADDRESS * 8, body)
+    else:
+        store_64(row, LEVELS_ADDRESS * 8, values)
+    store_64(row, VALUES_ADDRESS * 8, values)
+    store_64(row, END_ADDRESS * 8, values + plain)
+    return (used + plain + 2 * _SPARE_NBYTES - 1) & -_SPARE_NBYTES
+
+
+@helper
+def read_dictionary(job: int, row: int, work: int) -> int:
+    """Decode a dictionary page; return 0 or a fault."""
+    encoding = load_64(row, ENCODING * 8)
+    if encoding != PLAIN and encoding != PLAIN_DICTIONARY:
+        return -NO_SPACE
+    count = load_64(row, VALUES * 8)
+    item_size = load_64(job, ITEM_SIZE * 8)
+    if count > load_64(work, WORK_DICTIONARY_CAPACITY * 8) // item_size:
+        return -NO_SPACE
+    to = load_64(work, WORK_DICTIONARY * 8)
+    answer = decode_plain(
+        load_64(row, VALUES_ADDRESS * 8),
+        load_64(row, END_ADDRESS * 8),
+        load_64(job, PHYSICAL * 8),
+        load_64(job, VALUE_SIZE * 8),
+        load_64(job, CONVERSION * 8),
+        to,
+        count,
+    )
+    if answer < 0:
+        return answer
+    store_64(job, HAS_DICTIONARY * 8, 1)
+    store_64(job, DICTIONARY_COUNT * 8, count)
+    store_64(job, DICTIONARY * 8, to)
+    return 0
+
+
+@helper
+def _place_pages(job: int, chunk: int, pages: int, work: int) -> int:
+    """Make all pages of a chunk ready, and read its dictionary; return 0 or a fault."""
+    table = load_64(work, WORK_PAGES * 8)
+    used = 0
+    for page in range(pages):
+        row = table + page * _ROW_NBYTES
+        kind = load_64(row, TYPE * 8)
+        is_data = kind == DATA_PAGE or kind == DATA_PAGE_V2
+        if kind == DICTIONARY_PAGE or (is_data and load_64(row, VALUES * 8) > 0):
+            used = place_page(row, chunk, work, used)
+            if used < 0:
+                return used
+        if kind == DICTIONARY_PAGE:
+            if page > 0:
+                return -PAGE_TYPE
+            answer = read_dictionary(job, row, work)
+            if answer < 0:
+                return answer
+        elif is_data and load_64(row, ENCODING * 8) == DELTA_BYTE_ARRAY:
+            return -NO_SPACE
+    return 0
+
+
+@helper
+def scan_small_chunk(chunk: int, work: int) -> int:
+    """Read the headers of a chunk's pages; return how many there are, or a fault."""
+    state = load_64(work, WORK_STATE * 8)
+    for item in range(3):
+        store_64(state, item * 8, 0)
+    count = load_64(chunk, CHUNK_COUNT * 8)
+    answer = scan_pages(
+        load_64(chunk, CHUNK_SOURCE * 8),
+        load_64(chunk, CHUNK_NBYTES * 8),
+        0,
+        count,
+        load_64(work, WORK_PAGES * 8),
+        load_64(work, WORK_PAGE_CAPACITY * 8),
+        state,
+        load_64(work, WORK_STACK * 8),
+    )
+    if answer < 0:
+        return answer
+    if load_64(state, SCAN_VALUES * 8) != count:
+        return -COUNT_MISMATCH
+    return load_64(state, SCAN_PAGES * 8)
+
+
+@helper
+def _decode_small_chunk(chunk: int, work: int) -> int:
+    """Decode one chunk; return how many nulls it has, or a fault."""
+    count = load_64(chunk, CHUNK_COUNT * 8)
+    pages = scan_small_chunk(chunk, work)
+    if pages < 0:
+        return pages
+    job = load_64(work, WORK_JOB * 8)
+    prepare_job(job, chunk, work)
+    answer = _place_pages(job, chunk, pages, work)
+    if answer < 0:
+        return answer
+    store_64(job, NEXT_PAGE * 8, 0)
+    store_64(job, PAGE_STOP * 8, pages)
+    answer = decode_fixed_pages(job)
+    if answer < 0:
+        return answer
+    slots = load_64(job, SLOTS * 8)
+    if slots != count or load_64(job, LEVELS * 8) != count:
+        return -COUNT_MISMATCH
+    return slots - load_64(job, PRESENT * 8)
+
+
+@kernel
+def decode_small_chunks(chunks: int, count: int, work: int) -> int:
+    """Decode chunks; what came of each is written into its row.
+
+    Parameters
+    ----------
+    chunks
+        Address of a table of `CHUNK_COLUMNS` 64-bit numbers for each.
+    count
+        How many there are.
+    work
+        Address of the `WORK_ITEMS` numbers that tell what memory there is to work with.
+
+    Returns
+    -------
+    int
+        0.
+    """
+    for index in range(count):
+        chunk = chunks + index * _CHUNK_NBYTES
+        store_64(chunk, CHUNK_RESULT * 8, _decode_small_chunk(chunk, work))
+    return 0

@@ -1,0 +1,1 @@
+"""From levels to lists, maps and structs."""

@@ -1,0 +1,69 @@
+"""What a reader may be told beside what to read: threads, memory, checks."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from hocket.parquet.errors import InvalidOption
+
+__all__ = ["THREADS_VARIABLE", "ReadOptions", "available_memory_nbytes", "thread_count"]
+
+#: Environment variable with the number of threads of readers that are not told one.
+THREADS_VARIABLE: Final = "HOCKET_PARQUET_THREADS"
+
+_MOST_THREADS: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How a reader works, whatever it reads.
+
+    Parameters
+    ----------
+    verify_checksums
+        Whether to compare pages with their CRC where the file has one.
+    threads
+        How many threads may decode at once; None for as many as the process may use processors
+        (or what `THREADS_VARIABLE` says).
+    memory_limit
+        How many bytes a result may take; None for the memory of the machine.
+    """
+
+    verify_checksums: bool = True
+    threads: int | None = None
+    memory_limit: int | None = None
+
+    def __post_init__(self) -> None:
+        threads = self.threads
+        if threads is not None and not 1 <= threads <= _MOST_THREADS:
+            raise InvalidOption(f"threads is {threads}; it has to be from 1 to {_MOST_THREADS}")
+        if self.memory_limit is not None and self.memory_limit < 0:
+            raise InvalidOption(f"memory_limit is {self.memory_limit}; it has to be bytes, or None")
+
+
+def thread_count(wanted: int | None) -> int:
+    """Return how many threads to use: as told, as the environment says, or one a processor."""
+    if wanted is not None:
+        return wanted
+    text = os.environ.get(THREADS_VARIABLE, "")
+    if text:
+        if not text.isdecimal() or not 1 <= int(text) <= _MOST_THREADS:
+            raise InvalidOption(
+                f"{THREADS_VARIABLE} is {text!r}; it has to be a number from 1 to {_MOST_THREADS}"
+            )
+        return int(text)
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def available_memory_nbytes(limit: int | None) -> int:
+    """Return the bytes that a result may take: as told, or what the machine has."""
+    if limit is not None:
+        return limit
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 1 << 62
