@@ -11,6 +11,7 @@
     demo [--keep]    the main job on real data; --keep (or KEEP=1) leaves its cluster up
     bench [NAME]     a benchmark by its file's name (engines, unless told); more ARGS go to it
     simulate [ARGS]  the engine's machines in virtual time; SEEDS=n (or --seeds n) histories
+    fuzz [ARGS]      read damaged Parquet files; --seconds N, --seed N, --replay SEED:INDEX
     docs [--check]   write the generated pages of docs/ (or only tell whether they are fresh)
     thrift [--check] make the Parquet library's Thrift module (or only tell whether it is fresh)
     wheels           build and check the wheel of every package, into dist/
@@ -123,6 +124,12 @@ def simulate(arguments: list[str]) -> None:
     environment.run_python("tools/simulate.py", *arguments)
 
 
+def fuzz(arguments: list[str]) -> None:
+    """Read damaged Parquet files."""
+    environment.setup()
+    environment.run_python("tools/fuzz_parquet.py", *arguments)
+
+
 def docs(arguments: list[str]) -> None:
     """Write or check the generated pages."""
     environment.setup()
@@ -164,6 +171,7 @@ VERBS: dict[str, Callable[[list[str]], None]] = {
     "demo": demo,
     "bench": bench,
     "simulate": simulate,
+    "fuzz": fuzz,
     "docs": docs,
     "thrift": thrift,
     "wheels": build_wheels,

@@ -1,12 +1,13 @@
 """Damaged Parquet files, as many as time allows: none may crash, hang, or eat the memory.
 
-``python3 tools/do.py fuzz [--seconds N] [--seed N] [--jobs N] [--only REGEX] [--replay SEED:INDEX]``
+``python3 tools/do.py fuzz [--seconds N] [--seed N] [--jobs N] [--only REGEX]``, and to see one
+input again, ``--replay SEED:INDEX``.
 
 Each input is a real or freshly written small file with a few seeded changes: bytes, lengths, lost
 or doubled or foreign pieces, blown-up counts. Worker processes read one after another, each in one
-of several ways, under an address-space limit. What may come out is a result or a `ParquetError`; any
-other exception, a death, a silence or a lack of memory is a finding: its input is kept in the folder
-of findings, and its seed and number name it for ever.
+of several ways, under an address-space limit. What may come out is a result or a `ParquetError`;
+any other exception, a death, a silence or a lack of memory is a finding: its input is kept in the
+folder of findings, and its seed and number name it for ever.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def seeds(only: str) -> list[tuple[str, bytes]]:
 
 
 def written() -> list[tuple[str, bytes]]:
-    """Return small files of every encoding and page version, uncompressed where that is possible."""
+    """Return small files of every encoding and page version, not compressed."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -126,7 +126,7 @@ def written() -> list[tuple[str, bytes]]:
 
 def mutant(files: list[tuple[str, bytes]], seed: int, index: int) -> tuple[str, bytes, int]:
     """Return the name of the file that an input is made of, the input, and how to read it."""
-    chance = random.Random(f"{seed}:{index}")
+    chance = random.Random(f"{seed}:{index}")  # noqa: S311
     name, original = files[chance.randrange(len(files))]
     data = bytearray(original)
     footer_nbytes = int.from_bytes(data[-8:-4], "little")
@@ -289,7 +289,8 @@ def lead(files: list[tuple[str, bytes]], seed: int, seconds: float, jobs: int) -
     read_, refused, wrong, done = (sum(page[column] for page in pages) for column in (1, 2, 3, 4))
     total = done + sum(deaths.values())
     print(
-        f"fuzz: {total:,} inputs of {len(files)} files in {seconds:.0f} s: {read_:,} read, {refused:,} refused, {wrong} wrong errors, deaths {dict(deaths)}"
+        f"fuzz: {total:,} inputs of {len(files)} files in {seconds:.0f} s: {read_:,} read, "
+        f"{refused:,} refused, {wrong} wrong errors, deaths {dict(deaths)}"
     )
     return wrong + sum(deaths.values())
 

@@ -62,7 +62,7 @@ class KernelsHook(BuildHookInterface[Any]):
             reason = (done.stdout.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
             told = f"hocket-parquet: the kernels could not be compiled: {reason}"
             if os.environ.get(VARIABLE) == "compiled":
-                raise RuntimeError(told)
+                raise RuntimeError(f"{told}\n{done.stdout}")
             self.app.display_warning(f"{told}; this wheel is pure, and compiles where it is used")
             return
         build_data["force_include"][str(compiled)] = f"{PACKAGE}/kernels/_compiled"

@@ -293,6 +293,20 @@ def test_encodings_that_do_not_fit(physical, encoding, error):
         decoded(writer)
 
 
+@pytest.mark.parametrize("is_dictionary", [False, True])
+def test_a_byte_string_over_the_lengths_of_those_behind_it(monkeypatch_session, is_dictionary):
+    writer = ChunkWriter(leaf_of(P.BYTE_ARRAY))
+    values = [b"x" * 20] * 200
+    (writer.add_dictionary if is_dictionary else writer.add)(values)
+    writer.add(values[:1], RLE_DICTIONARY if is_dictionary else PLAIN)
+    whole = bytearray(b"".join(writer.parts))
+    at = whole.index(struct.pack("<I", 20))
+    whole[at : at + 4] = struct.pack("<I", 24 * 199 + 20)
+    segments = [(4, padded(bytes(whole)))]
+    with pytest.raises(CorruptFile, match="longer than what is left"):
+        decode_checked(monkeypatch_session, writer.place(), segments, Target(0, None))
+
+
 def test_text_that_is_none():
     text = LogicalType(LogicalKind.STRING)
     for values in ([b"fine", b"\xff"], [b"\xc3", b"\xa9"]):

@@ -80,7 +80,9 @@ def test_damaged_strings_are_refused(run_kernel, strings, data):
     if data.draw(st.booleans()):
         del stream[data.draw(st.integers(0, len(stream))) :]
     stream = bytes(stream)
-    # The data is not looked at: what lies behind its end is anything.
+    # There is no more space than a page of that size can need. The data is not looked at: what lies
+    # behind its end is anything.
+    capacity = max(len(stream) - 4 * count, 0)
     answer, (offsets, _) = run_kernel(
         "decode_byte_arrays",
         stream,
@@ -89,9 +91,9 @@ def test_damaged_strings_are_refused(run_kernel, strings, data):
             end,
             count,
             room(8 * count + 8),
-            room(0, len(stream) + 64),
+            room(0, capacity + 64),
             0,
-            len(stream),
+            capacity,
         ),
     )
     total = slow_total(stream, count)
@@ -102,6 +104,18 @@ def test_damaged_strings_are_refused(run_kernel, strings, data):
     else:
         assert (answer, measured) == (total + 4 * count, total)
         assert offsets.view(np.int64)[-1] == total
+
+
+def test_a_string_that_takes_the_lengths_behind_it(run_kernel):
+    # It ends where the page does, and yet there is no space for it beside those that must follow.
+    for length in (36, 33, 200):
+        stream = length.to_bytes(4, "little") + bytes(36)
+        answer, _ = run_kernel(
+            "decode_byte_arrays",
+            stream,
+            lambda at, end, room: (at, end, 10, room(88), room(0, 64), 0, 0),
+        )
+        assert fault_of(answer) == faults.STRING_LENGTH
 
 
 def test_too_little_space_is_no_damage_and_nothing_is_written(run_kernel):

@@ -15,7 +15,7 @@ from hocket.parquet.dataset.columns import select_columns
 from hocket.parquet.dataset.null_counts import null_free_columns
 from hocket.parquet.dataset.partitions import Partition
 from hocket.parquet.dataset.plan import Part
-from hocket.parquet.dataset.reading import Reading, read_parts
+from hocket.parquet.dataset.reading import Reading, check_memory, read_parts
 from hocket.parquet.dataset.receiving import Receiver
 
 __all__ = ["read_arrays"]
@@ -54,6 +54,8 @@ def read_arrays(
         )
         for each in fields
     ]
+    rows = sum(part.count for part in parts)
+    check_memory(rows, [(plan.targets, plan.wants_levels) for plan in plans], reading)
     builder = ArraysBuilder(plans, [part.count for part in parts])
     receivers = [
         Receiver(plan.field, partial(builder.fill, at), plan.wants_levels)

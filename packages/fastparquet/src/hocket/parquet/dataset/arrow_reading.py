@@ -14,7 +14,7 @@ from hocket.parquet.dataset.collection import Collection
 from hocket.parquet.dataset.columns import select_columns
 from hocket.parquet.dataset.partitions import Partition
 from hocket.parquet.dataset.plan import Part
-from hocket.parquet.dataset.reading import Reading, read_parts
+from hocket.parquet.dataset.reading import Reading, check_memory, read_parts
 from hocket.parquet.dataset.receiving import Collected
 from hocket.parquet.errors import ValueOutOfRange
 from hocket.parquet.metadata.schema import PhysicalType
@@ -111,14 +111,18 @@ class _Batches:
 
     def read(self, parts: Sequence[Part], reading: Reading) -> list[ArrowArray]:
         """Return a batch for each part."""
+        rows = sum(part.count for part in parts)
+        targets = [[target for _, target in member.targets()] for member in self._of_fields]
+        nested = [needs_levels(field) for field in self._fields]
+        check_memory(rows, list(zip(targets, nested, strict=True)), reading)
         columns = [
             Collected(
                 field,
-                [target for _, target in member.targets()],
+                of_leaves,
                 len(parts),
-                wants_levels=needs_levels(field),
+                wants_levels=is_nested,
             )
-            for field, member in zip(self._fields, self._of_fields, strict=True)
+            for field, of_leaves, is_nested in zip(self._fields, targets, nested, strict=True)
         ]
         read_parts(self._collection, parts, [each.receiver for each in columns], reading)
         return [

@@ -7,6 +7,7 @@ about a chunk makes it a unit of its own, which is read as all others are.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -196,6 +197,7 @@ def run_bulk(
     receivers: Sequence[Receiver],
     rows: slice,
     again: Callable[[int], None],
+    turn: AbstractContextManager[Any],
     *,
     verify_checksums: bool,
     wanted: _Array | None = None,
@@ -212,6 +214,8 @@ def run_bulk(
         The place of the row group in the result.
     again
         Reads the row group's chunk of a receiver (by its number) in the usual way.
+    turn
+        Held while chunks are decoded.
     verify_checksums
         Whether checksums are to be verified.
     wanted
@@ -220,7 +224,8 @@ def run_bulk(
     table = task.table
     raw, origin = _read(task.file.source, task)
     table[:, layout.CHUNK_SOURCE] = task.starts - origin + address(raw)
-    decode_small_chunks(table, verify_checksums=verify_checksums, rows=wanted)
+    with turn:
+        decode_small_chunks(table, verify_checksums=verify_checksums, rows=wanted)
     nulls = table[:, layout.CHUNK_RESULT]
     is_undone = (nulls < 0) | ((nulls > 0) & ~task.holds_nulls)
     for at in np.flatnonzero((table[:, layout.CHUNK_VALID] != 0) & ~is_undone).tolist():

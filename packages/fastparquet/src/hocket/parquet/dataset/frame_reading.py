@@ -15,15 +15,10 @@ from hocket.parquet.dataset.collection import Collection
 from hocket.parquet.dataset.frame_plan import FramePlan, range_of_rows
 from hocket.parquet.dataset.partitions import Partition
 from hocket.parquet.dataset.plan import Part
-from hocket.parquet.dataset.reading import Reading, read_parts
+from hocket.parquet.dataset.reading import Reading, check_memory, read_parts
 from hocket.parquet.dataset.receiving import Receiver
-from hocket.parquet.errors import LimitExceeded
-from hocket.parquet.options import ReadOptions, available_memory_nbytes
 
 __all__ = ["read_frame"]
-
-#: What a value of varying size takes at the least: an offset, or a pointer to an object.
-_POINTER_NBYTES = 8
 
 
 def read_frame(
@@ -46,7 +41,9 @@ def read_frame(
         How to read.
     """
     counts = [part.count for part in parts]
-    _check_memory(plan, sum(counts), reading.options)
+    check_memory(
+        sum(counts), [(column.targets, column.wants_levels) for column in plan.columns], reading
+    )
     builder = FrameBuilder(plan.columns, counts, alone=plan.index)
     receivers = [
         Receiver(column.field, partial(builder.fill, at), column.wants_levels, builder.whole(at))
@@ -64,20 +61,6 @@ def read_frame(
     )
     frame.attrs.update(plan.attributes)
     return _with_partitions(frame, plan, parts, builder)
-
-
-def _check_memory(plan: FramePlan, rows: int, options: ReadOptions) -> None:
-    """Refuse a frame that cannot be held, before any memory is taken for it."""
-    a_row = 0
-    for column in plan.columns:
-        size = column.target.item_size if column.targets else 0
-        a_row += size if size and not column.wants_levels else _POINTER_NBYTES
-    limit = available_memory_nbytes(options.memory_limit)
-    if rows * a_row > limit:
-        raise LimitExceeded(
-            f"{rows:,} rows of {len(plan.columns)} columns take {rows * a_row:,} bytes or more, "
-            f"and the limit is {limit:,}: read fewer columns or rows, or use iter_row_groups()"
-        )
 
 
 def _row_numbers(collection: Collection, parts: Sequence[Part]) -> np.ndarray[Any, Any] | None:

@@ -25,6 +25,9 @@ _Array = np.ndarray[Any, Any]
 _TASK_NBYTES: Final = 1 << 20
 #: Bytes between two chunks that are read with them, for one read less.
 _GAP_NBYTES: Final = 1 << 14
+#: The same for stores where each request takes long.
+_REMOTE_TASK_NBYTES: Final = 8 << 20
+_REMOTE_GAP_NBYTES: Final = 1 << 20
 #: So many tasks for each thread, at least, as far as that makes no tiny ones.
 _TASKS_PER_THREAD: Final = 4
 _LEAST_TASK_NBYTES: Final = 1 << 16
@@ -108,7 +111,9 @@ def plan_tasks(
     tasks = []
     for number, units in by_file.items():
         units.sort(key=lambda unit: unit.start)
-        tasks += [Task(collection.files[number], *each) for each in _grouped(units, most)]
+        file = collection.files[number]
+        limits = (most, _GAP_NBYTES) if file.is_local else (_REMOTE_TASK_NBYTES, _REMOTE_GAP_NBYTES)
+        tasks += [Task(file, *each) for each in _grouped(units, *limits)]
     return tasks
 
 
@@ -134,11 +139,11 @@ def make_unit(file: DataFile, number: int, part: Part, receiver: Receiver) -> Un
     return Unit(number, receiver, places, start, stop, sum(place.nbytes for place in places))
 
 
-def _grouped(units: Sequence[Unit], most: int) -> Iterator[tuple[tuple[Unit, ...], int]]:
+def _grouped(units: Sequence[Unit], most: int, gap: int) -> Iterator[tuple[tuple[Unit, ...], int]]:
     group: list[Unit] = []
     nbytes = 0
     for unit in units:
-        is_far = bool(group) and unit.start > group[-1].stop + _GAP_NBYTES
+        is_far = bool(group) and unit.start > group[-1].stop + gap
         if group and (is_far or nbytes + unit.nbytes > most):
             yield tuple(group), nbytes
             group, nbytes = [], 0

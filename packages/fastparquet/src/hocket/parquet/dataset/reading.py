@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
+from threading import Semaphore
+from typing import Any, Final
 
 import numpy as np
 
@@ -25,14 +27,18 @@ from hocket.parquet.decode.column import ColumnData
 from hocket.parquet.decode.place import ChunkPlace, DecodeOptions
 from hocket.parquet.decode.selection import take_rows
 from hocket.parquet.decode.target import Target
-from hocket.parquet.errors import ParquetError
+from hocket.parquet.errors import LimitExceeded, ParquetError
 from hocket.parquet.kernels.library import expect
-from hocket.parquet.options import ReadOptions, thread_count
+from hocket.parquet.options import ReadOptions, available_memory_nbytes, thread_count
 
-__all__ = ["Reading", "read_parts"]
+__all__ = ["Reading", "check_memory", "read_parts"]
 
 #: Less than this (compressed) is read by the calling thread alone: starting others takes longer.
 _ALONE_NBYTES: Final = 1 << 18
+#: How many threads may wait for a store's answers, beside those that decode.
+_WAITING_THREADS: Final = 8
+#: What a value of varying size takes at the least: an offset, or a pointer to an object.
+_POINTER_NBYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +53,51 @@ class Reading:
         Told how far it is.
     kept
         What was decoded already: by the number of the part and the index of the leaf.
+    turn
+        Held while something is decoded, so that not more threads do so than may.
     """
 
     options: ReadOptions = field(default_factory=ReadOptions)
     progress: ProgressCallback | None = None
     kept: Mapping[tuple[int, int], ColumnData] = field(default_factory=dict)
+    turn: AbstractContextManager[Any] = field(default_factory=nullcontext)
 
-    @property
-    def decoding(self) -> DecodeOptions:
-        """How chunks are decoded."""
-        return DecodeOptions(verify_checksums=self.options.verify_checksums)
+    #: How chunks are decoded.
+    decoding: DecodeOptions = field(init=False)
+
+    def __post_init__(self) -> None:
+        options = self.options
+        decoding = DecodeOptions(
+            verify_checksums=options.verify_checksums,
+            limit_nbytes=available_memory_nbytes(options.memory_limit),
+        )
+        object.__setattr__(self, "decoding", decoding)
+
+
+def check_memory(
+    rows: int, columns: Sequence[tuple[Sequence[Target], bool]], reading: Reading
+) -> None:
+    """Refuse a result that cannot be held, before any memory is taken for it.
+
+    Parameters
+    ----------
+    rows
+        How many rows it has.
+    columns
+        Of each column, what its leaves are decoded to, and whether it is nested.
+    reading
+        How it is read.
+    """
+    a_row = 0
+    for targets, is_nested in columns:
+        size = targets[0].item_size if targets else 0
+        a_row += size if size and not is_nested else _POINTER_NBYTES
+    limit = reading.decoding.limit_nbytes
+    if rows * a_row > limit:
+        raise LimitExceeded(
+            f"{rows:,} rows of {len(columns)} columns take {rows * a_row:,} bytes or more, "
+            f"and the limit is {limit:,}: read fewer columns or rows, or one row group at a time"
+        )
 
 
 def read_parts(
@@ -85,6 +126,10 @@ def read_parts(
     expect(total)
     if total < _ALONE_NBYTES:
         threads = 1
+    if not all(collection.files[part.place.file].is_local for part in parts):
+        # More threads may wait for answers than may decode.
+        reading = replace(reading, turn=Semaphore(threads))
+        threads += _WAITING_THREADS
     meter = ProgressMeter(reading.progress, total)
     doing: list[Callable[[], None]] = [
         partial(_do_bulk, task, parts, receivers, reading, meter)
@@ -140,6 +185,7 @@ def _do_bulk(
         receivers,
         slice(first, first + part.count),
         again,
+        reading.turn,
         verify_checksums=reading.options.verify_checksums,
         wanted=part.rows,
     )
@@ -150,8 +196,9 @@ def _do(task: Task, parts: Sequence[Part], reading: Reading, meter: ProgressMete
     fillings = [_Filling(task.file, unit, parts[unit.part], reading) for unit in task.units]
     extents = [extent for filling in fillings for extent in filling.extents]
     pieces = iter(read_extents(task.file.source, extents))
-    for filling in fillings:
-        filling.run([next(pieces) for _ in filling.extents])
+    with reading.turn:
+        for filling in fillings:
+            filling.run([next(pieces) for _ in filling.extents])
     meter.advance(task.nbytes)
 
 
