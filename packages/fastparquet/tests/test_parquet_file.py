@@ -333,3 +333,12 @@ def test_errors_say_where(path, tmp_path):
     assert caught.value.file == str(damaged)
     assert (caught.value.row_group, caught.value.column) == (2, "i")
     assert len(hp.ParquetFile(damaged)[:2].to_pandas()) == 500
+
+
+def test_dtypes_count_nulls_that_metadata_does_not_know_of(tmp_path):
+    whole = pa.Table.from_pandas(pd.DataFrame({"a": [1, 2], "b": [True, False]}))
+    gaps = pa.table({"a": pa.array([1, None]), "b": pa.array([None, True])})
+    pq.write_table(gaps.replace_schema_metadata(whole.schema.metadata), tmp_path / "a.parquet")
+    opened = hp.ParquetFile(tmp_path / "a.parquet")
+    assert opened.dtypes == {"a": "Int64", "b": "boolean"}
+    assert opened.to_pandas().dtypes.to_dict() == opened.dtypes

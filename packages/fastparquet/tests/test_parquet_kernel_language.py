@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import struct
 from collections.abc import Callable
 
@@ -46,6 +47,8 @@ from hocket.parquet.kernels.language import (
     wrap,
 )
 from hocket.parquet.kernels.library import address
+from hocket.parquet.kernels.linking import NoLinker, link
+from hocket.parquet.kernels.shared_library import function_in, suffix
 
 LOADS = (load_8, load_16, load_32, load_64, load_signed_8, load_signed_16, load_signed_32)
 STORES = (store_8, store_16, store_32, store_64)
@@ -168,6 +171,7 @@ def sum_of(base: int, count: int, item_size: int) -> int:
 
 def calls(base: int, count: int, value: int) -> int:
     low, high = halves(value)
+    low = min(max(low, -5), 1 << 31)
     return wrap(sum_of(base, count, 4) * 3 + sum_of(base, count // 2, 8) + low - high)
 
 
@@ -175,15 +179,38 @@ def foreign(function: int, destination: int, source: int, nbytes: int) -> int:
     return call(function, destination, source, nbytes)
 
 
+def asks_libm(source: int) -> int:
+    return 1 if math.erf(load_float64(source, 0)) > 0 else 0
+
+
 WRITTEN = (numbers, shifts, divisions, load, store, floats, blocks, calls, foreign)
 
 
 @pytest.fixture(scope="module")
-def compiled() -> dict[str, Callable[..., int]]:
+def compiled(tmp_path_factory) -> dict[str, Callable[..., int]]:
+    compiler = pytest.importorskip("hocket.parquet.kernels.compiler")
+    path = tmp_path_factory.mktemp("kernels") / f"kernels{suffix()}"
+    try:
+        path.write_bytes(link(compiler.optimise_and_emit(compiler.assemble(WRITTEN))))
+    except NoLinker as reason:
+        pytest.skip(str(reason))
+    library = ctypes.CDLL(str(path))
+    return {f.__name__: function_in(library, f.__name__, f.__code__.co_argcount) for f in WRITTEN}
+
+
+def test_loaded_without_a_linker() -> None:
     compiler = pytest.importorskip("hocket.parquet.kernels.compiler")
     object_code = pytest.importorskip("hocket.parquet.kernels.object_code")
-    code = compiler.optimise_and_emit(compiler.assemble(WRITTEN))
-    return object_code.functions_of(code, {f.__name__: f.__code__.co_argcount for f in WRITTEN})
+    code = compiler.optimise_and_emit(compiler.assemble([calls, numbers]))
+    found = object_code.functions_of(code, {"calls": 3, "numbers": 3})
+    assert found["numbers"](0, 40, 2) == 42
+    assert found["calls"](0, 0, 7 << 32) == calls(0, 0, 7 << 32)
+
+
+def test_nothing_foreign_is_called() -> None:
+    compiler = pytest.importorskip("hocket.parquet.kernels.compiler")
+    with pytest.raises(ValueError, match="which is not theirs"):
+        compiler.assemble([asks_libm])
 
 
 def checked(function: Callable[..., int]) -> Callable[..., int]:

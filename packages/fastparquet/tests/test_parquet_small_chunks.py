@@ -135,8 +135,9 @@ def rows_of(chunks: list, *, wants_valid: bool) -> tuple:
 
 
 _VALUES = {
-    PhysicalType.INT32: st.integers(-(2**31), 2**31 - 1),
-    PhysicalType.INT64: st.integers(-(2**63), 2**63 - 1),
+    # Differences of these have 32 bits, as many as the encoding of differences takes.
+    PhysicalType.INT32: st.integers(-(2**30), 2**30),
+    PhysicalType.INT64: st.integers(-(2**62), 2**62),
     PhysicalType.DOUBLE: st.floats(allow_nan=False),
     PhysicalType.BOOLEAN: st.booleans(),
 }
@@ -182,6 +183,31 @@ def test_chunks_together_are_chunks_one_by_one(made, wants_valid):
             assert valid.tolist() == present.tolist()
 
 
+@settings(max_examples=120)
+@given(writers(), st.booleans(), st.data())
+def test_some_rows_are_those_of_all(writer, wants_valid, data):
+    made = chunk(writer)
+    rows = data.draw(st.sets(st.integers(0, writer.num_values - 1), min_size=1).map(sorted))
+    wanted = np.array(rows, np.int64)
+    table, ((values, valid),) = rows_of([made], wants_valid=wants_valid)
+    decode_small_chunks(table, verify_checksums=True, rows=wanted)
+    alone = decode_chunk(writer.place(), [(0, made[1])], natural_target(writer.leaf))
+    present = np.ones(writer.num_values, bool) if alone.valid is None else alone.valid
+    assert table[0, layout.CHUNK_RESULT] == np.count_nonzero(~present[wanted])
+    assert values[: len(rows)].tobytes() == alone.values[wanted].tobytes()
+    assert not values[len(rows) :].any()
+    if wants_valid:
+        assert valid[: len(rows)].tolist() == present[wanted].tolist()
+
+
+@pytest.mark.parametrize("rows", [[3, 2], [-1], [100], [5, 500]])
+def test_rows_that_are_not_there_are_a_fault(rows):
+    made = chunk(usual())
+    table, _ = rows_of([made], wants_valid=True)
+    decode_small_chunks(table, verify_checksums=True, rows=np.array(rows, np.int64))
+    assert table[0, layout.CHUNK_RESULT] < 0
+
+
 def usual() -> ChunkWriter:
     writer = ChunkWriter(leaf_of(PhysicalType.INT32, definition=1), 1)
     writer.add_dictionary([5, 6, 7])
@@ -209,8 +235,8 @@ def test_one_chunk_that_is_damaged_leaves_the_others_alone():
 
 
 @settings(max_examples=150)
-@given(st.integers(0, 10**6), st.integers(0, 255), st.booleans())
-def test_damage_is_a_fault_or_stays_in_its_place(at, byte, wants_valid):
+@given(st.integers(0, 10**6), st.integers(0, 255), st.booleans(), st.booleans())
+def test_damage_is_a_fault_or_stays_in_its_place(at, byte, wants_valid, some):
     guarded = np.full(256, 0x5C, np.uint8)
     writer, data = chunk(usual())
     data[at % len(data)] = byte
@@ -219,7 +245,8 @@ def test_damage_is_a_fault_or_stays_in_its_place(at, byte, wants_valid):
     items = np.full(4 * 100 + 256, 0x5C, np.uint8)
     table[0, layout.CHUNK_DESTINATION] = address(items) + 128
     table[0, layout.CHUNK_VALID] = address(valid) + 64 if wants_valid else 0
-    decode_small_chunks(table, verify_checksums=True)
+    rows = np.arange(3, 100, 7) if some else None
+    decode_small_chunks(table, verify_checksums=True, rows=rows)
     assert table[0, layout.CHUNK_RESULT] <= 100
     for room, margin in ((items, 128), (valid, 64)):
         assert (room[:margin] == guarded[:margin]).all()

@@ -270,14 +270,11 @@ class ParquetFile(Described):
     @property
     def dtypes(self) -> dict[str, Any]:
         """The dtypes that `to_pandas` gives to columns, by name."""
-        from hocket.parquet.dataset.frame_reading import read_frame  # noqa: PLC0415
-        from hocket.parquet.dataset.reading import Reading  # noqa: PLC0415
+        from hocket.parquet.dataset.frame_dtypes import dtypes_of  # noqa: PLC0415
 
         chosen = self._choose(None, None)
         plan = self._frame_plan(self._frame_options(None, None, {}), chosen, None, index=False)
-        frame = read_frame(self._collection, [], plan, Reading(self._options))
-        names = self._collection.names
-        return dict(zip(names, frame.dtypes, strict=True))
+        return dtypes_of(self._collection, chosen.parts, plan)
 
     # ------------------------------------------------------------------------ to Arrow and NumPy
 

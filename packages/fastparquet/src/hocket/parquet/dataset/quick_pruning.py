@@ -100,6 +100,7 @@ def _bounds(metadata: FileMetadata, leaf: SchemaNode, groups: _Array) -> _Array:
     column = leaf.column_index
     positions = np.ascontiguousarray(metadata.chunks.statistics_at[groups, column])
     bounds = np.empty((len(groups), layout.BOUND_ITEMS), np.int64)
+    stack = scratch()
     assert leaf.physical is not None
     KERNEL.read_bounds(
         address(metadata.data),
@@ -109,7 +110,7 @@ def _bounds(metadata: FileMetadata, leaf: SchemaNode, groups: _Array) -> _Array:
         _WIDTHS[leaf.physical],
         are_bounds_ordered(leaf, int(metadata.column_orders[column])),
         address(bounds),
-        address(scratch()),
+        address(stack),
     )
     return bounds
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from llvmlite import binding
 from numba.core.compiler_lock import global_compiler_lock
@@ -38,17 +38,19 @@ def assemble(kernels: Iterable[Callable[..., int]]) -> str:
     whole = binding.parse_assembly("")
     wrappers = []
     linked: set[Any] = set()
-    translator = _Compiling()
     # Other threads' compiling waits.
     with global_compiler_lock:
         for kernel in kernels:
             count = kernel.__code__.co_argcount
-            library, symbol = numba_target.lowered(translator.rebound(kernel), count)
+            library, symbol = numba_target.lowered(_KNOWN.rebound(kernel), count)
             numba_target.link_into(whole, library, linked)
             wrappers.append(_wrapper(kernel, symbol))
     whole.link_in(binding.parse_assembly("\n".join(wrappers)))
     for each in (*whole.functions, *whole.global_variables):
-        if not each.is_declaration and not each.name.startswith(SYMBOL_PREFIX):
+        if each.is_declaration:
+            if not each.name.startswith("llvm."):
+                raise ValueError(f"kernels call {each.name}, which is not theirs")
+        elif not each.name.startswith(SYMBOL_PREFIX):
             each.linkage = "internal"
     # Numba declares that signed arithmetic never overflows; the language says that it wraps around.
     return str(whole).replace(" nsw ", " ")
@@ -110,3 +112,7 @@ class _Compiling(Translator):
     def callee(self, function: types.FunctionType, *, is_inlined: bool) -> Any:
         """Return what Numba compiles when a kernel calls a helper."""
         return numba_target.callee(function, is_inlined=is_inlined)
+
+
+#: Keeps what was lowered: modules share helpers.
+_KNOWN: Final = _Compiling()

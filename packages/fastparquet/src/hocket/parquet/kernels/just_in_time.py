@@ -7,7 +7,6 @@ import hashlib
 import importlib.util
 from collections.abc import Callable
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +14,14 @@ from hocket.parquet.errors import KernelsUnavailable
 from hocket.parquet.kernels import cache as kept
 from hocket.parquet.kernels import processor
 from hocket.parquet.kernels.catalogue import digest_of_subject, kernels_of
-from hocket.parquet.kernels.shared_library import NoLinker, function_in, link, suffix
+from hocket.parquet.kernels.linking import NoLinker, link
+from hocket.parquet.kernels.shared_library import function_in, suffix
 
 __all__ = ["compiled", "find_kept", "missing", "path_of_kept"]
 
 _REMEDY: Final = "pip install hocket-parquet[jit]"
+
+_DISTRIBUTIONS: Final = ("numba-", "llvmlite-")
 
 _Functions = dict[str, Callable[..., int]]
 
@@ -110,13 +112,16 @@ def _stem(subject: str, cpu: str) -> str:
 
 @cache
 def _versions() -> tuple[str, ...]:
-    """Return the versions of the compiler; nothing if it is not there."""
-    try:
-        if importlib.util.find_spec("numba") is None:
-            return ()
-        return metadata.version("numba"), metadata.version("llvmlite")
-    except (metadata.PackageNotFoundError, ValueError):
+    """Return what compiler is there, as its folder's neighbours tell it; nothing if there is none.
+
+    They are called ``numba-0.68.1.dist-info`` and the like. Asking `importlib.metadata` takes
+    longer than all the rest.
+    """
+    found = importlib.util.find_spec("numba")
+    if found is None or found.origin is None or importlib.util.find_spec("llvmlite") is None:
         return ()
+    told = sorted(each.name for each in Path(found.origin).parents[1].iterdir())
+    return tuple(each for each in told if each.startswith(_DISTRIBUTIONS)) or (found.origin,)
 
 
 def _argument_counts(subject: str) -> dict[str, int]:

@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from hocket.parquet.errors import InvalidOption, KernelsUnavailable
-from hocket.parquet.kernels import catalogue, just_in_time, shipped
+from hocket.parquet.kernels import catalogue, shipped
 
 __all__ = [
     "AS_WRITTEN",
@@ -171,7 +171,7 @@ class _Finder:
 
     def _give_up_or_compile(self, nbytes: int) -> None:
         """React to having more to decode than Python should."""
-        reason = next(iter(self._failures.values()), None) or just_in_time.missing()
+        reason = next(iter(self._failures.values()), None) or _just_in_time().missing()
         if reason is None:
             # They are found anew, compiled, when next asked for.
             for name, told in self.origins.items():
@@ -186,7 +186,7 @@ class _Finder:
 
     def _compiled(self, subject: str) -> bool:
         """Have a module compiled, by an earlier process or by this one; tell whether it is."""
-        functions = just_in_time.find_kept(subject)
+        functions = _just_in_time().find_kept(subject)
         if functions is None:
             if self._way == "compiled":
                 raise KernelsUnavailable(
@@ -196,13 +196,13 @@ class _Finder:
             if not self._way and (subject in self._failures or self._is_patient()):
                 return False
             try:
-                functions, _ = just_in_time.compiled(subject)
+                functions, _ = _just_in_time().compiled(subject)
             except KernelsUnavailable as failure:
                 if self._way:
                     raise
                 self._failures[subject] = failure
                 # That there is no compiler is told when it matters.
-                if just_in_time.missing() is None:
+                if _just_in_time().missing() is None:
                     self._warn(failure)
                 return False
         self._modules[subject] = functions
@@ -234,6 +234,13 @@ class _Finder:
         if way not in _WAYS:
             raise InvalidOption(f"{VARIABLE} is {way!r}; it can be {', '.join(_WAYS[1:])}")
         return way
+
+
+def _just_in_time() -> Any:
+    """Return what finds and compiles kernels; with a wheel's library, nothing of it is needed."""
+    from hocket.parquet.kernels import just_in_time  # noqa: PLC0415
+
+    return just_in_time
 
 
 #: The kernels of this process.

@@ -128,7 +128,8 @@ def link_into(module: Any, library: Any, linked: set[Any]) -> None:
         return
     linked.add(library)
     if isinstance(library, _Library):
-        module.link_in(library._final_module)  # noqa: SLF001 - it is our own
+        # First what calls, since LLVM leaves out what nobody calls so far.
+        module.link_in(library._final_module, preserve=True)  # noqa: SLF001 - it is our own
         for each in library._linking_libraries:  # noqa: SLF001
             link_into(module, each, linked)
     else:

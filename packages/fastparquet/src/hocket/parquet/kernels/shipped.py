@@ -6,13 +6,12 @@ import ctypes
 import json
 import sys
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
 from hocket.parquet.kernels import processor
 from hocket.parquet.kernels.catalogue import digest_of_texts, kernels_of, subjects
-from hocket.parquet.kernels.shared_library import function_in, link, suffix
+from hocket.parquet.kernels.shared_library import function_in, suffix
 
 __all__ = ["FOLDER", "ShippedLibrary", "build"]
 
@@ -88,7 +87,11 @@ def build(folder: Path, levels: Sequence[str] = (), chosen: Sequence[str] = ()) 
         The sources were changed meanwhile.
     """
     digest = digest_of_texts()
-    from hocket.parquet.kernels import compiler  # noqa: PLC0415 - Numba, only to build
+    # What only building needs, Numba above all.
+    from importlib import metadata  # noqa: PLC0415
+
+    from hocket.parquet.kernels import compiler  # noqa: PLC0415
+    from hocket.parquet.kernels.linking import link  # noqa: PLC0415
 
     kernels = [kernel for subject in chosen or subjects() for kernel in kernels_of(subject)]
     counts = {each.__name__: each.__code__.co_argcount for each in kernels}

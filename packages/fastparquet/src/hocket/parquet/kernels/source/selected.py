@@ -300,9 +300,11 @@ def _decode_selected_chunk(chunk: int, work: int) -> int:
             begin = load_64(row, FIRST_VALUE * 8)
             stop = begin + load_64(row, VALUES * 8)
             here = done
+            least = begin
             while done < wanted and load_64(rows, done * 8) < stop:
-                if load_64(rows, done * 8) < begin:
+                if load_64(rows, done * 8) < least:
                     return -COUNT_MISMATCH
+                least = load_64(rows, done * 8) + 1
                 done += 1
             if done > here:
                 if load_64(row, ENCODING * 8) == DELTA_BYTE_ARRAY:
