@@ -290,10 +290,13 @@ def test_what_open_with_opened_is_closed_and_opened_again(path):
 
     source = open_source(str(path), open_with=opener)
     rebuild, arguments = source.__reduce__()
-    assert rebuild(*arguments).read(7, 3).tobytes() == DATA[7:10]
+    copy = rebuild(*arguments)
+    assert copy.read(7, 3).tobytes() == DATA[7:10]
     source.close()
     assert opened[0].closed
     assert not opened[1].closed
+    copy.close()
+    assert opened[1].closed
 
 
 def test_files_beside_are_found_for_files_only(path):

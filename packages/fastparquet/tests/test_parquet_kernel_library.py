@@ -44,6 +44,7 @@ def kernels(tmp_path):
 @pytest.fixture
 def compilations(monkeypatch):
     """What is compiled."""
+    pytest.importorskip("numba")
     done = []
     compiled = just_in_time.compiled
 
@@ -87,6 +88,8 @@ def test_without_a_linker(kernels, tmp_path, folder, monkeypatch, compilations) 
 
 
 def test_where_nothing_is_executed_from(kernels, tmp_path, folder, monkeypatch) -> None:
+    pytest.importorskip("numba")
+
     def refused(*_):
         raise OSError("failed to map segment from shared object")
 

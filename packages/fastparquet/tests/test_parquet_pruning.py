@@ -188,14 +188,17 @@ def test_nothing_but_what_is_needed_is_decoded(opened, monkeypatch):
     decoded = []
 
     def spy(original):
-        def decode(place, segments, target, **options):
-            decoded.append((place.row_group, place.leaf.name))
-            return original(place, segments, target, **options)
+        def decode(place, *arguments, **options):
+            column = original(place, *arguments, **options)
+            if column is not None:
+                decoded.append((place.row_group, place.leaf.name))
+            return column
 
         return decode
 
     for module in (reading_module, row_selection):
-        monkeypatch.setattr(module, "decode_chunk", spy(module.decode_chunk))
+        for name in ("decode_chunk", "decode_small_chunk"):
+            monkeypatch.setattr(module, name, spy(getattr(module, name)))
     frame = opened.to_pandas(columns=["row", "f", "i"], filters=[("i", "==", 3), ("row", "<", 30)])
     assert frame["row"].tolist() == [x for x in range(21, 28) if VALUES["i"][x] is not None]
     # The columns of the filter once, the other one where a row was found.

@@ -26,6 +26,7 @@ from hocket.parquet.decode.chunk import decode_chunk
 from hocket.parquet.decode.column import ColumnData
 from hocket.parquet.decode.place import ChunkPlace, DecodeOptions
 from hocket.parquet.decode.selection import take_rows
+from hocket.parquet.decode.small_chunks import decode_small_chunk
 from hocket.parquet.decode.target import Target
 from hocket.parquet.errors import LimitExceeded, ParquetError
 from hocket.parquet.kernels.library import expect
@@ -259,9 +260,27 @@ class _Filling:
         extent = self.extents[leaf]
         if extent.selection is not None and target.item_size == 0:
             # Of strings that a dictionary has, only those of the wanted rows are made.
-            coded = self._decoded(leaf, replace(target, keep_dictionary=True), ANYWHERE)
+            wanted = replace(target, keep_dictionary=True)
+            coded = self._codes(leaf, wanted) or self._decoded(leaf, wanted, ANYWHERE)
             return as_wanted(coded, target) or coded
         return self._decoded(leaf, target, into)
+
+    def _codes(self, leaf: int, target: Target) -> ColumnData | None:
+        """Decode some rows of a chunk that was read as a whole, if it is a plain one."""
+        extent, pieces = self.extents[leaf], self._pieces[leaf]
+        assert extent.selection is not None
+        if extent.selection.page_offsets is not None or len(pieces) != 1:
+            return None
+        column = decode_small_chunk(
+            self.unit.places[leaf],
+            pieces[0][1],
+            target,
+            extent.selection.rows,
+            verify_checksums=self._reading.decoding.verify_checksums,
+        )
+        if column is not None:
+            column.leaf = self.unit.receiver.field.leaves[leaf]
+        return column
 
     def _decoded(self, leaf: int, target: Target, into: Place) -> ColumnData:
         place, extent = self.unit.places[leaf], self.extents[leaf]

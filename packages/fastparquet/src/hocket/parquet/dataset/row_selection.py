@@ -24,6 +24,7 @@ from hocket.parquet.decode.chunk import decode_chunk
 from hocket.parquet.decode.column import ColumnData
 from hocket.parquet.decode.place import DecodeOptions
 from hocket.parquet.decode.selection import take_rows
+from hocket.parquet.decode.small_chunks import decode_small_chunk
 from hocket.parquet.options import ReadOptions, thread_count
 
 __all__ = ["choose_groups", "choose_rows"]
@@ -156,13 +157,20 @@ class _Search:
     def _decoded(self, test: ColumnTest) -> ColumnData:
         place = self._file.chunk(self._row_group, self._file.leaf(test.leaf.column_index))
         extent = extent_of(self._file, place, self.rows)
-        column = decode_chunk(
-            place,
-            read_extents(self._file.source, [extent])[0],
-            test.target,
-            options=self._options,
-            pages=extent.selection,
-        )
+        pieces = read_extents(self._file.source, [extent])[0]
+        column = None
+        if len(pieces) == 1 and pieces[0][0] == place.start and len(pieces[0][1]) == place.nbytes:
+            column = decode_small_chunk(
+                place,
+                pieces[0][1],
+                test.target,
+                self.rows,
+                verify_checksums=self._options.verify_checksums,
+            )
+        if column is None:
+            column = decode_chunk(
+                place, pieces, test.target, options=self._options, pages=extent.selection
+            )
         self.columns[test.leaf.column_index] = column
         return column
 

@@ -6,13 +6,20 @@ from typing import Any, Final
 
 import numpy as np
 
+from hocket.parquet.decode.column import ColumnData
+from hocket.parquet.decode.dictionary import decode_dictionary
+from hocket.parquet.decode.place import ChunkPlace
 from hocket.parquet.decode.scratch import scratch_of_thread
+from hocket.parquet.decode.target import Target, physical_width
+from hocket.parquet.errors import ParquetError
 from hocket.parquet.kernels.library import KERNEL, address
 from hocket.parquet.kernels.source import small_chunks as layout
 from hocket.parquet.kernels.source.job import JOB_ITEMS
-from hocket.parquet.kernels.source.pages import PAGE_COLUMNS
+from hocket.parquet.kernels.source.pages import ENCODING, PAGE_COLUMNS, VALUES
+from hocket.parquet.kernels.source.values import PLAIN
+from hocket.parquet.metadata.schema import PhysicalType, SchemaNode
 
-__all__ = ["CODECS", "decode_small_chunks"]
+__all__ = ["CODECS", "decode_small_chunk", "decode_small_chunks"]
 
 _Array = np.ndarray[Any, Any]
 
@@ -49,6 +56,97 @@ def decode_small_chunks(
     table[:, layout.CHUNK_ROWS] = address(rows)
     table[:, layout.CHUNK_ROW_COUNT] = len(rows)
     KERNEL.decode_selected_chunks(address(table), len(table), address(work))
+
+
+def decode_small_chunk(
+    place: ChunkPlace,
+    data: _Array,
+    target: Target,
+    rows: _Array | None = None,
+    *,
+    verify_checksums: bool,
+) -> ColumnData | None:
+    """Decode a chunk, or some rows of it, by one call of a kernel.
+
+    Parameters
+    ----------
+    place
+        The chunk.
+    data
+        Its bytes.
+    target
+        What its values become. Byte strings only become codes and the dictionary, and only with
+        `rows`.
+    rows
+        Numbers of the rows that are wanted, int64, in order; None for all.
+    verify_checksums
+        Whether chunks with checksums are to be left to others, who verify them.
+
+    Returns
+    -------
+    ColumnData
+        None if it has to be decoded in another way.
+    """
+    leaf = place.leaf
+    is_text = leaf.physical is PhysicalType.BYTE_ARRAY
+    keeps = target.keep_dictionary
+    if (
+        place.codec not in CODECS
+        or place.cipher is not None
+        or leaf.max_definition > 1
+        or leaf.max_repetition
+        or place.num_values != place.num_rows
+        or keeps != is_text
+        or (is_text and rows is None)
+    ):
+        return None
+    count = place.num_values if rows is None else len(rows)
+    items = np.empty(count, np.int32 if keeps else target.dtype)
+    valid = np.empty(count, np.bool_) if leaf.max_definition else None
+    table = np.zeros((1, layout.CHUNK_COLUMNS), np.int64)
+    row = table[0]
+    row[: layout.CHUNK_VALID + 1] = (
+        address(data),
+        len(data),
+        place.codec,
+        place.num_values,
+        int(leaf.physical or 0),
+        physical_width(leaf),
+        4 if keeps else target.item_size,
+        target.conversion,
+        -1 if keeps else target.null_bits,
+        leaf.max_definition,
+        address(items),
+        0 if valid is None else address(valid),
+    )
+    row[layout.CHUNK_KEEPS_CODES] = keeps
+    decode_small_chunks(table, verify_checksums=verify_checksums, rows=rows)
+    nulls = int(row[layout.CHUNK_RESULT])
+    if nulls < 0:
+        return None
+    column = ColumnData(leaf, target, count, nulls, level_count=count, row_count=count)
+    column.valid = valid if nulls else None
+    if keeps:
+        column.codes = items
+        column.dictionary = _dictionary(row, leaf, target)
+        return None if column.dictionary is None else column
+    column.values = items
+    return column
+
+
+def _dictionary(row: _Array, leaf: SchemaNode, target: Target) -> ColumnData | None:
+    """Return the dictionary that a chunk of byte strings was found to have."""
+    source, end = int(row[layout.CHUNK_DICTIONARY]), int(row[layout.CHUNK_DICTIONARY_END])
+    if source == 0:
+        return None
+    header = [-1] * PAGE_COLUMNS
+    header[ENCODING] = PLAIN
+    header[VALUES] = int(row[layout.CHUNK_DICTIONARY_COUNT])
+    try:
+        return decode_dictionary(leaf, target, header, source, end, None)
+    except ParquetError:
+        # To be found again, and told where.
+        return None
 
 
 def _workspace(rows: int, *, verify_checksums: bool) -> _Array:

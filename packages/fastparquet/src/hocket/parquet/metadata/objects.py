@@ -67,8 +67,26 @@ def object_of_bytes(name: str, raw: bytes) -> Any:
         made.read(factory.getProtocol(TMemoryBuffer(raw)))
     except _FAULTS:
         # The fast reader refuses empty lists as some writers write them.
-        return _made(type(made), data, 0)
+        made = _made(type(made), data, 0)
+    _check_required(made)
     return made
+
+
+def _check_required(made: Any) -> None:
+    """Refuse an object that lacks what it, or one inside it, has to have: no reader looks."""
+    try:
+        made.validate()
+    except TException as error:
+        raise CorruptFile(f"a {type(made).__name__} is not whole: {error}") from error
+    for _, what, name, more, _default in filter(None, type(made).thrift_spec):
+        value = getattr(made, name)
+        if value is None:
+            continue
+        if what == TType.STRUCT:
+            _check_required(value)
+        elif what == TType.LIST and more[0] == TType.STRUCT:
+            for each in value:
+                _check_required(each)
 
 
 def _made(kind: Any, data: np.ndarray[Any, Any], at: int) -> Any:

@@ -172,7 +172,7 @@ def _decode_strings(
     job: int, source: int, end: int, encoding: int, offsets: int, count: int
 ) -> int:
     """Decode a page's byte strings, without gaps; return 0 or a fault."""
-    if encoding == RLE_DICTIONARY or encoding == PLAIN_DICTIONARY:  # noqa: SIM109
+    if encoding == RLE_DICTIONARY or encoding == PLAIN_DICTIONARY:
         return _coded_strings(job, source, end, offsets, count)
     data = load_64(job, DATA * 8)
     begin = load_64(job, DATA_NBYTES * 8)

@@ -309,7 +309,7 @@ def _scan_chunk(
             value, position = read_integer(source, end, position, kind)
             store_64(at, slot * plane, value)
         elif (slot == AT_CRYPTO and kind == STRUCT) or (
-            kind == BINARY and (slot == AT_FILE_PATH or slot == AT_ENCRYPTED_METADATA)  # noqa: SIM109
+            kind == BINARY and (slot == AT_FILE_PATH or slot == AT_ENCRYPTED_METADATA)
         ):
             store_64(at, slot * plane, position)
             position = skip_value(source, end, position, kind, stack)

@@ -312,7 +312,7 @@ def scan_pages(
         store_64(row, BODY * 8, origin + after)
         store_64(row, FIRST_VALUE * 8, values)
         kind = load_64(row, TYPE * 8)
-        if kind == DATA_PAGE or kind == DATA_PAGE_V2:  # noqa: SIM109
+        if kind == DATA_PAGE or kind == DATA_PAGE_V2:
             values += load_64(row, VALUES * 8)
         pages += 1
         position = after + compressed

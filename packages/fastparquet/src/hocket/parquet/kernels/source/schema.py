@@ -128,7 +128,7 @@ def _scan_element(source: int, end: int, position: int, row: int, stack: int) ->
             store_64(row, field * 8, value)
             if field == FIELD_ID:
                 store_64(row, HAS_FIELD_ID * 8, 1)
-            elif value < 0 and (field == PHYSICAL_TYPE or field == CHILD_COUNT):  # noqa: SIM109
+            elif value < 0 and (field == PHYSICAL_TYPE or field == CHILD_COUNT):
                 return -SIZE_OUTSIDE
         else:
             return -THRIFT_TYPE

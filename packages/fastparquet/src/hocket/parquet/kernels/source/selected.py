@@ -22,6 +22,7 @@ from hocket.parquet.kernels.language import (
     load_64,
     shift_right,
     store_8,
+    store_32,
     store_64,
 )
 from hocket.parquet.kernels.source.convert import convert
@@ -38,6 +39,7 @@ from hocket.parquet.kernels.source.job import (
     DICTIONARY_COUNT,
     HAS_VALID,
     ITEM_SIZE,
+    KEEP_CODES,
     NULL_BITS,
     PHYSICAL,
     VALID,
@@ -141,6 +143,7 @@ def _pick_coded(
     limit = load_64(job, DICTIONARY_COUNT * 8)
     dictionary = load_64(job, DICTIONARY * 8)
     item_size = load_64(job, ITEM_SIZE * 8)
+    keeps_codes = load_64(job, KEEP_CODES * 8)
     mask = (1 << bit_width) - 1
     position = source + 1
     first = 0
@@ -171,7 +174,10 @@ def _pick_coded(
                 code = repeated_value(codes, bit_width)
         if code >= limit:
             return -DICTIONARY_INDEX
-        put_item(to, index * item_size, dictionary, code, item_size)
+        if keeps_codes != 0:
+            store_32(to, index * 4, code)
+        else:
+            put_item(to, index * item_size, dictionary, code, item_size)
     return 0
 
 
@@ -254,9 +260,12 @@ def _decode_selected_page(
         encoding = load_64(row, ENCODING * 8)
         end = load_64(row, END_ADDRESS * 8)
         is_dense = count * _DENSE >= present
+        is_coded = encoding == RLE_DICTIONARY or encoding == PLAIN_DICTIONARY
+        if not is_coded and load_64(job, KEEP_CODES * 8) != 0:
+            return -NO_SPACE
         if encoding == PLAIN:
             answer = _pick_plain(job, source, end, places, count, to)
-        elif (encoding == RLE_DICTIONARY or encoding == PLAIN_DICTIONARY) and not is_dense:  # noqa: SIM109
+        elif is_coded and not is_dense:
             answer = _pick_coded(job, source, end, places, count, present, to)
         else:
             answer = _pick_decoded(job, row, source, work, count, present, to)
@@ -285,18 +294,21 @@ def _decode_selected_chunk(chunk: int, work: int) -> int:
     item_size = load_64(job, ITEM_SIZE * 8)
     done = 0
     nulls = 0
+    # Room behind the dictionary, of which codes tell.
+    used = 0
     for page in range(pages):
         row = table + page * _ROW_NBYTES
         kind = load_64(row, TYPE * 8)
         if kind == DICTIONARY_PAGE:
             if page > 0:
                 return -PAGE_TYPE
-            answer = place_page(row, chunk, work, 0)
-            if answer >= 0:
-                answer = read_dictionary(job, row, work)
+            used = place_page(row, chunk, work, 0)
+            if used < 0:
+                return used
+            answer = read_dictionary(job, chunk, row, work)
             if answer < 0:
                 return answer
-        elif kind == DATA_PAGE or kind == DATA_PAGE_V2:  # noqa: SIM109
+        elif kind == DATA_PAGE or kind == DATA_PAGE_V2:
             begin = load_64(row, FIRST_VALUE * 8)
             stop = begin + load_64(row, VALUES * 8)
             here = done
@@ -309,7 +321,7 @@ def _decode_selected_chunk(chunk: int, work: int) -> int:
             if done > here:
                 if load_64(row, ENCODING * 8) == DELTA_BYTE_ARRAY:
                     return -NO_SPACE
-                answer = place_page(row, chunk, work, 0)
+                answer = place_page(row, chunk, work, used)
                 if answer < 0:
                     return answer
                 flags = 0

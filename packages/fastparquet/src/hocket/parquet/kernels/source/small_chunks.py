@@ -22,6 +22,7 @@ from hocket.parquet.kernels.source.job import (
     HAS_VALID,
     ITEM_SIZE,
     JOB_ITEMS,
+    KEEP_CODES,
     LEVELS,
     MAX_DEFINITION,
     NEXT_PAGE,
@@ -72,7 +73,11 @@ __all__ = [
     "CHUNK_COUNT",
     "CHUNK_DEFINITION",
     "CHUNK_DESTINATION",
+    "CHUNK_DICTIONARY",
+    "CHUNK_DICTIONARY_COUNT",
+    "CHUNK_DICTIONARY_END",
     "CHUNK_ITEM_SIZE",
+    "CHUNK_KEEPS_CODES",
     "CHUNK_NBYTES",
     "CHUNK_NULL_BITS",
     "CHUNK_PHYSICAL",
@@ -126,7 +131,13 @@ CHUNK_RESULT: Final = 12
 #: For `selected`: the address of the numbers of rows that are wanted, and how many they are.
 CHUNK_ROWS: Final = 13
 CHUNK_ROW_COUNT: Final = 14
-CHUNK_COLUMNS: Final = 15
+#: For `selected`: whether codes are wanted, and then where the dictionary's plain bytes are (until
+#: the next chunk), their end, and how many values they are. No dictionary: 0.
+CHUNK_KEEPS_CODES: Final = 15
+CHUNK_DICTIONARY: Final = 16
+CHUNK_DICTIONARY_END: Final = 17
+CHUNK_DICTIONARY_COUNT: Final = 18
+CHUNK_COLUMNS: Final = 19
 
 #: Memory to work with: addresses, and how much is there.
 WORK_JOB: Final = 0
@@ -174,6 +185,7 @@ def prepare_job(job: int, chunk: int, work: int) -> None:
     store_64(job, VALID * 8, valid)
     if valid != 0:
         store_64(job, HAS_VALID * 8, 1)
+    store_64(job, KEEP_CODES * 8, load_64(chunk, CHUNK_KEEPS_CODES * 8))
     store_64(job, PAGE_TABLE * 8, load_64(work, WORK_PAGES * 8))
     store_64(job, FLAGS_SCRATCH * 8, load_64(work, WORK_FLAGS * 8))
     store_64(job, VALUES_SCRATCH * 8, load_64(work, WORK_VALUES * 8))
@@ -227,12 +239,19 @@ def place_page(row: int, chunk: int, work: int, used: int) -> int:
 
 
 @helper
-def read_dictionary(job: int, row: int, work: int) -> int:
-    """Decode a dictionary page; return 0 or a fault."""
+def read_dictionary(job: int, chunk: int, row: int, work: int) -> int:
+    """Decode a dictionary page, or note where it is if codes are wanted; return 0 or a fault."""
     encoding = load_64(row, ENCODING * 8)
     if encoding != PLAIN and encoding != PLAIN_DICTIONARY:
         return -NO_SPACE
     count = load_64(row, VALUES * 8)
+    store_64(job, HAS_DICTIONARY * 8, 1)
+    store_64(job, DICTIONARY_COUNT * 8, count)
+    if load_64(job, KEEP_CODES * 8) != 0:
+        store_64(chunk, CHUNK_DICTIONARY * 8, load_64(row, VALUES_ADDRESS * 8))
+        store_64(chunk, CHUNK_DICTIONARY_END * 8, load_64(row, END_ADDRESS * 8))
+        store_64(chunk, CHUNK_DICTIONARY_COUNT * 8, count)
+        return 0
     item_size = load_64(job, ITEM_SIZE * 8)
     if count > load_64(work, WORK_DICTIONARY_CAPACITY * 8) // item_size:
         return -NO_SPACE
@@ -246,12 +265,8 @@ def read_dictionary(job: int, row: int, work: int) -> int:
         to,
         count,
     )
-    if answer < 0:
-        return answer
-    store_64(job, HAS_DICTIONARY * 8, 1)
-    store_64(job, DICTIONARY_COUNT * 8, count)
     store_64(job, DICTIONARY * 8, to)
-    return 0
+    return answer
 
 
 @helper
@@ -270,7 +285,7 @@ def _place_pages(job: int, chunk: int, pages: int, work: int) -> int:
         if kind == DICTIONARY_PAGE:
             if page > 0:
                 return -PAGE_TYPE
-            answer = read_dictionary(job, row, work)
+            answer = read_dictionary(job, chunk, row, work)
             if answer < 0:
                 return answer
         elif is_data and load_64(row, ENCODING * 8) == DELTA_BYTE_ARRAY:

@@ -150,7 +150,7 @@ def _decode_stored(
             lengths = load_64(job, LENGTHS_SCRATCH * 8)
             answer = decode_delta_fixed(source, end, count, size, destination, lengths)
     elif encoding == ALP:
-        if physical == _FLOAT or physical == _DOUBLE:  # noqa: SIM109
+        if physical == _FLOAT or physical == _DOUBLE:
             answer = decode_alp(source, end, size, destination, count)
     elif encoding > ALP or encoding == 1:
         answer = -ENCODING_UNKNOWN
@@ -181,7 +181,7 @@ def decode_values(
     int
         0, or a fault.
     """
-    if encoding == RLE_DICTIONARY or encoding == PLAIN_DICTIONARY:  # noqa: SIM109
+    if encoding == RLE_DICTIONARY or encoding == PLAIN_DICTIONARY:
         return _decode_coded(job, source, end, destination, count)
     physical = load_64(job, PHYSICAL * 8)
     size = load_64(job, VALUE_SIZE * 8)
