@@ -83,6 +83,8 @@ def floors(_arguments: list[str]) -> None:
 def test(arguments: list[str]) -> None:
     """Run all tests."""
     environment.setup()
+    # Or the first test that reads Parquet would wait for the compiler, and run out of time.
+    environment.run_python("-m", "hocket.parquet", "warmup")
     environment.run_python("-m", "pytest", *arguments)
 
 

@@ -28,7 +28,7 @@ def test_it_compiles_once(tmp_path, capsys) -> None:
     assert just_in_time.path_of_kept("bitmaps") == tmp_path / "cache" / found[1]
     assert program.main(["warmup", "--cpu", "native"]) == 0
     second = capsys.readouterr().out.splitlines()
-    assert second[0] == f"bitmaps: already compiled for native: {found[1]}"
+    assert second == [f"2 modules were already compiled for native: {tmp_path / 'cache'}"]
 
 
 def test_for_a_level(tmp_path, monkeypatch, capsys) -> None:

@@ -42,15 +42,18 @@ def main(arguments: Sequence[str]) -> int:
 
 def _compile_all(wanted: str) -> None:
     cpu = "" if wanted == _NATIVE else wanted
+    kept = []
     for subject in catalogue.subjects():
         began = time.monotonic()
         path = just_in_time.path_of_kept(subject, cpu)
         if path is not None:
-            _tell(f"{subject}: already compiled for {wanted}: {path}")
+            kept.append(path)
             continue
         functions, path = just_in_time.compiled(subject, cpu)
         took = f"{len(functions)} kernels compiled for {wanted} in {time.monotonic() - began:.1f} s"
         _tell(f"{subject}: {took}: {path or 'and kept nowhere, because no folder is safe'}")
+    if kept:
+        _tell(f"{len(kept)} modules were already compiled for {wanted}: {kept[0].parent}")
 
 
 def _tell(line: str) -> None:
