@@ -8,7 +8,6 @@ read or broken whatever lies there.
 
 from __future__ import annotations
 
-import functools
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
@@ -19,7 +18,7 @@ import numpy as np
 from hocket.parquet.kernels import library
 from hocket.parquet.kernels.checked import CheckedMemory, KernelTrespass
 
-__all__ = ["install"]
+__all__ = ["LivingMemory", "install"]
 
 
 class LivingMemory(CheckedMemory):
@@ -84,11 +83,18 @@ class CheckedKernels:
         return function
 
 
-@functools.cache
-def install() -> None:
-    """Put checked kernels in the place of all others. Call it before the reader is imported."""
-    memory = LivingMemory()
+def install(memory: LivingMemory | None = None) -> None:
+    """Put checked kernels in the place of all others. Call it before the reader is imported.
+
+    Parameters
+    ----------
+    memory
+        Where they run; a new one, unless told.
+    """
+    memory = memory or LivingMemory()
     changed: Any = library
     changed.address = memory.address
     changed.KERNEL = CheckedKernels(memory)
     changed.expect = lambda *_: None
+    # Not as written: what is only done with compiled kernels is to be seen, too.
+    changed.origin = lambda *_: library.COMPILED_HERE

@@ -11,7 +11,7 @@
     demo [--keep]    the main job on real data; --keep (or KEEP=1) leaves its cluster up
     bench [NAME]     a benchmark by its file's name (engines, unless told); more ARGS go to it
     simulate [ARGS]  the engine's machines in virtual time; SEEDS=n (or --seeds n) histories
-    fuzz [ARGS]      read damaged Parquet files; --seconds N, --seed N, --replay SEED:INDEX
+    fuzz [ARGS]      read damaged Parquet files; --seconds N, --checked, --guided, --replay ...
     docs [--check]   write the generated pages of docs/ (or only tell whether they are fresh)
     thrift [--check] make the Parquet library's Thrift module (or only tell whether it is fresh)
     wheels           build and check the wheel of every package, into dist/

@@ -1,251 +1,119 @@
 """Damaged Parquet files, as many as time allows: none may crash, hang, or eat the memory.
 
 ``python3 tools/do.py fuzz [--seconds N] [--seed N] [--jobs N] [--only REGEX]``, and to see one
-input again, ``--replay SEED:INDEX``.
+input again, ``--replay SEED:INDEX``; to read files in all ways, ``--read FILE ...``.
 
-Each input is a real or freshly written small file with a few seeded changes: bytes, lengths, lost
-or doubled or foreign pieces, blown-up counts. Worker processes read one after another, each in one
-of several ways, under an address-space limit. What may come out is a result or a `ParquetError`;
-any other exception, a death, a silence or a lack of memory is a finding: its input is kept in the
-folder of findings, and its seed and number name it for ever. With ``--checked`` the kernels run as
-they are written, in a memory that knows its bounds: a thousand times slower, and nothing that they
-touch without right goes unseen.
+Each input is a real or freshly written small file with a few seeded changes: of bytes wherever they
+are, or of fields, pages and indexes, with all lengths and checksums around them made right again
+(`fuzz_dissection`). Worker processes read one after another, each in one of many ways
+(`fuzz_ways`), under an address-space limit. What may come out is a result or a `ParquetError`; any
+other exception, a death, a silence, a lack of memory, or two results where there should be one is a
+finding: its input is kept in the folder of findings, and its seed and number name it.
+
+With ``--checked`` the kernels run as they are written, in a memory that knows its bounds: a
+thousand times slower, and nothing that they touch without right goes unseen. With ``--guided`` they
+do so under atheris, which looks for inputs that reach new code (`fuzz_parquet_guided`).
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
-import contextlib
-import io
 import mmap
 import multiprocessing
 import os
-import random
 import re
 import resource
 import signal
-import struct
 import sys
 import time
 import traceback
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fuzz_mutants import mutant
+from fuzz_seeds import Seed, seeds
+from fuzz_ways import WAYS, read, way_name
 from workspace import ROOT
 
-CORPUS = ROOT.parent / "shared" / "data"
 FINDINGS = ROOT / ".fuzz"
 
-#: Larger files teach nothing more, and cost time.
-SEED_NBYTES_MAX = 60_000
-#: Address space beyond what a worker has when it starts.
-MEMORY_NBYTES = 3 << 30
-#: A read that takes longer is a hang.
+#: Address space that an input may take beyond what there is before it.
+MEMORY_NBYTES = 1 << 30
+#: A read that takes longer is a hang; with checked kernels, even of a small file.
 SILENCE_S = 30.0
-
-_INTERESTING = (0, 1, 2, 0x0F, 0x10, 0x15, 0x1C, 0x20, 0x40, 0x7F, 0x80, 0xFE, 0xFF)
-
-
-# ---------------------------------------------------------------------------------------- inputs
+CHECKED_SILENCE_S = 240.0
+CHECKED_NBYTES_MAX = 8_000
 
 
-def seeds(only: str) -> list[tuple[str, bytes]]:
-    """Return the files that are damaged, by name: those of the corpus and some written here."""
-    found = [
-        (str(path.relative_to(CORPUS)), path.read_bytes())
-        for path in (sorted(CORPUS.rglob("*.parquet*")) if CORPUS.exists() else [])
-        if path.suffix != ".json" and path.stat().st_size <= SEED_NBYTES_MAX
-    ]
-    found += written()
-    chosen = [(name, data) for name, data in found if re.search(only, name)]
-    if not chosen:
-        raise SystemExit(f"no seed file matches {only!r}")
-    return chosen
-
-
-def written() -> list[tuple[str, bytes]]:
-    """Return small files of every encoding and page version, not compressed."""
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    numbers = [None if n % 7 == 3 else n * n for n in range(300)]
-    words = [None if n % 5 == 1 else f"word {n % 40} {'x' * (n % 13)}" for n in range(300)]
-    columns: dict[str, tuple[Any, list[str]]] = {
-        "i32": (
-            pa.array(numbers, pa.int32()),
-            ["PLAIN", "DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT"],
-        ),
-        "i64": (
-            pa.array(numbers, pa.int64()),
-            ["PLAIN", "DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT"],
-        ),
-        "f64": (pa.array(numbers, pa.float64()), ["PLAIN", "BYTE_STREAM_SPLIT"]),
-        "bool": (pa.array([None if n is None else n % 3 == 0 for n in numbers]), ["PLAIN", "RLE"]),
-        "text": (pa.array(words), ["PLAIN", "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"]),
-        "fixed": (
-            pa.array([b"%06d" % n for n in range(300)], pa.binary(6)),
-            ["PLAIN", "DELTA_BYTE_ARRAY", "BYTE_STREAM_SPLIT"],
-        ),
-        "decimal": (pa.array(numbers).cast(pa.decimal128(20, 0)), ["PLAIN"]),
-        "list": (
-            pa.array([None if n % 9 == 4 else list(range(n % 4)) for n in range(300)]),
-            ["PLAIN"],
-        ),
-        "map": (
-            pa.array([[(f"k{n % 3}", n)] for n in range(300)], pa.map_(pa.string(), pa.int64())),
-            ["PLAIN"],
-        ),
-        "struct": (
-            pa.array([{"a": n, "b": [str(n)]} if n % 4 else None for n in range(300)]),
-            ["PLAIN"],
-        ),
-    }
-    found = []
-    for name, (array, encodings) in columns.items():
-        table = pa.table({name: array})
-        for encoding in [*encodings, "dictionary"]:
-            for version in ("1.0", "2.0"):
-                sink = io.BytesIO()
-                options: dict[str, Any] = {"use_dictionary": encoding == "dictionary"}
-                if encoding != "dictionary" and not pa.types.is_nested(array.type):
-                    options["column_encoding"] = {name: encoding}
-                with contextlib.suppress(OSError, pa.ArrowException):
-                    pq.write_table(
-                        table,
-                        sink,
-                        compression="NONE",
-                        data_page_version=version,
-                        write_page_index=True,
-                        data_page_size=600,
-                        row_group_size=200,
-                        **options,
-                    )
-                    found.append((f"written/{name}-{encoding}-v{version[0]}", sink.getvalue()))
-    return found
-
-
-def mutant(files: list[tuple[str, bytes]], seed: int, index: int) -> tuple[str, bytes, int]:
-    """Return the name of the file that an input is made of, the input, and how to read it."""
-    chance = random.Random(f"{seed}:{index}")  # noqa: S311
-    name, original = files[chance.randrange(len(files))]
-    data = bytearray(original)
-    footer_nbytes = int.from_bytes(data[-8:-4], "little")
-    footer_start = max(4, len(data) - 8 - footer_nbytes)
-    for _ in range(chance.choice((1, 1, 1, 2, 2, 3, 5, 8))):
-        low, high = (4, footer_start) if chance.random() < 0.55 else (footer_start, len(data) - 8)
-        if high - low < 8:
-            low, high = 0, len(data)
-        at = chance.randrange(low, max(high, low + 1)) if high > low else 0
-        _change(data, at, chance, files)
-    return name, bytes(data), chance.randrange(1 << 30)
-
-
-def _change(
-    data: bytearray, at: int, chance: random.Random, files: list[tuple[str, bytes]]
-) -> None:
-    kind = chance.random()
-    if kind < 0.35:
-        data[at : at + 1] = bytes([chance.choice(_INTERESTING)])
-    elif kind < 0.6:
-        if at < len(data):
-            data[at] ^= 1 << chance.randrange(8)
-    elif kind < 0.7:
-        data[at : at + 5] = b"\xff" * chance.randrange(1, 6)
-    elif kind < 0.76:
-        del data[at : at + chance.randrange(1, 24)]
-    elif kind < 0.82:
-        data[at:at] = data[at : at + chance.randrange(1, 24)]
-    elif kind < 0.88:
-        _, other = chance.choice(files)
-        start = chance.randrange(len(other))
-        piece = other[start : start + chance.randrange(1, 64)]
-        data[at : at + len(piece)] = piece
-    elif kind < 0.94:
-        data[at : at + 4] = struct.pack(
-            "<I",
-            chance.choice((0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, chance.randrange(1 << 32))),
-        )
-    elif kind < 0.97 and len(data) > 12:
-        data[-8:-4] = struct.pack(
-            "<I", chance.choice((0, len(data) - 12, len(data), chance.randrange(1 << 16)))
-        )
-    else:
-        del data[at:]
-        data += b"PAR1"
-
-
-# --------------------------------------------------------------------------------------- reading
-
-
-def read(data: bytes, way: int) -> None:
-    """Read an input in one of several ways."""
-    from hocket.parquet import ParquetFile  # noqa: PLC0415
-
-    file = ParquetFile(io.BytesIO(data))
-    kind = way % 8
-    if kind == 0:
-        file.to_arrow()
-    elif kind == 1:
-        _ = file.statistics, file.info, str(file.schema), file.dtypes, file.key_value_metadata
-        file.head(5)
-    elif kind == 2 and file.columns:
-        column = file.columns[way // 8 % len(file.columns)]
-        value = file.to_pandas(columns=[column])[column].dropna()
-        if len(value) and isinstance(value.iloc[0], str | int | float):
-            file.to_pandas(filters=[(column, "==", value.iloc[len(value) // 2])])
-    elif kind == 3:
-        for _ in file.iter_row_groups():
-            pass
-    elif kind == 4:
-        _ = file.fmd
-        file.to_numpy()
-    else:
-        file.to_pandas()
-
-
-def work(files: list[tuple[str, bytes]], seed: int, share: mmap.mmap, slot: int, jobs: int) -> None:
+def work(files: Sequence[Seed], seed: int, share: mmap.mmap, slot: int, jobs: int) -> None:
     """Read input after input, and say on the shared page which one, and how it ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     warnings.simplefilter("ignore")
-    read(files[0][1], 5)  # All is imported and compiled before memory is bounded.
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    limit = pages * resource.getpagesize() + MEMORY_NBYTES
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    for way in range(len(WAYS)):  # All is imported and compiled before memory is bounded.
+        read(files[0].data, files[0].data, way, files[0].keys())
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     page = memoryview(share)[slot * 64 : slot * 64 + 64].cast("q")
-    from hocket.parquet import ParquetError  # noqa: PLC0415
+    from hocket.parquet import (  # noqa: PLC0415
+        CorruptFile,
+        ParquetError,
+        UnsupportedFeature,
+    )
 
     while True:
         index = page[0]
-        _, data, way = mutant(files, seed, index)
+        made = mutant(files, seed, index)
+        limit_memory(MEMORY_NBYTES)
         try:
-            read(data, way)
+            read(made.data, made.seed.data, made.way, made.seed.keys())
             page[1] += 1
-        except ParquetError:
+        except ParquetError as error:
             page[2] += 1
+            if isinstance(error, (CorruptFile, UnsupportedFeature)) and error.file is None:
+                page[3] += 1
+                keep(files, seed, index, "nowhere", traceback.format_exc())
         except BaseException as error:  # noqa: BLE001
+            limit_memory(resource.RLIM_INFINITY)
             page[3] += 1
-            keep(files, seed, index, f"{type(error).__name__}", traceback.format_exc())
+            keep(files, seed, index, type(error).__name__, traceback.format_exc())
         page[0] = index + jobs
         page[4] += 1
 
 
-def keep(files: list[tuple[str, bytes]], seed: int, index: int, what: str, told: str) -> None:
-    """Keep a finding: the input, and what happened."""
-    name, data, way = mutant(files, seed, index)
-    FINDINGS.mkdir(exist_ok=True)
+def limit_memory(nbytes: int) -> None:
+    """Let this process take so much more address space than it has."""
+    if nbytes != resource.RLIM_INFINITY:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        nbytes += pages * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (nbytes, resource.RLIM_INFINITY))
+
+
+def keep(files: Sequence[Seed], seed: int, index: int, what: str, told: str) -> None:
+    """Keep a finding: the input, and what happened. Of equal ones only the first is kept."""
+    made = mutant(files, seed, index)
+    places = re.findall(r'File "[^"]*/(\w+\.py)", line (\d+)', told)[-3:]
+    place = "-".join(f"{name}{line}" for name, line in places)
     stem = FINDINGS / f"{seed}-{index}-{what}"
-    stem.with_suffix(".parquet").write_bytes(data)
-    stem.with_suffix(".txt").write_text(f"{name}, way {way % 8}\n{told}\n", encoding="utf-8")
-    print(f"FOUND {what}: --replay {seed}:{index} ({name}, way {way % 8})", flush=True)
+    FINDINGS.mkdir(exist_ok=True)
+    if place and any(FINDINGS.glob(f"*{place}*")):
+        return
+    if place:
+        stem = stem.with_name(f"{stem.name}-{place}")
+    about = f"{made.seed.name}, way {way_name(made.way)}"
+    stem.with_suffix(".parquet").write_bytes(made.data)
+    stem.with_suffix(".txt").write_text(f"{about}\n{told}\n", encoding="utf-8")
+    print(f"FOUND {what}: --replay {seed}:{index} ({about})", flush=True)
 
 
 # ---------------------------------------------------------------------------------------- leading
 
 
-def lead(files: list[tuple[str, bytes]], seed: int, seconds: float, jobs: int) -> int:
+def lead(
+    files: Sequence[Seed], seed: int, seconds: float, jobs: int, silence_s: float = SILENCE_S
+) -> int:
     """Let workers read until the time is over; return how many findings there were."""
     context = multiprocessing.get_context("fork")
     share = mmap.mmap(-1, 64 * jobs)
@@ -261,14 +129,16 @@ def lead(files: list[tuple[str, bytes]], seed: int, seconds: float, jobs: int) -
     workers = [start(slot) for slot in range(jobs)]
     seen = [(page[4], time.monotonic()) for page in pages]
     deaths: collections.Counter[str] = collections.Counter()
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    begin = time.monotonic()
+    is_over: list[bool] = []
+    signal.signal(signal.SIGTERM, lambda *_: is_over.append(True))
+    while time.monotonic() < begin + seconds and not is_over:
         time.sleep(0.2)
         for slot, page in enumerate(pages):
             now = time.monotonic()
             if page[4] != seen[slot][0]:
                 seen[slot] = (page[4], now)
-            silent = now - seen[slot][1] > SILENCE_S
+            silent = now - seen[slot][1] > silence_s
             if workers[slot].is_alive() and not silent:
                 continue
             what = (
@@ -291,18 +161,38 @@ def lead(files: list[tuple[str, bytes]], seed: int, seconds: float, jobs: int) -
     read_, refused, wrong, done = (sum(page[column] for page in pages) for column in (1, 2, 3, 4))
     total = done + sum(deaths.values())
     print(
-        f"fuzz: {total:,} inputs of {len(files)} files in {seconds:.0f} s: {read_:,} read, "
+        f"fuzz: {total:,} inputs of {len(files)} files in "
+        f"{time.monotonic() - begin:.0f} s: {read_:,} read, "
         f"{refused:,} refused, {wrong} wrong errors, deaths {dict(deaths)}"
     )
     return wrong + sum(deaths.values())
 
 
-def replay(files: list[tuple[str, bytes]], which: str) -> None:
+def replay(files: Sequence[Seed], which: str) -> None:
     """Read one input again, here."""
     seed, index = map(int, which.split(":"))
-    name, data, way = mutant(files, seed, index)
-    print(f"{name}, {len(data)} bytes, way {way % 8}", flush=True)
-    read(data, way)
+    made = mutant(files, seed, index)
+    print(f"{made.seed.name}, {len(made.data)} bytes, way {way_name(made.way)}", flush=True)
+    read(made.data, made.seed.data, made.way, made.seed.keys())
+
+
+def read_all(paths: Sequence[Path], numbers: int) -> int:
+    """Read files in all ways, each with some numbers for its choices; return the exit code."""
+    from hocket.parquet import ParquetError  # noqa: PLC0415 - kernels may be replaced before
+
+    wrong = 0
+    for path in paths:
+        data = path.read_bytes()
+        for way in range(len(WAYS) * numbers):
+            try:
+                read(data, data, way)
+            except ParquetError:
+                continue
+            except Exception:  # noqa: BLE001 - each is a finding
+                wrong += 1
+                print(f"FOUND {path.name}, way {way_name(way)}:\n{traceback.format_exc()}")
+    print(f"fuzz: {len(paths)} files read in {len(WAYS)} ways, {wrong} wrong errors")
+    return 1 if wrong else 0
 
 
 def main() -> int:
@@ -313,17 +203,30 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="", help="a regular expression for names of seed files")
     parser.add_argument("--checked", action="store_true", help="kernels in bounded memory")
+    parser.add_argument("--guided", action="store_true", help="the same, led by what is reached")
     parser.add_argument("--replay", help="SEED:INDEX of one input")
+    parser.add_argument("--read", nargs="+", type=Path, help="files to read, each in all ways")
+    parser.add_argument("--numbers", type=int, default=4, help="how often in each way")
     options = parser.parse_args()
+    if options.guided:
+        import fuzz_parquet_guided  # noqa: PLC0415 - it has the reader instrumented
+
+        return fuzz_parquet_guided.run(options.only, options.seconds, options.seed)
     if options.checked:
         import checked_kernels  # noqa: PLC0415
 
         checked_kernels.install()
+    if options.read:
+        return read_all(options.read, options.numbers)
     files = seeds(options.only)
+    silence_s = SILENCE_S
+    if options.checked:
+        files = [seed for seed in files if len(seed.data) <= CHECKED_NBYTES_MAX]
+        silence_s = CHECKED_SILENCE_S
     if options.replay:
         replay(files, options.replay)
         return 0
-    return 1 if lead(files, options.seed, options.seconds, options.jobs) else 0
+    return 1 if lead(files, options.seed, options.seconds, options.jobs, silence_s) else 0
 
 
 if __name__ == "__main__":

@@ -234,7 +234,11 @@ def test_extension_types_and_field_ids():
     assert extension_of(field_for(variant, extension_types=False)) == (None, None)
     members = (member("metadata", BYTES), member("value", BYTES), member("typed_value"))
     shredded = group(*members, logical=logical(Kind.VARIANT))
-    assert extension_of(field_for(shredded)) == (None, None)
+    whole = field_for(shredded)
+    assert extension_of(whole) == ("arrow.parquet.variant", "")
+    assert [child.name for child in whole.children] == ["metadata", "value"]
+    assert len(list(whole.targets())) == 3
+    assert extension_of(field_for(shredded, variants="stored")) == (None, None)
 
 
 @pytest.mark.parametrize(

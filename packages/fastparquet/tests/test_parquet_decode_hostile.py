@@ -218,7 +218,7 @@ def test_what_a_header_promises_is_not_believed():
     writer.page(0, 5, {1: 2**31 - 1, 2: PLAIN, 3: RLE, 4: RLE}, b"\x02\0\0\0\x08\x01", 6)
     with pytest.raises(ParquetError):
         decoded(writer)
-    with pytest.raises(LimitExceeded, match="limit_nbytes"):
+    with pytest.raises(LimitExceeded, match="memory_limit"):
         decoded(writer, options=DecodeOptions(limit_nbytes=1 << 20))
     writer = ChunkWriter(leaf, num_values=1)
     writer.page(2, 7, {1: 2**31 - 1, 2: PLAIN}, b"12345678", 8)

@@ -34,18 +34,22 @@ def signed(value, bits):
     return (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
 
 
-def encode(values, bits=64, *, block=128, miniblocks=4, widen=0, garbage=0):
-    """Write values; `widen` bits more than needed, `garbage` widths for what is not there."""
+def encode(values, bits=64, *, block=128, miniblocks=4, widen=0, garbage=0, wraps=True):
+    """Write values; `widen` bits more than needed, `garbage` widths for what is not there.
+
+    Differences wrap around, or have as many bits as they need.
+    """
     made = varint(block) + varint(miniblocks) + varint(len(values))
     made += zigzag(signed(values[0], bits) if values else 0)
     each = block // miniblocks
-    deltas = [signed(b - a, bits) for a, b in itertools.pairwise(values)]
+    width_max = bits if wraps else 64
+    deltas = [signed(b - a, width_max) for a, b in itertools.pairwise(values)]
     for first in range(0, len(deltas), block):
         some = deltas[first : first + block]
         least = min(some)
-        fields = [(delta - least) % (1 << bits) for delta in some]
+        fields = [(delta - least) % (1 << width_max) for delta in some]
         parts = [fields[i : i + each] for i in range(0, len(fields), each)]
-        widths = [min(max(f.bit_length() for f in part) + widen, bits) for part in parts]
+        widths = [min(max(f.bit_length() for f in part) + widen, width_max) for part in parts]
         made += zigzag(least) + bytes(widths) + bytes([garbage]) * (miniblocks - len(parts))
         for width, part in zip(widths, parts, strict=True):
             packed = sum(field << i * width for i, field in enumerate(part))
@@ -108,7 +112,7 @@ def slow_read(stream, bits, count):
         least = reader.signed_number()
         for width in reader.take(miniblocks):
             many = min(each, count - len(values))
-            if many and width > bits:
+            if many and width > 64:
                 raise Damaged(faults.BIT_WIDTH)
             for field in reader.fields(width, many, each) if many else []:
                 values.append(values[-1] + least + field)
@@ -143,6 +147,7 @@ def streams(draw, bits):
             miniblocks=miniblocks,
             widen=draw(st.integers(0, 3)),
             garbage=draw(st.sampled_from([0, 7, 255])),
+            wraps=draw(st.booleans()),
         )
     )
     damage = draw(st.sampled_from(["none", "none", "cut", "byte", "head", "more", "random"]))
@@ -183,6 +188,14 @@ def test_every_bit_width(run_kernel, bits):
         values = [signed(sum(deltas[:i]) - 5 * i, bits) for i in range(400)]
         stream = encode(values, bits)
         assert decode(run_kernel, stream, bits, 400, is_checked=False) == (len(stream), values)
+
+
+def test_differences_wider_than_the_values(run_kernel):
+    low, high = -(1 << 31), (1 << 31) - 1
+    values = [low, high, low, 5, high, high, low] * 30
+    stream = encode(values, 32, wraps=False)
+    assert set(stream[15:17]) == {33}
+    assert decode(run_kernel, stream, 32, len(values)) == (len(stream), values)
 
 
 def test_the_example_of_the_format(run_kernel):

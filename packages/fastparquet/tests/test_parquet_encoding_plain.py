@@ -176,6 +176,35 @@ def test_timestamps_of_96_bits(run_kernel, conversion, day, nanos):
         assert fault_of(answer) == faults.VALUE_RANGE
 
 
+DIVISORS = {
+    numbers.WIDE_TICKS: 1,
+    numbers.WIDE_TICKS_BY_THOUSAND: 10**3,
+    numbers.WIDE_TICKS_BY_MILLION: 10**6,
+    numbers.WIDE_TICKS_BY_BILLION: 10**9,
+}
+#: The last numbers that fit, and the first that do not.
+EDGES = [sign * (1 << 63) * by for by in DIVISORS.values() for sign in (-1, 1)]
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(sorted(DIVISORS)),
+    st.integers(-(1 << 95), (1 << 95) - 1)
+    | st.integers(-(1 << 64), 1 << 64)
+    | st.builds(
+        lambda edge, more: edge + more, st.sampled_from(EDGES), st.integers(-(10**9), 10**9)
+    ),
+)
+def test_counts_of_96_bits(run_kernel, conversion, ticks):
+    stored = ticks.to_bytes(12, "little", signed=True)
+    answer, found = convert(run_kernel, conversion, stored * 2, 12, 8, 2)
+    wanted = ticks // DIVISORS[conversion]
+    if -(1 << 63) < wanted < 1 << 63:
+        assert (answer, found.view(np.int64).tolist()) == (0, [wanted, wanted])
+    else:
+        assert fault_of(answer) == faults.VALUE_RANGE
+
+
 def test_a_timestamp_before_the_epoch(run_kernel):
     moment = dt.datetime(1969, 7, 20, 20, 17, 40, 500_001, dt.UTC)
     days = (moment.date() - dt.date(1970, 1, 1)).days + 2_440_588

@@ -202,7 +202,9 @@ def test_a_file_describes_itself(opened, path):
         "rows": ROWS,
         "row_groups": GROUPS,
     }
-    assert repr(opened) == f"<Parquet File: {opened.info}>"
+    assert repr(opened) == (
+        f"<ParquetFile {path!r}: 1,000 rows in 4 row groups, 7 columns: i, f, s, n, t, b, l>"
+    )
     assert "parquet-cpp" in opened.created_by
     assert not opened.selfmade
     assert opened.has_pandas_metadata

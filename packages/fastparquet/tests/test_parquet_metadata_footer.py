@@ -10,10 +10,11 @@ from thrift.Thrift import TType
 from thrift.transport.TTransport import TMemoryBuffer
 
 from hocket.parquet.errors import CorruptFile, LimitExceeded
-from hocket.parquet.metadata.footer import FileMetadata, SortingColumn, parse_footer
+from hocket.parquet.metadata.footer import FileMetadata, parse_footer
 from hocket.parquet.metadata.generated import ttypes
 from hocket.parquet.metadata.objects import bytes_of_object
 from hocket.parquet.metadata.scanning import padded
+from hocket.parquet.metadata.sorting import SortingColumn
 
 
 def group(name, count, **more):
@@ -114,7 +115,12 @@ def test_values_that_are_not_text_are_bytes():
     [
         ("parquet-mr version 1.2.8 (build x)", True),
         ("parquet-mr version 1.2.9", False),
-        ("parquet-mr", False),
+        ("parquet-mr version 1.2", True),
+        ("parquet-mr version 1.2 (build y)", True),
+        ("parquet-mr version 1.10.0-SNAPSHOT", False),
+        ("parquet-mr", True),
+        ("parquet-mr-like version 1.0.0", False),
+        ("impala version 1.2.0", False),
     ],
 )
 def test_old_writers_that_understate_chunks(program, short):

@@ -385,7 +385,7 @@ def test_types_as_text(logical, text):
         ({"type": 7, "type_length": -4}, CorruptFile, "fixed length of -4 bytes"),
         ({"type": 8}, UnsupportedFeature, "physical type 8"),
         ({"type": 1, "repetition_type": 3}, UnsupportedFeature, "repetition 3"),
-        ({"type": -1}, CorruptFile, "outside"),
+        ({"type": -1}, CorruptFile, "physical type is negative"),
     ],
 )
 def test_what_cannot_be_is_an_error(told, error, words):

@@ -230,7 +230,7 @@ def test_errors_of_decoding_are_not_tried_again_without_end():
 
     with pytest.raises(CorruptFile, match="damaged"):
         builder.fill(0, 0, decode)
-    assert tried == ["<M8[ns]", "<M8[us]", "<M8[ms]"]
+    assert tried == ["<M8[ns]", "<M8[us]", "<M8[ms]", "<M8[s]"]
 
 
 def test_frames_that_no_memory_can_hold():

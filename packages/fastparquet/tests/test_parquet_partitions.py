@@ -47,6 +47,11 @@ def test_other_directories_tell_nothing(paths, scheme):
     assert partitions(*paths) == (scheme, [])
 
 
+def test_a_partition_cannot_be_there_twice():
+    with pytest.raises(SchemaMismatch, match="partition 'x' twice"):
+        partitions("x=1/x=2/a.parquet")
+
+
 def test_directories_have_to_agree():
     with pytest.raises(SchemaMismatch, match=r"\['y'\].*\['x'\]"):
         partitions("x=1/a.parquet", "y=1/b.parquet")
@@ -66,7 +71,9 @@ def test_directories_have_to_agree():
         (["nan", "inf"], ["nan", "inf"], "O"),
         (["12:00", "now"], ["12:00", "now"], "O"),
         (["0x10", "1_000", "1,000"], ["0x10", "1_000", "1,000"], "O"),
-        (["99999999999999999999"], [1e20], "f8"),
+        (["99999999999999999999", "1"], ["99999999999999999999", "1"], "O"),
+        (["1.5", "99999999999999999999"], [1.5, 1e20], "f8"),
+        (["١٢"], ["١٢"], "O"),
     ],
 )
 def test_types_come_from_all_values_together(texts, values, dtype):
@@ -95,6 +102,18 @@ def test_different_spellings_of_one_value_are_one():
     assert number.codes == (0, 0)
 
 
+def test_what_is_not_a_number_is_null():
+    _, (found,) = partitions("k=nan/a.parquet", "k=1.5/a.parquet", "k=0/a.parquet")
+    assert (found.values.tolist(), found.codes) == ([0.0, 1.5], (-1, 1, 0))
+    _, (text,) = partitions("k=nan/a.parquet", "k=Anna/a.parquet")
+    assert text.codes == (1, 0)
+
+
+def test_directories_without_names_between_partitions_tell_nothing():
+    scheme, (found,) = partitions("raw/k=1/x/a.parquet", "raw/k=2/b.parquet")
+    assert (scheme, found.name, found.values.tolist()) == ("hive", "k", [1, 2])
+
+
 def touch(root, *names: str) -> None:
     for name in names:
         path = root / name
@@ -105,6 +124,9 @@ def touch(root, *names: str) -> None:
 def test_a_directory_gives_its_files_in_natural_order(tmp_path):
     touch(tmp_path, "part.10.parquet", "part.9.parquet", "_SUCCESS", ".part.9.parquet.crc")
     touch(tmp_path, "_temporary/0.parquet", ".hidden/0.parquet", "notes.txt", "_k=1/x.parquet")
+    touch(tmp_path / "drill", "__HIVE_DEFAULT_PARTITION__/x.parquet", "a/x.parquet")
+    assert len(discover(tmp_path / "drill").places) == 2
+    (tmp_path / "drill").rename(tmp_path / "_drill")
     found = discover(tmp_path)
     assert found.names == ["_k=1/x.parquet", "part.9.parquet", "part.10.parquet"]
     assert found.places[1] == f"{tmp_path}/part.9.parquet"

@@ -1,21 +1,18 @@
-"""``python -m hocket.parquet``: what can be done from a shell."""
+"""``python -m hocket.parquet``: the command ``hocket-parquet`` by another name."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-_USAGE = "usage: python -m hocket.parquet warmup [--cpu NAME]\n"
+from hocket.parquet.cli import program
+
+__all__ = ["main"]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the first argument names; return the exit code."""
-    if arguments[:1] == ["warmup"]:
-        from hocket.parquet.kernels import warmup  # noqa: PLC0415 - only when asked for
-
-        return warmup.main(arguments[1:])
-    sys.stderr.write(_USAGE)
-    return 2
+    """Do what the arguments say; return the exit code."""
+    return program.main(arguments, "python -m hocket.parquet")
 
 
 if __name__ == "__main__":

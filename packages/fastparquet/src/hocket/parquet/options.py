@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from numbers import Integral
+from pathlib import Path
+from typing import Any, Final
 
 from hocket.parquet.errors import InvalidOption
 
@@ -14,6 +17,11 @@ __all__ = ["THREADS_VARIABLE", "ReadOptions", "available_memory_nbytes", "thread
 THREADS_VARIABLE: Final = "HOCKET_PARQUET_THREADS"
 
 _MOST_THREADS: Final = 1024
+#: Where Linux says how much memory a container may take, in its newer way and its older one.
+_CONTAINER_LIMITS: Final = (
+    "/sys/fs/cgroup/memory.max",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +36,8 @@ class ReadOptions:
         How many threads may decode at once; None for as many as the process may use processors
         (or what `THREADS_VARIABLE` says).
     memory_limit
-        How many bytes a result may take; None for the memory of the machine.
+        How many bytes may be decoded for a result, before it becomes Python objects or other
+        dtypes; None for the memory of the machine, or of the container.
     """
 
     verify_checksums: bool = True
@@ -36,11 +45,19 @@ class ReadOptions:
     memory_limit: int | None = None
 
     def __post_init__(self) -> None:
-        threads = self.threads
-        if threads is not None and not 1 <= threads <= _MOST_THREADS:
-            raise InvalidOption(f"threads is {threads}; it has to be from 1 to {_MOST_THREADS}")
-        if self.memory_limit is not None and self.memory_limit < 0:
-            raise InvalidOption(f"memory_limit is {self.memory_limit}; it has to be bytes, or None")
+        threads, limit = self.threads, self.memory_limit
+        if threads is not None and not (_is_number(threads) and 1 <= threads <= _MOST_THREADS):
+            raise InvalidOption(
+                f"threads is {threads!r}; it has to be a number from 1 to {_MOST_THREADS}, or None"
+            )
+        if limit is not None and not (_is_number(limit) and limit >= 0):
+            raise InvalidOption(
+                f"memory_limit is {limit!r}; it has to be a whole number of bytes, or None"
+            )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def thread_count(wanted: int | None) -> int:
@@ -60,10 +77,21 @@ def thread_count(wanted: int | None) -> int:
 
 
 def available_memory_nbytes(limit: int | None) -> int:
-    """Return the bytes that a result may take: as told, or what the machine has."""
-    if limit is not None:
-        return limit
+    """Return the bytes that a result may take: as told, or what the machine or container has."""
+    return _memory_nbytes() if limit is None else limit
+
+
+@cache
+def _memory_nbytes() -> int:
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
-        return 1 << 62
+        found = 1 << 62
+    for place in _CONTAINER_LIMITS:
+        try:
+            text = Path(place).read_text("ascii").strip()
+        except (OSError, ValueError):
+            continue
+        if text.isdecimal():
+            found = min(found, int(text))
+    return found

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from hocket.parquet.assemble.arrow_types import ArrowField
+from hocket.parquet.assemble.variant_bytes import variant_bytes
 from hocket.parquet.decode.column import ColumnData
 from hocket.parquet.errors import CorruptFile, LimitExceeded
 from hocket.parquet.kernels.library import KERNEL, address
@@ -80,7 +81,7 @@ def arrow_array(field: ArrowField, data: FieldData) -> ArrowArray:
         return column_array(field, data.column)
     validity, nulls = _validity(field, data.valid, data.null_count)
     if field.format == "+s":
-        children = _children(field, data)
+        children = _children(field, data) if field.stored is None else _whole_variants(field, data)
         return ArrowArray(field, data.length, nulls, (validity,), children)
     assert data.offsets is not None
     if field.format != "+m":
@@ -94,13 +95,28 @@ def arrow_array(field: ArrowField, data: FieldData) -> ArrowArray:
         ).located(column=data.field.node.dotted)
     (entries_field,) = field.children
     members = _children(entries_field, data)
-    if data.children[0].null_count:
+    # All values of the type UNKNOWN are missing, and the column may not count them; of others the
+    # array does not, since keys have no bitmap.
+    missing = max(data.children[0].null_count, members[0].null_count)
+    if missing:
         raise CorruptFile(
-            f"{data.children[0].null_count} keys of a map are missing, and Arrow's maps need them; "
+            f"{missing} keys of a map are missing, and Arrow's maps need them; "
             "read the column into Python values instead"
         ).located(column=data.children[0].field.representative.dotted)
     entries = ArrowArray(entries_field, data.children[0].length, 0, (None,), members)
     return ArrowArray(field, data.length, nulls, (validity, data.offsets), (entries,))
+
+
+def _whole_variants(field: ArrowField, data: FieldData) -> tuple[ArrowArray, ...]:
+    """Return metadata and values of Variants that the file has in more columns than these two."""
+    assert field.stored is not None
+    metadata, value = field.children
+    (at,) = (index for index, each in enumerate(field.stored.children) if each is metadata)
+    raws = variant_bytes(data)
+    offsets = np.zeros(len(raws) + 1, np.int64)
+    np.cumsum([len(raw) for raw in raws], out=offsets[1:])
+    buffers = (None, offsets, np.frombuffer(b"".join(raws), np.uint8))
+    return arrow_array(metadata, data.children[at]), ArrowArray(value, len(raws), 0, buffers)
 
 
 def _children(field: ArrowField, data: FieldData) -> tuple[ArrowArray, ...]:

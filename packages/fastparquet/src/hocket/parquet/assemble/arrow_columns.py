@@ -16,8 +16,8 @@ from hocket.parquet.assemble.column_builder import ColumnBuilder, RowSpans
 from hocket.parquet.assemble.optional_pyarrow import pyarrow
 from hocket.parquet.assemble.pandas_arrays import ObjectBuilder
 from hocket.parquet.assemble.pandas_types import ARROW_OPTIONS, ColumnPlan
-from hocket.parquet.assemble.value_kinds import INT96_UNITS
 from hocket.parquet.decode.column import ColumnData
+from hocket.parquet.decode.target import UNITS
 from hocket.parquet.nesting.assembly import assemble_field
 
 __all__ = ["ArrowBuilder", "NestedObjectBuilder", "pyarrow_array", "pyarrow_type"]
@@ -60,8 +60,7 @@ class ArrowBuilder(ColumnBuilder):
         self._chunks: list[ArrowArray | None] = [None] * len(spans)
 
     def _field(self, level: int) -> ArrowField:
-        unit = INT96_UNITS[level][0]
-        options = replace(ARROW_OPTIONS, int96_unit=unit)
+        options = replace(ARROW_OPTIONS, int96_unit=UNITS[level])
         return arrow_field(self.plan.field, hint=self.plan.arrow_hint, options=options)
 
     def _level(self, row_group: int) -> int:
@@ -85,7 +84,7 @@ class ArrowBuilder(ColumnBuilder):
             assert chunk is not None
             self._chunks[at] = None
             array = pyarrow_array(chunk)
-            # Only INT96 has units that differ; digits below the coarsest are dropped.
+            # Only times of 12 bytes have units that differ; digits below the coarsest are dropped.
             chunks.append(array if array.type == common else array.cast(common, safe=False))
         return pd.arrays.ArrowExtensionArray(pyarrow().chunked_array(chunks, type=common))
 

@@ -16,10 +16,12 @@ import numpy as np
 from hocket.parquet.assemble.arrow_geometry import geometry_extension
 from hocket.parquet.assemble.arrow_hints import ArrowHint
 from hocket.parquet.decode.target import (
+    UNITS,
     Conversion,
     Target,
     byte_string_target,
     natural_target,
+    time_units,
 )
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.metadata.schema import LogicalKind, PhysicalType, SchemaNode
@@ -38,6 +40,9 @@ _TOLERANT_EXTENSIONS: Final = ("arrow.", "geoarrow.")
 
 _TIMEZONE_LENGTH_MAX: Final = 100
 
+_VARIANT: Final = "arrow.parquet.variant"
+_VARIANT_FORMS: Final = ("whole", "stored")
+
 
 @dataclass(frozen=True, slots=True)
 class ArrowOptions:
@@ -46,27 +51,36 @@ class ArrowOptions:
     Parameters
     ----------
     extension_types
-        Whether UUIDs, JSON, geometries and Variants (unless shredded) carry the names of their
-        extension types.
+        Whether UUIDs, JSON, geometries and Variants (unless they are stored shredded) carry the
+        names of their extension types.
     wide_offsets
         Whether lists have 64-bit offsets: needed where a part has 2**31 elements or more. (Maps
         have no such kind.)
     int96_unit
-        The unit of INT96 timestamps: "ns", "us", "ms" or "s".
+        The unit of INT96 timestamps: "ns", "us", "ms" or "s". Other timestamps of 12 bytes come in
+        a coarser unit than their own if this one is.
     dictionaries
         Dotted paths of leaves that come as dictionary arrays; None for those that were written from
         such.
+    variants
+        "whole": shredded Variants are put together, so that everyone who knows Variants can read
+        them. "stored": they are the structs that the file has.
     """
 
     extension_types: bool = True
     wide_offsets: bool = False
     int96_unit: str = "ns"
     dictionaries: Collection[str] | None = None
+    variants: str = "whole"
 
     def __post_init__(self) -> None:
-        if self.int96_unit not in _INT96:
+        if self.variants not in _VARIANT_FORMS:
             raise InvalidOption(
-                f"int96_unit is {self.int96_unit!r}; it has to be one of {', '.join(_INT96)}"
+                f"variants is {self.variants!r}; it has to be one of {', '.join(_VARIANT_FORMS)}"
+            )
+        if self.int96_unit not in UNITS:
+            raise InvalidOption(
+                f"int96_unit is {self.int96_unit!r}; it has to be one of {', '.join(UNITS)}"
             )
 
 
@@ -94,6 +108,8 @@ class ArrowField:
         The field that it shows; None for the entries of a map.
     target
         For leaves: what they have to be decoded to.
+    stored
+        For Variants that are put together: the field as the file has it.
     """
 
     name: str
@@ -105,9 +121,13 @@ class ArrowField:
     is_ordered: bool = False
     source: Field | None = None
     target: Target | None = None
+    stored: ArrowField | None = None
 
     def targets(self) -> Iterator[tuple[SchemaNode, Target]]:
         """Yield the leaves below, or itself, and what each has to be decoded to."""
+        if self.stored is not None:
+            yield from self.stored.targets()
+            return
         if self.target is not None and self.source is not None:
             yield self.source.node, self.target
         for child in self.children:
@@ -224,13 +244,28 @@ def _plain_field(field: Field, hint: ArrowHint | None, context: _Context) -> Arr
         return ArrowField(
             field.name, layout, field.nullable, (element,), metadata=metadata, source=field
         )
-    # Shredded ones stay structs: who knows the extension type (DuckDB) may not know those of it.
-    is_whole = len(field.children) == 2
-    if field.kind is FieldKind.VARIANT and is_whole and context.options.extension_types:
-        metadata |= {_EXTENSION_NAME: "arrow.parquet.variant", _EXTENSION_METADATA: ""}
+    if field.kind is FieldKind.VARIANT:
+        return _variant(field, context, metadata)
     known = {} if hint is None else {child.name: child for child in hint.children}
     members = tuple(_field(child, known.get(child.name), context) for child in field.children)
     return ArrowField(field.name, "+s", field.nullable, members, metadata=metadata, source=field)
+
+
+def _variant(field: Field, context: _Context, metadata: dict[str, str]) -> ArrowField:
+    # What Arrow's schema says is not asked: typed columns have the types of Variants, or none.
+    members = tuple(_field(child, None, context) for child in field.children)
+    stored = ArrowField(field.name, "+s", field.nullable, members, metadata=metadata, source=field)
+    is_whole = {child.name for child in members} == {"metadata", "value"}
+    if not is_whole and context.options.variants == "stored":
+        # Who knows the extension type (DuckDB) may not know that it can be shredded.
+        return stored
+    if context.options.extension_types:
+        metadata = metadata | {_EXTENSION_NAME: _VARIANT, _EXTENSION_METADATA: ""}
+    if is_whole:
+        return replace(stored, metadata=metadata)
+    names = next(child for child in members if child.name == "metadata")
+    children = (names, ArrowField("value", "Z", nullable=False))
+    return replace(stored, children=children, metadata=metadata, stored=stored)
 
 
 def _entries(field: Field, hint: ArrowHint | None, context: _Context) -> tuple[ArrowField, ...]:
@@ -309,12 +344,6 @@ _NUMBERS: Final = {
     "f8": "g",
 }
 _UNITS: Final = {"s": "s", "ms": "m", "us": "u", "ns": "n"}
-_INT96: Final = {
-    "s": Conversion.INT96_TO_SECONDS,
-    "ms": Conversion.INT96_TO_MILLIS,
-    "us": Conversion.INT96_TO_MICROS,
-    "ns": Conversion.INT96_TO_NANOS,
-}
 _TEXT: Final = frozenset({LogicalKind.STRING, LogicalKind.ENUM, LogicalKind.JSON})
 
 _BY_KIND: Final = {
@@ -331,9 +360,11 @@ def _layout(leaf: SchemaNode, hint: ArrowHint | None, options: ArrowOptions) -> 
     target = natural_target(leaf)
     if leaf.logical.kind is LogicalKind.DECIMAL:
         return _decimal(leaf)
-    if leaf.physical is PhysicalType.INT96 and leaf.logical.kind is not LogicalKind.UNKNOWN:
-        unit = options.int96_unit
-        return f"ts{_UNITS[unit]}:", replace(target, conversion=_INT96[unit])
+    ladder = time_units(leaf)
+    if ladder:
+        unit, conversion = ladder[UNITS.index(options.int96_unit)]
+        zone = _timezone(hint) if leaf.logical.is_utc else ""
+        return f"ts{_UNITS[unit]}:{zone}", replace(target, conversion=conversion)
     return _layout_of_kind(leaf, hint) or _layout_of_storage(leaf, target, hint), target
 
 

@@ -21,8 +21,9 @@ from hocket.parquet.assemble.pandas_arrays import with_timezone
 from hocket.parquet.assemble.pandas_strings import arrow_strings, text_array
 from hocket.parquet.assemble.pandas_types import ColumnPlan
 from hocket.parquet.assemble.python_objects import objects_of, valid_of
-from hocket.parquet.assemble.value_kinds import INT96_UNITS, LeafType, ValueKind
+from hocket.parquet.assemble.value_kinds import LeafType, ValueKind
 from hocket.parquet.decode.column import ColumnData, empty_column
+from hocket.parquet.decode.target import UNITS
 
 __all__ = ["CategoricalBuilder", "categorical_of_parts", "code_dtype"]
 
@@ -130,14 +131,13 @@ def _text_values(column: ColumnData, values: LeafType) -> Any:
 
 
 def _in_one_unit(parts: list[Any]) -> list[Any]:
-    ladder = [unit for unit, _ in INT96_UNITS]
-    levels = [ladder.index(unit_of(part.dtype)) for part in parts]
+    levels = [UNITS.index(unit_of(part.dtype)) for part in parts]
     level = max(levels)
     results = []
     for part, finer in zip(parts, levels, strict=True):
         counts = part.view(np.int64).copy()
         coarsen(counts, 1000 ** (level - finer))
-        results.append(counts.view(f"M8[{ladder[level]}]"))
+        results.append(counts.view(f"M8[{UNITS[level]}]"))
     return results
 
 

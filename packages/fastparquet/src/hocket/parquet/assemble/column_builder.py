@@ -2,7 +2,7 @@
 
 A builder says what to decode a row group to and where to; takes what was decoded; and in the end
 hands out the array. Where it turns out that a row group cannot be held as planned (nulls where
-statistics said there are none, an INT96 out of range), the builder changes what it asks for and has
+statistics said there are none, a time out of range), the builder changes what it asks for and has
 that row group decoded again.
 """
 
@@ -11,23 +11,20 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from hocket.parquet.assemble.pandas_types import ColumnPlan
-from hocket.parquet.assemble.value_kinds import INT96_UNITS
 from hocket.parquet.decode.column import ColumnData
-from hocket.parquet.decode.target import NAT, Target
+from hocket.parquet.decode.target import NAT, UNITS, Target, in_unit, time_units
 from hocket.parquet.errors import CorruptFile
-from hocket.parquet.metadata.schema import PhysicalType
 
 __all__ = [
     "ColumnBuilder",
-    "Int96Units",
     "Place",
     "RowSpans",
+    "TimeUnits",
     "Whole",
     "coarsen",
     "items_of",
@@ -99,8 +96,8 @@ class RowSpans:
         return slice(self._bounds[row_group], self._bounds[row_group + 1])
 
 
-class Int96Units:
-    """The units in which the row groups of a column of INT96 are decoded.
+class TimeUnits:
+    """The units in which the row groups of a column of timestamps of 12 bytes are decoded.
 
     Each starts with the finest. What does not fit is decoded again in the next, and so is every row
     group that comes later.
@@ -117,7 +114,7 @@ class Int96Units:
         self._asked = [0] * row_groups
 
     def ask(self, row_group: int) -> int:
-        """Return the place in `INT96_UNITS` of the unit that is known to be needed so far."""
+        """Return the place in `UNITS` of the unit that is known to be needed so far."""
         with self._lock:
             level = self._asked[row_group] = self._level
         return level
@@ -130,7 +127,7 @@ class Int96Units:
         """Go on to the next unit, if there is one."""
         with self._lock:
             wanted = self._asked[row_group] + 1
-            if wanted >= len(INT96_UNITS):
+            if wanted >= len(UNITS):
                 return False
             self._level = max(self._level, wanted)
             return True
@@ -150,19 +147,18 @@ class ColumnBuilder(ABC):
     def __init__(self, plan: ColumnPlan, spans: RowSpans) -> None:
         self.plan = plan
         self.spans = spans
-        self._int96 = [leaf.physical is PhysicalType.INT96 for leaf in plan.field.leaves]
-        self._units = Int96Units(len(spans)) if any(self._int96) else None
+        self._ladders = [time_units(leaf) for leaf in plan.field.leaves]
+        self._units = TimeUnits(len(spans)) if any(self._ladders) else None
 
     def targets(self, row_group: int) -> tuple[Target, ...]:
         """Return what to decode each leaf of the field to. To be asked anew for each attempt."""
         targets = self.plan.targets
         if self._units is None:
             return targets
-        unit, conversion = INT96_UNITS[self._units.ask(row_group)]
-        dtype = np.dtype(f"M8[{unit}]")
+        level = self._units.ask(row_group)
         return tuple(
-            replace(target, dtype=dtype, conversion=conversion) if is_int96 else target
-            for target, is_int96 in zip(targets, self._int96, strict=True)
+            in_unit(target, *ladder[level]) if ladder else target
+            for target, ladder in zip(targets, self._ladders, strict=True)
         )
 
     def place(self, row_group: int) -> Place:  # noqa: ARG002

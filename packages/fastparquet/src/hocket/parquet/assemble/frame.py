@@ -17,16 +17,16 @@ from hocket.parquet.assemble.categories import CategoricalBuilder
 from hocket.parquet.assemble.column_builder import ColumnBuilder, Place, RowSpans, Whole
 from hocket.parquet.assemble.pandas_arrays import (
     BlockBuilder,
-    Int96Builder,
     MaskedBuilder,
     ObjectBuilder,
+    WideTimeBuilder,
 )
 from hocket.parquet.assemble.pandas_strings import ArrowTextBuilder, PythonTextBuilder
 from hocket.parquet.assemble.pandas_types import ColumnPlan, Storage
 from hocket.parquet.decode.column import ColumnData
-from hocket.parquet.decode.target import Target
+from hocket.parquet.decode.target import Target, time_units
 from hocket.parquet.errors import CorruptFile, InvalidOption, LimitExceeded, ParquetError
-from hocket.parquet.metadata.schema import PhysicalType
+from hocket.parquet.memory import new_array
 
 __all__ = ["FrameBuilder", "build_frame"]
 
@@ -87,7 +87,7 @@ class FrameBuilder:
         for (dtype, _), columns in members.items():
             for row, at in enumerate(columns):
                 self._places[at] = (len(blocks), row)
-            blocks.append(np.empty((len(columns), self.spans.total), dtype))
+            blocks.append(new_array((len(columns), self.spans.total), dtype))
         return blocks
 
     def _builder(self, at: int) -> ColumnBuilder:
@@ -226,7 +226,7 @@ def _block_builder_of(plan: ColumnPlan) -> type[BlockBuilder]:
         return NestedObjectBuilder
     if plan.storage is Storage.OBJECT:
         return ObjectBuilder
-    return Int96Builder if plan.field.node.physical is PhysicalType.INT96 else BlockBuilder
+    return WideTimeBuilder if time_units(plan.field.node) else BlockBuilder
 
 
 def _builder_of(plan: ColumnPlan) -> Callable[[ColumnPlan, RowSpans], ColumnBuilder]:

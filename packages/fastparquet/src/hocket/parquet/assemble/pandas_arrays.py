@@ -21,15 +21,15 @@ from hocket.parquet.assemble.column_builder import (
 from hocket.parquet.assemble.number_casts import cast_into
 from hocket.parquet.assemble.pandas_types import ColumnPlan, LateNulls
 from hocket.parquet.assemble.python_objects import objects_of, valid_of
-from hocket.parquet.assemble.value_kinds import INT96_UNITS
 from hocket.parquet.decode.column import ColumnData
+from hocket.parquet.decode.target import UNITS
 from hocket.parquet.errors import InvalidOption
 
 __all__ = [
     "BlockBuilder",
-    "Int96Builder",
     "MaskedBuilder",
     "ObjectBuilder",
+    "WideTimeBuilder",
     "masked_array",
     "with_timezone",
 ]
@@ -127,7 +127,7 @@ def with_timezone(stamps: _Array, timezone: Any) -> Any:
     return pd.array(stamps.view(np.int64), dtype=pd.DatetimeTZDtype(unit, timezone), copy=False)
 
 
-class Int96Builder(BlockBuilder):
+class WideTimeBuilder(BlockBuilder):
     """Timestamps of 12 bytes, in the finest unit that holds all of them.
 
     Row groups that were decoded in a finer unit than some other one needed are converted in the
@@ -141,7 +141,7 @@ class Int96Builder(BlockBuilder):
     def place(self, row_group: int) -> Place:
         """Return the place of the row group, in the unit that was asked for."""
         assert self._units is not None
-        unit, _ = INT96_UNITS[self._units.asked(row_group)]
+        unit, _ = self._ladders[0][self._units.asked(row_group)]
         row = self._row[self.spans[row_group]]
         return Place(row.view(f"M8[{unit}]"), None, wants_valid=False)
 
@@ -156,16 +156,16 @@ class Int96Builder(BlockBuilder):
 
     def finish(self) -> Any:
         """Return the array, in one unit."""
-        ladder = [unit for unit, _ in INT96_UNITS]
-        level = max(map(ladder.index, self._taken.values()), default=0)
+        planned = unit_of(self._row.dtype)
+        level = max(map(UNITS.index, (planned, *self._taken.values())))
         for row_group, unit in self._taken.items():
-            steps = level - ladder.index(unit)
+            steps = level - UNITS.index(unit)
             if steps:
                 coarsen(self._row[self.spans[row_group]].view(np.int64), 1000**steps)
-        stamps = self._row.view(f"M8[{ladder[level]}]")
+        stamps = self._row.view(f"M8[{UNITS[level]}]")
         if self.plan.timezone is not None:
             return with_timezone(stamps, self.plan.timezone)
-        return stamps if level else None
+        return None if UNITS[level] == planned else stamps
 
 
 class MaskedBuilder(ColumnBuilder):

@@ -85,7 +85,9 @@ class PandasOptions:
             raise InvalidOption(
                 f"{needs_arrow} asks for Arrow-backed arrays, and pyarrow is not installed"
             )
-        if isinstance(self.categories, str):
+        if isinstance(self.categories, (str, bytes)) or (
+            self.categories is not None and not isinstance(self.categories, Collection)
+        ):
             raise InvalidOption(
                 f"categories is {self.categories!r}; it has to be a list of columns"
             )

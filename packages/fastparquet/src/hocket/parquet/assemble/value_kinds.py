@@ -11,10 +11,17 @@ import numpy as np
 
 from hocket.parquet.assemble.arrow_hints import ArrowHint
 from hocket.parquet.assemble.pandas_metadata import ColumnMetadata
-from hocket.parquet.decode.target import NAT, Conversion, Target, byte_string_target, natural_target
+from hocket.parquet.decode.target import (
+    NAT,
+    Conversion,
+    Target,
+    byte_string_target,
+    natural_target,
+    time_units,
+)
 from hocket.parquet.metadata.schema import LogicalKind, PhysicalType, SchemaNode
 
-__all__ = ["INT96_UNITS", "ColumnHint", "LeafType", "ValueKind", "column_hint", "leaf_type"]
+__all__ = ["ColumnHint", "LeafType", "ValueKind", "column_hint", "leaf_type"]
 
 
 class ValueKind(StrEnum):
@@ -124,14 +131,6 @@ class LeafType:
 
 _PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
-#: Units of INT96 and how they are made, the finest first: a value that does not fit one is read in
-#: the next, of which the coarsest holds every value there can be.
-INT96_UNITS: Final = (
-    ("ns", Conversion.INT96_TO_NANOS),
-    ("us", Conversion.INT96_TO_MICROS),
-    ("ms", Conversion.INT96_TO_MILLIS),
-)
-
 
 def leaf_type(leaf: SchemaNode, hint: ColumnHint = NO_HINT) -> LeafType:
     """Return what a leaf's values are."""
@@ -149,7 +148,7 @@ def _date(_leaf: SchemaNode, _hint: ColumnHint) -> LeafType:
 
 def _timestamp(leaf: SchemaNode, _hint: ColumnHint) -> LeafType:
     logical = leaf.logical
-    target = _counts(f"M8[{logical.unit}]")
+    target = _counts(f"M8[{logical.unit}]", natural_target(leaf).conversion)
     return LeafType(ValueKind.TIMESTAMP, target, unit=logical.unit, is_utc=logical.is_utc)
 
 
@@ -183,7 +182,7 @@ def _by_storage(leaf: SchemaNode, hint: ColumnHint) -> LeafType:
     if leaf.physical is PhysicalType.BOOLEAN:
         return LeafType(ValueKind.BOOLEAN, target)
     if leaf.physical is PhysicalType.INT96:
-        unit, conversion = INT96_UNITS[0]
+        unit, conversion = time_units(leaf)[0]
         return LeafType(ValueKind.TIMESTAMP, _counts(f"M8[{unit}]", conversion), unit=unit)
     if target.dtype is None or target.dtype.kind == "V":
         return LeafType(ValueKind.BYTES, target)

@@ -86,7 +86,9 @@ class ValueReader:
                 field.node, hint, in_variant=in_variant
             )
             return
-        in_variant |= field.kind is FieldKind.VARIANT
+        if field.kind is FieldKind.VARIANT:
+            # It has types of its own, whatever Arrow's schema says.
+            in_variant, hint = True, None
         for child, inner in zip(field.children, _hints_below(field, hint), strict=True):
             self._learn(child, inner, in_variant=in_variant)
 

@@ -186,6 +186,11 @@ class FileCipher:
         self._lock = threading.Lock()
         self._material = KeyMaterial(self._keys.unwrap_key, self._external_material)
 
+    @property
+    def algorithm_name(self) -> str:
+        """The algorithm's name in the format."""
+        return "AES_GCM_CTR_V1" if self._algorithm.pages_by_ctr else "AES_GCM_V1"
+
     def column_at(
         self,
         footer: NDArray[np.uint8],

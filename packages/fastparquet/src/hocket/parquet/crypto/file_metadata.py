@@ -58,6 +58,7 @@ def read_metadata(
         metadata = parse_footer(footer)
     except ParquetError as error:
         raise error.located(file=source.name) from error.__cause__
+    metadata.file = source.name
     if cipher is None:
         algorithm_at = metadata.encryption_algorithm_at
         if algorithm_at is None:

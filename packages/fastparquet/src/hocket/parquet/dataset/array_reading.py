@@ -12,10 +12,11 @@ from hocket.parquet.assemble.numpy_arrays import ArraysBuilder, plan_array
 from hocket.parquet.assemble.value_kinds import column_hint
 from hocket.parquet.dataset.collection import Collection
 from hocket.parquet.dataset.columns import select_columns
+from hocket.parquet.dataset.confirming import confirm_rows
 from hocket.parquet.dataset.null_counts import null_free_columns
 from hocket.parquet.dataset.partitions import Partition
 from hocket.parquet.dataset.plan import Part
-from hocket.parquet.dataset.reading import Reading, check_memory, read_parts
+from hocket.parquet.dataset.reading import Reading, read_parts
 from hocket.parquet.dataset.receiving import Receiver
 
 __all__ = ["read_arrays"]
@@ -55,7 +56,12 @@ def read_arrays(
         for each in fields
     ]
     rows = sum(part.count for part in parts)
-    check_memory(rows, [(plan.targets, plan.wants_levels) for plan in plans], reading)
+    reading.budget.reserve(
+        rows,
+        [(plan.targets, plan.wants_levels) for plan in plans],
+        partitions=sum(each.values.itemsize for each, _ in partitions),
+    )
+    confirm_rows(collection, parts, fields)
     builder = ArraysBuilder(plans, [part.count for part in parts])
     receivers = [
         Receiver(plan.field, partial(builder.fill, at), plan.wants_levels)

@@ -80,6 +80,7 @@ class _Binder:
         self._schema = collection.schema
         self._partitions = {each.name: each for each in collection.partitions}
         self._hints = collection.hints
+        self._file = collection.files[0].label if collection.files else None
 
     def test(self, condition: Condition) -> ColumnTest | PartitionTest:
         partition = self._partitions.get(condition.column)
@@ -100,7 +101,14 @@ class _Binder:
             if self._partitions:
                 error.reason += f" (partitions are {', '.join(map(repr, self._partitions))})"
             error.reason = f"{condition}: {error.reason}"
-            raise
+            raise error.located(file=self._file) from None
+        alike = [each for each in self._schema.fields if each.name == condition.column]
+        if len(alike) > 1:
+            raise InvalidFilter(
+                f"{condition}: {len(alike)} columns have that name, and it is not told which is "
+                "meant; filter the frame instead",
+                column=condition.column,
+            )
         if any(leaf.max_repetition for leaf in self._schema.leaves_under(node)):
             raise InvalidFilter(f"{condition}: lists and maps do not compare", column=node.dotted)
         if not node.is_leaf:

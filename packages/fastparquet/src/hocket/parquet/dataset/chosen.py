@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from hocket.parquet.dataset.arguments import checked_mask
 from hocket.parquet.dataset.collection import Collection, RowGroupPlace
 from hocket.parquet.dataset.plan import Part
 from hocket.parquet.decode.column import ColumnData
-from hocket.parquet.errors import InvalidOption
+from hocket.parquet.errors import CorruptFile
 
 __all__ = ["Chosen", "part_of_rows", "parts_of_mask", "whole_parts"]
 
@@ -38,7 +39,26 @@ class Chosen:
 def whole_parts(collection: Collection, numbers: Sequence[int]) -> list[Part]:
     """Return all rows of row groups."""
     rows = collection.rows.tolist()
-    return [Part(collection.groups[number], rows[number]) for number in numbers]
+    parts = [Part(collection.groups[number], rows[number]) for number in numbers]
+    for part in parts:
+        if not part.count:
+            _check_empty(collection, part.place)
+    return parts
+
+
+def _check_empty(collection: Collection, place: RowGroupPlace) -> None:
+    """Refuse a row group that says it has no rows, and has values: they would go unnoticed."""
+    file = collection.files[place.file]
+    held = np.flatnonzero(file.metadata.chunks.num_values[place.index] > 0)
+    if len(held):
+        leaf = file.metadata.schema.leaves[int(held[0])]
+        count = int(file.metadata.chunks.num_values[place.index, held[0]])
+        raise CorruptFile(
+            f"its chunk has {count} values, and the row group has 0 rows",
+            file=file.label,
+            row_group=place.index,
+            column=leaf.dotted,
+        )
 
 
 def parts_of_mask(collection: Collection, numbers: Sequence[int], mask: Any) -> list[Part]:
@@ -53,13 +73,7 @@ def parts_of_mask(collection: Collection, numbers: Sequence[int], mask: Any) -> 
     mask
         One for each of their rows.
     """
-    wanted = np.asarray(mask)
-    total = int(collection.rows[list(numbers)].sum())
-    if wanted.dtype != np.bool_ or wanted.ndim != 1 or len(wanted) != total:
-        raise InvalidOption(
-            f"row_filter is an array of {wanted.dtype} with the shape {wanted.shape}; it has to be "
-            f"booleans, one for each of the {total:,} rows"
-        )
+    wanted = checked_mask(mask, int(collection.rows[list(numbers)].sum()))
     parts = []
     at = 0
     for number in numbers:

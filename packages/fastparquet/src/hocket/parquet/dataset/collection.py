@@ -14,7 +14,7 @@ from hocket.parquet.dataset.agreement import agree
 from hocket.parquet.dataset.data_file import DataFile, Opener, read_file
 from hocket.parquet.dataset.discovery import Found, discover
 from hocket.parquet.dataset.pool import run_tasks
-from hocket.parquet.errors import CorruptFile
+from hocket.parquet.errors import CorruptFile, UnsupportedFeature
 from hocket.parquet.metadata.footer import FileMetadata
 from hocket.parquet.metadata.schema import Schema
 from hocket.parquet.nesting.fields import Field, fields_of
@@ -28,6 +28,7 @@ __all__ = ["Collection", "RowGroupPlace", "open_collection", "partitions_of"]
 #: So many footers are read at once; most of the time is waiting for answers.
 _FOOTER_THREADS: Final = 16
 _FEW_FILES: Final = 8
+_MOST_ROWS: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class Collection:
         self.summary = summary
         self.found = found
         self.scheme = scheme if groups else "empty"
+        #: How many rows each row group has.
+        self.rows = self._count_rows()
         self.nullable = agree(self.files, summary.schema)
         known = {node.name for node in summary.schema.fields}
         #: A column that is in the files as well is read from them.
@@ -92,16 +95,22 @@ class Collection:
             for field in fields
         )
 
-    @cached_property
-    def rows(self) -> np.ndarray[Any, Any]:
-        """How many rows each row group has."""
+    def _count_rows(self) -> np.ndarray[Any, Any]:
         if len(self.files) == 1:
-            rows = self.files[0].metadata.row_group_rows
-            return rows[[group.index for group in self.groups]]
-        return np.array(
-            [self.files[group.file].metadata.row_group_rows[group.index] for group in self.groups],
-            np.int64,
-        )
+            counts = self.files[0].metadata.row_group_rows
+            rows: np.ndarray[Any, Any] = counts[[group.index for group in self.groups]]
+        else:
+            rows = np.array(
+                [self.files[at.file].metadata.row_group_rows[at.index] for at in self.groups],
+                np.int64,
+            )
+        if rows.sum(dtype=np.float64) > _MOST_ROWS:
+            raise CorruptFile(
+                f"the {len(rows):,} row groups say that they have {rows.sum(dtype=np.float64):.3g} "
+                "rows in all, more than can be counted",
+                file=self.files[0].label,
+            )
+        return rows
 
     @property
     def names(self) -> list[str]:
@@ -238,6 +247,7 @@ def _described(found: Found, opener: Opener, *, verify: bool) -> Collection:
     for index in range(metadata.row_group_count):
         path = metadata.file_path(index) if metadata.column_count else None
         path = _checked_path(path or "", found.metadata)
+        _check_one_file(metadata, index, found.metadata)
         groups.append(RowGroupPlace(numbers.setdefault(path, len(numbers)), index))
     files = []
     for path in numbers:
@@ -252,6 +262,27 @@ def _described(found: Found, opener: Opener, *, verify: bool) -> Collection:
     if list(numbers) == [""]:
         scheme = "simple"
     return Collection(files, groups, metadata, found, partitions, scheme)
+
+
+def _check_one_file(metadata: FileMetadata, row_group: int, summary: str) -> None:
+    """Refuse a row group whose chunks are in several files: nobody writes such."""
+    at = metadata.chunks.file_path_at[row_group]
+    told = np.flatnonzero(at >= 0)
+    if len(told) < 2:
+        return
+    # A path is its length, in the fewest bytes, and that many bytes.
+    first = metadata.file_path(row_group, int(told[0])) or ""
+    nbytes = len(first.encode("utf-8", "surrogateescape")) + 1
+    places = np.minimum(at[told, None] + np.arange(nbytes), len(metadata.data) - 1)
+    raw = metadata.data[places]
+    is_other = (raw != raw[0]).any(axis=1)
+    if is_other.any():
+        other = metadata.file_path(row_group, int(told[np.argmax(is_other)]))
+        raise UnsupportedFeature(
+            f"its columns are in several files, {first!r} and {other!r} among them",
+            file=summary,
+            row_group=row_group,
+        )
 
 
 def _checked_path(path: str, summary: str) -> str:

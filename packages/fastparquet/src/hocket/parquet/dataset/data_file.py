@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from hocket.parquet.decode.place import ChunkPlace
-from hocket.parquet.errors import EncryptionError, ParquetError
+from hocket.parquet.errors import CorruptFile, EncryptionError, InvalidOption, ParquetError
 from hocket.parquet.io.footer import find_footer
 from hocket.parquet.io.local import LocalFile
 from hocket.parquet.io.memory import MemorySource
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from hocket.parquet.crypto import ColumnCipher, DecryptionKeys, FileCipher
 
 __all__ = ["DataFile", "Opener", "is_cheap", "read_file"]
+
+#: By how much more than told the chunks of some writers may be longer: a page's header.
+_UNDERSTATED_NBYTES: Final = 100
+#: What follows a footer: its size, and four letters.
+_TRAILER_NBYTES: Final = 8
 
 
 def is_cheap(source: Source) -> bool:
@@ -94,6 +99,9 @@ class DataFile:
         #: Which of its leaves stands for each leaf of the dataset; None if they are the same.
         self.leaf_order: tuple[int, ...] | None = None
         self._source = source
+        #: The size that goes with the metadata, if they are the file's own.
+        self._nbytes = None if source is None else source.nbytes
+        self._is_closed = False
         self._cipher = cipher
         self._lock = threading.Lock()
 
@@ -108,21 +116,51 @@ class DataFile:
         if self._source is None:
             with self._lock:
                 if self._source is None:
-                    self._source = self.opener.open(self.place)
+                    self._source = self._opened()
         return self._source
+
+    def _opened(self) -> Source:
+        if self._is_closed:
+            raise InvalidOption("the file was closed; open it again", file=self.label)
+        source = self.opener.open(self.place)
+        if self._nbytes is not None and not self._is_unchanged(source):
+            source.close()
+            raise CorruptFile(
+                f"the file has {source.nbytes:,} bytes now and had {self._nbytes:,} when its "
+                "footer was read, or has another footer: it was replaced meanwhile; open it anew",
+                file=self.label,
+            )
+        return source
+
+    def _is_unchanged(self, source: Source) -> bool:
+        """Tell whether a file is the one whose footer was read, in another process perhaps."""
+        if source.nbytes != self._nbytes:
+            return False
+        if not is_cheap(source):
+            return True
+        nbytes = self.metadata.nbytes
+        footer = source.read(source.nbytes - _TRAILER_NBYTES - nbytes, nbytes)
+        return bool(np.array_equal(footer, self.metadata.data[:nbytes]))
 
     @property
     def is_local(self) -> bool:
         """Whether reading single ranges of it is cheap."""
         return is_cheap(self.source)
 
+    @property
+    def file_cipher(self) -> FileCipher | None:
+        """What decrypts it; None if nothing in it is encrypted, or if it was not opened itself."""
+        return self._cipher
+
     def close(self) -> None:
         """Close it; reading again is an error then."""
-        self.source.close()
+        self._is_closed = True
+        if self._source is not None:
+            self._source.close()
 
     def copy(self) -> DataFile:
         """Return the same file, to be part of another dataset."""
-        return DataFile(
+        other = DataFile(
             self.name,
             self.place,
             self.opener,
@@ -130,6 +168,8 @@ class DataFile:
             source=self._source,
             cipher=self._cipher,
         )
+        other._nbytes = self._nbytes
+        return other
 
     def leaf(self, column: int) -> SchemaNode:
         """Return this file's leaf for a leaf of the dataset."""
@@ -159,14 +199,19 @@ class DataFile:
             )
         except ParquetError as error:
             raise error.located(file=self.label) from error.__cause__
+        start = int(chunks.start[row_group, column])
+        nbytes = int(chunks.compressed_nbytes[row_group, column])
+        if self.metadata.understates_chunks:
+            # What is too much is not looked at: the number of values tells which page is the last.
+            nbytes = min(nbytes + _UNDERSTATED_NBYTES, self.source.nbytes - start)
         return ChunkPlace(
             self.label,
             row_group,
             leaf,
             int(chunks.codec[row_group, column]),
             int(chunks.num_values[row_group, column]),
-            int(chunks.start[row_group, column]),
-            int(chunks.compressed_nbytes[row_group, column]),
+            start,
+            nbytes,
             cipher,
             rows,
         )
@@ -202,6 +247,7 @@ class DataFile:
         del state["_lock"]
         if isinstance(self.place, str) and self._cipher is None:
             state["_source"] = None
+        state["_is_closed"] = False
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -238,6 +284,7 @@ def _read_metadata(
             metadata = parse_footer(raw.data)
         except ParquetError as error:
             raise error.located(file=source.name) from error.__cause__
+        metadata.file = source.name
         if metadata.encryption_algorithm_at is None:
             return metadata, None
     from hocket.parquet.crypto import read_metadata  # noqa: PLC0415 - only encrypted files need it

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final
 
 from hocket.parquet.dataset.statistics_view import statistics_of
 from hocket.parquet.dataset.thrift_view import RowGroupObjects, file_metadata_object
@@ -14,6 +12,9 @@ if TYPE_CHECKING:
     from hocket.parquet.metadata.schema import Schema
 
 __all__ = ["Described"]
+
+#: So many names of columns are shown at once.
+_SHOWN_COLUMNS: Final = 12
 
 
 class Described:
@@ -85,7 +86,7 @@ class Described:
     @property
     def file_scheme(self) -> str:
         """``simple`` (one file), ``flat``, ``hive``, ``drill``, ``other`` or ``empty``."""
-        return self._collection.scheme
+        return self._collection.scheme if self._groups else "empty"
 
     @property
     def fn(self) -> str:
@@ -147,7 +148,7 @@ class Described:
 
     @property
     def _row_count(self) -> int:
-        return int(np.sum(self._collection.rows[list(self._groups)], dtype=np.int64))
+        return int(self._collection.rows[list(self._groups)].sum())
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -156,4 +157,11 @@ class Described:
         return True
 
     def __repr__(self) -> str:
-        return f"<Parquet File: {self.info}>"
+        names = self._collection.names
+        shown = ", ".join(names[:_SHOWN_COLUMNS])
+        more = len(names) - _SHOWN_COLUMNS
+        tail = f" and {more:,} more" if more > 0 else ""
+        return (
+            f"<ParquetFile {self.fn!r}: {self._row_count:,} rows in {len(self):,} row groups, "
+            f"{len(names):,} columns: {shown}{tail}>"
+        )

@@ -6,7 +6,7 @@ import errno
 import glob as local_glob
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from hocket.parquet.io.opening import is_url
 __all__ = [
     "COMMON_METADATA",
     "METADATA",
+    "NULL_DIRECTORY",
     "Found",
     "common_root",
     "discover",
@@ -26,6 +27,8 @@ __all__ = [
 
 METADATA: Final = "_metadata"
 COMMON_METADATA: Final = "_common_metadata"
+#: What Hive and Spark call the directory of rows whose value is null.
+NULL_DIRECTORY: Final = "__HIVE_DEFAULT_PARTITION__"
 
 _SUFFIXES: Final = (".parquet", ".parq", ".pq", ".pqt")
 _PATTERN: Final = re.compile(r"[*?\[]")
@@ -80,24 +83,40 @@ def discover(place: Any, *, filesystem: Any = None, root: str | None = None) -> 
     """
     if isinstance(place, os.PathLike):
         place = os.fspath(place)
-    if isinstance(place, (list, tuple, set, frozenset)):
+    if isinstance(place, (set, frozenset)):
+        place = sorted(map(str, place), key=natural_order)
+    if isinstance(place, (list, tuple)) or _is_iterator(place):
         return _discover_list(list(place), filesystem, root)
     if not isinstance(place, str):
         return Found([place], [""], is_single=True)
+    if not place:
+        raise InvalidOption("the path is empty; '.' is the directory of the process")
     store = _store(place, filesystem)
     path = store.plain(place)
     if store.is_directory(path):
-        return _discover_directory(store, path)
+        return _discover_directory(store, path, root)
+    return _discover_files(store, path, root)
+
+
+def _discover_files(store: _LocalStore, path: str, root: str | None) -> Found:
+    """Find one file, or what a pattern stands for."""
     if _PATTERN.search(path) and not store.exists(path):
         matches = sorted(store.matches(path), key=natural_order)
         matches = [match for match in matches if not _is_hidden(_base_name(match))]
         if not matches:
-            raise FileNotFoundError(errno.ENOENT, "no file matches the pattern", place)
+            raise FileNotFoundError(errno.ENOENT, "no file matches the pattern", path)
         return _listed(store, matches, root)
     name = _base_name(path)
     if name in (METADATA, COMMON_METADATA):
         return Found([], [], _parent(path), path, filesystem=store.filesystem)
+    if root:
+        return _listed(store, [path], root)
     return Found([path], [name], _parent(path), is_single=True, filesystem=store.filesystem)
+
+
+def _is_iterator(place: Any) -> bool:
+    """Tell whether something gives paths one by one, as `Path.glob` does; files give lines."""
+    return isinstance(place, Iterator) and not hasattr(place, "read")
 
 
 def _discover_list(places: list[Any], filesystem: Any, root: str | None) -> Found:
@@ -110,7 +129,7 @@ def _discover_list(places: list[Any], filesystem: Any, root: str | None) -> Foun
     return _listed(store, [store.plain(each) for each in places], root)
 
 
-def _discover_directory(store: _LocalStore, path: str) -> Found:
+def _discover_directory(store: _LocalStore, path: str, root: str | None) -> Found:
     base = path.rstrip("/") or "/"
     summary = f"{base.rstrip('/')}/{METADATA}"
     if store.is_file(summary):
@@ -129,6 +148,8 @@ def _discover_directory(store: _LocalStore, path: str) -> Found:
         if store.is_file(common):
             return Found([], [], base, common, filesystem=store.filesystem)
         raise FileNotFoundError(errno.ENOENT, "no Parquet files in the directory", path)
+    if root:
+        return _listed(store, [each for _, each in chosen], root)
     return Found(
         [each for _, each in chosen],
         [name for name, _ in chosen],
@@ -176,8 +197,9 @@ def _parent(path: str) -> str:
 
 
 def _is_hidden(part: str) -> bool:
-    # A directory can be a partition whose name begins with an underscore.
-    return part.startswith(".") or (part.startswith("_") and "=" not in part)
+    # A directory can be a partition whose name begins with an underscore, or the value null.
+    is_partition = "=" in part or part == NULL_DIRECTORY
+    return part.startswith(".") or (part.startswith("_") and not is_partition)
 
 
 class _LocalStore:
@@ -240,7 +262,12 @@ def _store(path: str, filesystem: Any) -> _LocalStore:
             return _LocalStore()
         from fsspec.core import url_to_fs  # noqa: PLC0415 - local files need no fsspec
 
-        filesystem, _ = url_to_fs(path)
+        try:
+            filesystem, _ = url_to_fs(path)
+        except ValueError as error:
+            raise InvalidOption(
+                f"{path!r} cannot be opened: {error}; give fs, or a path"
+            ) from error
     if hasattr(filesystem, "open_input_file"):
         from fsspec.implementations.arrow import ArrowFSWrapper  # noqa: PLC0415 - the same
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hocket.parquet.errors import InvalidFilter
 
-__all__ = ["Condition", "Filter", "filter_columns", "parse_filters"]
+__all__ = ["Condition", "Filter", "parse_filters"]
 
 _OPERATORS: Final = {
     "==": "==",
@@ -27,8 +27,9 @@ _OPERATORS: Final = {
     "not in": "not in",
     "is null": "is null",
     "is not null": "is not null",
+    "~": "~",
 }
-_WITHOUT_VALUE: Final = frozenset({"is null", "is not null"})
+_WITHOUT_VALUE: Final = frozenset({"is null", "is not null", "~"})
 _OF_MANY: Final = frozenset({"in", "not in"})
 
 
@@ -41,9 +42,9 @@ class Condition:
     column
         Dotted path of a column, or name of a partition.
     operator
-        One of ``== != < <= > >= in``, ``not in``, ``is null``, ``is not null``.
+        One of ``== != < <= > >= in``, ``not in``, ``is null``, ``is not null``, ``~``.
     value
-        As the user gave it; a tuple for ``in`` and ``not in``, None for those of nulls.
+        As the user gave it; a tuple for ``in`` and ``not in``, None for those that take none.
     """
 
     column: str
@@ -76,7 +77,9 @@ def parse_filters(filters: Any) -> Filter:
     if filters is None:
         return ()
     if isinstance(filters, (str, bytes, dict)) or not isinstance(filters, Iterable):
-        raise InvalidFilter(f"filters are {filters!r}; they have to be a list of tuples")
+        raise InvalidFilter(
+            f"filters are {filters!r}; they have to be a list of tuples (column, operator, value)"
+        )
     items = list(filters)
     if not items:
         return ()
@@ -90,11 +93,6 @@ def parse_filters(filters: Any) -> Filter:
             "they have to be a list of tuples, or a list of lists of tuples"
         )
     return (tuple(_condition(item) for item in items),)
-
-
-def filter_columns(parsed: Filter) -> list[str]:
-    """Return the names that a filter speaks of, each once."""
-    return list(dict.fromkeys(each.column for every in parsed for each in every))
 
 
 def _is_bare(item: Any) -> bool:
@@ -121,7 +119,8 @@ def _condition(item: Any) -> Condition:
         known = ", ".join(dict.fromkeys(_OPERATORS))
         raise InvalidFilter(f"{operator!r} in {item!r} is no operator; those are {known}")
     if canonical in _WITHOUT_VALUE:
-        if value is not None:
+        # Fastparquet looks at no value of "~", and wants one.
+        if value is not None and canonical != "~":
             raise InvalidFilter(f"{item!r}: {canonical!r} takes no value")
         return Condition(column, canonical, None)
     if len(item) == 2:

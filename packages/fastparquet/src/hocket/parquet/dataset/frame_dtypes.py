@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hocket.parquet.assemble.pandas_arrays import masked_array
-from hocket.parquet.assemble.pandas_types import LateNulls
+from hocket.parquet.assemble.pandas_types import LateNulls, Storage
 from hocket.parquet.dataset.collection import Collection
 from hocket.parquet.dataset.frame_plan import FramePlan
 from hocket.parquet.dataset.frame_reading import read_frame
@@ -38,6 +38,10 @@ def dtypes_of(collection: Collection, parts: Sequence[Part], plan: FramePlan) ->
         for column in plan.columns
         if column.late_nulls in (LateNulls.MASK, LateNulls.FLOAT) and column.cast_to is None
     ]
+    for column in plan.columns:
+        if column.storage is Storage.CATEGORICAL and column.cast_to is None:
+            # Which categories there are stands in the data.
+            dtypes[column.field.name] = "category"
     counts = null_counts(collection, parts, [column.field.node for column in late])
     for column in late:
         # Numbers that are planned without nulls, and have some.

@@ -15,7 +15,7 @@ from hocket.parquet.assemble.pandas_options import PandasOptions
 from hocket.parquet.assemble.pandas_types import ColumnPlan, plan_column
 from hocket.parquet.assemble.value_kinds import column_hint
 from hocket.parquet.dataset.collection import Collection
-from hocket.parquet.dataset.columns import select_columns
+from hocket.parquet.dataset.columns import check_whole_columns, select_columns
 from hocket.parquet.dataset.null_counts import null_free_columns
 from hocket.parquet.dataset.partitions import Partition
 from hocket.parquet.dataset.plan import Part
@@ -52,6 +52,8 @@ class FramePlan:
         The labels of the columns that are not of the index and not partitions.
     attributes
         What the frame's ``attrs`` will hold.
+    partition_dtypes
+        What partitions become that shall not be categorical, by name.
     """
 
     columns: tuple[ColumnPlan, ...]
@@ -61,6 +63,7 @@ class FramePlan:
     partitions: tuple[tuple[Partition, int], ...] = ()
     labels: Any = field(default=None)
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    partition_dtypes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def plan_frame(
@@ -89,6 +92,7 @@ def plan_frame(
     hints = collection.hints
     about = hints.pandas if options.use_pandas_metadata else PandasMetadata()
     fields, partitions = select_columns(collection, columns)
+    _check_named(collection, options)
     levels, index_range = _index_levels(collection, about, index)
     names = {field.name for field in fields} | {each.name for each, _ in partitions}
     missing = [name for name in levels if name not in names]
@@ -124,7 +128,27 @@ def plan_frame(
         tuple((each, -1 if each.name in levels else at) for each, at in partitions),
         frame_labels([each.name for each in kept], about),
         about.attributes,
+        {
+            each.name: options.dtypes[each.name]
+            for each, _ in partitions
+            if each.name in options.dtypes
+        },
     )
+
+
+def _check_named(collection: Collection, options: PandasOptions) -> None:
+    """Refuse options about columns that are not there, or cannot become what is asked."""
+    if not options.dtypes and not options.categories:
+        return
+    check_whole_columns(collection, options.dtypes, "dtypes")
+    categories = options.categories or ()
+    check_whole_columns(collection, categories, "categories")
+    for each in collection.fields:
+        if each.name in categories and not each.is_flat:
+            raise InvalidOption(
+                f"categories has {each.name!r}, a column of lists, maps or structs, which cannot "
+                "become categorical"
+            )
 
 
 def _index_levels(
@@ -140,10 +164,15 @@ def _index_levels(
         ]
         ranges = [each for each in about.index if isinstance(each, RangeMetadata)]
         return levels, ranges[0] if ranges else None
-    if isinstance(index, str):
-        return [index], None
-    if isinstance(index, (list, tuple)) and all(isinstance(name, str) for name in index):
-        return list(index), None
+    levels = [index] if isinstance(index, str) else index
+    if isinstance(levels, (list, tuple)) and all(isinstance(name, str) for name in levels):
+        check_whole_columns(collection, levels, "index")
+        for name in levels:
+            if levels.count(name) > 1:
+                raise InvalidOption(f"index has {name!r} twice; leave one of them out")
+            if collection.names.count(name) > 1:
+                raise InvalidOption(f"index has {name!r}, and several columns have that name")
+        return list(levels), None
     raise InvalidOption(f"index is {index!r}; it has to be None, False, or names of columns")
 
 

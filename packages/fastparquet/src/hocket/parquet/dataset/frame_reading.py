@@ -12,11 +12,13 @@ import pandas as pd
 from hocket.parquet.assemble.categories import categorical_of_parts
 from hocket.parquet.assemble.frame import FrameBuilder
 from hocket.parquet.dataset.collection import Collection
+from hocket.parquet.dataset.confirming import confirm_rows
 from hocket.parquet.dataset.frame_plan import FramePlan, range_of_rows
 from hocket.parquet.dataset.partitions import Partition
 from hocket.parquet.dataset.plan import Part
-from hocket.parquet.dataset.reading import Reading, check_memory, read_parts
+from hocket.parquet.dataset.reading import Reading, read_parts
 from hocket.parquet.dataset.receiving import Receiver
+from hocket.parquet.errors import InvalidOption
 
 __all__ = ["read_frame"]
 
@@ -41,9 +43,12 @@ def read_frame(
         How to read.
     """
     counts = [part.count for part in parts]
-    check_memory(
-        sum(counts), [(column.targets, column.wants_levels) for column in plan.columns], reading
+    reading.budget.reserve(
+        sum(counts),
+        [(column.targets, column.wants_levels) for column in plan.columns],
+        partitions=len(plan.partitions),
     )
+    confirm_rows(collection, parts, [column.field for column in plan.columns])
     builder = FrameBuilder(plan.columns, counts, alone=plan.index)
     receivers = [
         Receiver(column.field, partial(builder.fill, at), column.wants_levels, builder.whole(at))
@@ -84,6 +89,8 @@ def _with_partitions(
     levels = []
     for partition, place in plan.partitions:
         column = _partition_column(partition, parts, builder)
+        if partition.name in plan.partition_dtypes:
+            column = _cast(column, partition.name, plan.partition_dtypes[partition.name])
         if place < 0:
             levels.append(pd.Index(column, name=partition.name))
         else:
@@ -99,6 +106,15 @@ def _partition_column(
 ) -> pd.Categorical:
     codes = [partition.codes[part.place.file] for part in parts]
     return categorical_of_parts(codes, _categories(partition), builder.spans)
+
+
+def _cast(column: Any, name: str, dtype: Any) -> Any:
+    try:
+        return pd.Series(column, copy=False).astype(dtype).array
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidOption(
+            f"the partition cannot be converted to {dtype}: {error}", column=name
+        ) from error
 
 
 def _categories(partition: Partition) -> Any:

@@ -153,7 +153,7 @@ def domain_of_leaf(leaf: SchemaNode) -> KeyDomain:
         integers = physical in (PhysicalType.INT32, PhysicalType.INT64)
         storage = "little" if integers else "big"
         return KeyDomain(Family.DECIMAL, scale=logical.scale, storage=storage)
-    if physical in (PhysicalType.INT32, PhysicalType.INT64):
+    if physical in (PhysicalType.INT32, PhysicalType.INT64) or kind is LogicalKind.TIMESTAMP:
         return _integer_domain(leaf)
     return KeyDomain(Family.BYTES)
 
@@ -206,10 +206,17 @@ def _number(domain: KeyDomain, value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if domain.lenient and isinstance(value, str):
-        return decimal.Decimal(value)
+        return _spelled(value)
     if isinstance(value, (numbers.Rational, decimal.Decimal, float)):
         return value
     raise TypeError("it is no number")
+
+
+def _spelled(text: str) -> decimal.Decimal:
+    try:
+        return decimal.Decimal(text)
+    except decimal.InvalidOperation:
+        raise ValueError("it spells no number") from None
 
 
 def _integer_key(domain: KeyDomain, value: Any) -> tuple[Key, bool]:
@@ -225,7 +232,7 @@ def _float_key(domain: KeyDomain, value: Any) -> tuple[Key, bool]:
 
 def _decimal_key(domain: KeyDomain, value: Any) -> tuple[Key, bool]:
     if isinstance(value, str):
-        value = decimal.Decimal(value)
+        value = _spelled(value)
     value = _number(domain, value)
     if isinstance(value, float):
         # As it is written: 0.1 means one tenth.

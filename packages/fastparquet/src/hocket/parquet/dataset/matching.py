@@ -10,7 +10,7 @@ import numpy as np
 from hocket.parquet.dataset.keys import Family, Key, KeyDomain
 from hocket.parquet.dataset.predicates import Predicate, Shape
 from hocket.parquet.decode.column import SPARE_NBYTES, ColumnData, padded_bytes
-from hocket.parquet.decode.target import Conversion
+from hocket.parquet.decode.target import UNITS, Conversion
 from hocket.parquet.kernels.library import KERNEL, address
 
 __all__ = ["match", "stored_domain"]
@@ -31,6 +31,8 @@ _FEW: Final = 8
 def stored_domain(domain: KeyDomain, conversion: Conversion) -> KeyDomain:
     """Return the domain of a column's values as they were decoded."""
     unit = _UNITS.get(conversion)
+    if conversion > Conversion.WIDE_TICKS:
+        unit = UNITS[UNITS.index(domain.unit) + conversion - Conversion.WIDE_TICKS]
     return domain if unit is None else replace(domain, unit=unit)
 
 

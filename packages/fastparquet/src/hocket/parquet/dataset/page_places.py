@@ -8,10 +8,15 @@ import numpy as np
 
 from hocket.parquet.crypto.modules import Module
 from hocket.parquet.dataset.data_file import DataFile
-from hocket.parquet.metadata.page_index import OffsetIndex, parse_offset_index
+from hocket.parquet.metadata.page_index import (
+    ColumnIndex,
+    OffsetIndex,
+    parse_column_index,
+    parse_offset_index,
+)
 from hocket.parquet.metadata.schema import SchemaNode
 
-__all__ = ["index_bytes", "offset_index"]
+__all__ = ["column_index", "index_bytes", "offset_index"]
 
 
 def offset_index(file: DataFile, row_group: int, leaf: SchemaNode) -> OffsetIndex | None:
@@ -43,6 +48,32 @@ def offset_index(file: DataFile, row_group: int, leaf: SchemaNode) -> OffsetInde
         start=int(chunks.start[row_group, column]),
         nbytes=int(chunks.compressed_nbytes[row_group, column]),
     )
+
+
+def column_index(file: DataFile, row_group: int, leaf: SchemaNode) -> ColumnIndex | None:
+    """Return what is known of the values of a column chunk's pages; None if nothing is.
+
+    Parameters
+    ----------
+    file
+        The file.
+    row_group
+        Index of the row group in it.
+    leaf
+        The column.
+    """
+    metadata, column = file.metadata, leaf.column_index
+    raw = index_bytes(
+        file,
+        row_group,
+        leaf,
+        Module.COLUMN_INDEX,
+        int(metadata.chunks.column_index_offset[row_group, column]),
+        int(metadata.chunks.column_index_nbytes[row_group, column]),
+    )
+    if raw is None:
+        return None
+    return parse_column_index(raw, leaf, int(metadata.column_orders[column]))
 
 
 def index_bytes(

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from hocket.parquet.dataset.collection import open_collection
+from hocket.parquet.dataset.arguments import (
+    ARROW_ARGUMENTS,
+    FRAME_ARGUMENTS,
+    check_opening,
+    checked_mask,
+    is_flag,
+    is_given,
+    make_options,
+    position_of,
+    whole_number,
+)
+from hocket.parquet.dataset.collection import Collection, open_collection
 from hocket.parquet.dataset.combining import combine
 from hocket.parquet.dataset.data_file import Opener
 from hocket.parquet.dataset.described import Described
@@ -63,7 +74,8 @@ class ParquetFile(Described):
         How many threads may decode at once; one for each processor unless told, or what the
         environment variable ``HOCKET_PARQUET_THREADS`` says.
     memory_limit
-        How many bytes a result may take; the memory of the machine unless told.
+        How many bytes may be decoded for a result; the memory of the machine, or of the container,
+        unless told.
     storage_options
         What the file system of a URL is made with.
     """
@@ -86,23 +98,23 @@ class ParquetFile(Described):
         storage_options: dict[str, Any] | None = None,
     ) -> None:
         del sep
+        check_opening(open_with, fs, storage_options, decryption, dtypes)
         self._options = ReadOptions(verify_checksums, threads, memory_limit)
         self.pandas_nulls = pandas_nulls
         self._dtypes = dict(dtypes or {})
-        opened = _opened(fn)
-        if opened:
-            self._collection = combine(
-                [each._collection for each in opened],  # noqa: SLF001 - our own
-                [each._groups for each in opened],  # noqa: SLF001
-            )
+        opener = Opener(fs, open_with, storage_options, decryption)
+        base = str(root) if root else None
+        if _has_opened(fn):
+            every = [
+                (each._collection, each._groups)  # noqa: SLF001 - our own
+                if isinstance(each, ParquetFile)
+                else _whole(open_collection(each, opener, root=base, verify=verify))
+                for each in ([fn] if isinstance(fn, ParquetFile) else fn)
+            ]
+            self._collection = combine(*zip(*every, strict=True))
         else:
-            self._collection = open_collection(
-                fn,
-                Opener(fs, open_with, storage_options, decryption),
-                root=str(root) if root else None,
-                verify=verify,
-            )
-        self._groups: tuple[int, ...] = tuple(range(len(self._collection.groups)))
+            self._collection = open_collection(fn, opener, root=base, verify=verify)
+        self._groups: tuple[int, ...] = _whole(self._collection)[1]
 
     # ------------------------------------------------------------------------------- to pandas
 
@@ -130,8 +142,8 @@ class ParquetFile(Described):
         filters
             A list of tuples ``(column, operator, value)`` that hold together, or a list of such
             lists of which one has to hold. Operators are ``== = != < <= > >= in``, ``not in``,
-            ``is null``, ``is not null``; but for the last two, nulls fulfil nothing. Columns of
-            filters need not be among `columns`.
+            ``is null``, ``is not null``, ``~`` (false); but for ``is null``, nulls fulfil nothing.
+            Columns of filters need not be among `columns`.
         index
             Name or names of the columns that make the index; False for none; what pandas wrote
             unless told.
@@ -167,14 +179,15 @@ class ParquetFile(Described):
             Those of `to_pandas`; an array as `row_filter` is for all row groups together.
         """
         row_filter = options.pop("row_filter", None)
+        mask = None if is_flag(row_filter) else checked_mask(row_filter, self._row_count)
         at = 0
-        for number, rows in zip(self._groups, self._row_counts(), strict=True):
-            mask = row_filter
-            if isinstance(row_filter, (np.ndarray, list)):
-                mask, at = row_filter[at : at + rows], at + rows
-            frame = self._sliced((number,)).to_pandas(filters=filters, row_filter=mask, **options)
+        for number in self._groups:
+            rows = int(self._collection.rows[number])
+            chosen = row_filter if mask is None else mask[at : at + rows]
+            frame = self._sliced((number,)).to_pandas(filters=filters, row_filter=chosen, **options)
             if len(frame):
                 yield frame
+            at += rows
 
     def head(self, nrows: int = 5, **options: Any) -> pd.DataFrame:
         """Read the first rows, decoding as little as that takes.
@@ -188,10 +201,9 @@ class ParquetFile(Described):
         """
         from hocket.parquet.dataset.head import first_rows  # noqa: PLC0415
 
-        if nrows < 0:
-            raise InvalidOption(f"nrows is {nrows}; it cannot be negative")
+        nrows = whole_number("nrows", nrows)
         filters, row_filter = options.pop("filters", None), options.pop("row_filter", None)
-        if isinstance(row_filter, (np.ndarray, list)):
+        if not is_flag(row_filter):
             raise InvalidOption("head takes no array as row_filter; use to_pandas")
 
         def choose(group: tuple[int, ...]) -> Chosen:
@@ -208,9 +220,24 @@ class ParquetFile(Described):
         filters, row_filter
             As with `to_pandas`; only the columns of the filters are read, if any.
         """
-        if not _is_given(filters) and (row_filter is None or isinstance(row_filter, bool)):
+        if not is_given(filters) and is_flag(row_filter):
             return self._row_count
         return sum(part.count for part in self._choose(filters, row_filter).parts)
+
+    def row_group_numbers(self, filters: Any = None) -> list[int]:
+        """Return the numbers of the row groups in which some row could fulfil filters.
+
+        Parameters
+        ----------
+        filters
+            As with `to_pandas`.
+        """
+        if not is_given(filters):
+            return list(range(len(self)))
+        from hocket.parquet.dataset.row_selection import choose_groups  # noqa: PLC0415
+
+        kept = choose_groups(self._collection, self._groups, filters)
+        return [self._groups.index(number) for number in kept]
 
     def read_row_group_file(
         self,
@@ -231,7 +258,8 @@ class ParquetFile(Described):
         **options
             More of `to_pandas`.
         """
-        return self[self._position(rg)].to_pandas(columns, categories, index=index, **options)
+        group = self[position_of(self.row_groups, rg)]
+        return group.to_pandas(columns, categories, index=index, **options)
 
     def row_group_filename(self, rg: Any) -> str:
         """Return the path of the file that a row group is in.
@@ -241,7 +269,7 @@ class ParquetFile(Described):
         rg
             One of `row_groups`, or its number.
         """
-        number = self._groups[self._position(rg)]
+        number = self._groups[position_of(self.row_groups, rg)]
         return self._collection.location(self._collection.groups[number].file)
 
     def pre_allocate(
@@ -263,9 +291,8 @@ class ParquetFile(Described):
         """
         from hocket.parquet.dataset.allocation import allocated  # noqa: PLC0415
 
-        return allocated(
-            self._sliced(()).to_pandas(columns, categories, index=index, dtypes=dtypes), size
-        )
+        empty = self._sliced(()).to_pandas(columns, categories, index=index, dtypes=dtypes)
+        return allocated(empty, whole_number("size", size))
 
     @property
     def dtypes(self) -> dict[str, Any]:
@@ -306,7 +333,7 @@ class ParquetFile(Described):
             self._collection,
             chosen.parts,
             columns,
-            ArrowOptions(**options),
+            make_options(ArrowOptions, options, "to_arrow", ARROW_ARGUMENTS),
             reading,
             may_coarsen="int96_unit" not in options,
         )
@@ -332,7 +359,11 @@ class ParquetFile(Described):
         chosen = self._choose(filters, row_filter)
         reading = Reading(self._options, None, chosen.kept)
         return arrow_reader(
-            self._collection, chosen.parts, columns, ArrowOptions(**options), reading
+            self._collection,
+            chosen.parts,
+            columns,
+            make_options(ArrowOptions, options, "to_arrow", ARROW_ARGUMENTS),
+            reading,
         )
 
     def __arrow_c_schema__(self) -> Any:
@@ -387,24 +418,12 @@ class ParquetFile(Described):
     def __getitem__(self, item: int | slice) -> Self:
         if isinstance(item, slice):
             return self._sliced(self._groups[item])
-        return self._sliced((self._groups[item],))
+        return self._sliced((self._groups[position_of(self._groups, item)],))
 
     def _sliced(self, groups: tuple[int, ...]) -> Self:
         other = copy.copy(self)
         other._groups = groups  # noqa: SLF001  one of our own
         return other
-
-    def _position(self, rg: Any) -> int:
-        if isinstance(rg, (int, np.integer)):
-            return range(len(self))[rg]
-        for at, each in enumerate(self.row_groups):
-            if each is rg:
-                return at
-        return list(self.row_groups).index(rg)
-
-    def _row_counts(self) -> list[int]:
-        counts: list[int] = self._collection.rows[list(self._groups)].tolist()
-        return counts
 
     # --------------------------------------------------------------------------------- choosing
 
@@ -412,13 +431,13 @@ class ParquetFile(Described):
         from hocket.parquet.dataset import chosen  # noqa: PLC0415
 
         collection, groups = self._collection, self._groups
-        if row_filter is not None and not isinstance(row_filter, (bool, np.bool_)):
-            if _is_given(filters):
+        if not is_flag(row_filter):
+            if is_given(filters):
                 raise InvalidOption(
                     "filters and an array as row_filter are both given; leave one of them out"
                 )
             return chosen.Chosen(chosen.parts_of_mask(collection, groups, row_filter))
-        if _is_given(filters):
+        if is_given(filters):
             from hocket.parquet.dataset import row_selection  # noqa: PLC0415
 
             if row_filter is None or row_filter:
@@ -450,14 +469,15 @@ class ParquetFile(Described):
     ) -> PandasOptions:
         from hocket.parquet.assemble.pandas_options import PandasOptions  # noqa: PLC0415
 
-        return PandasOptions(
-            **{
-                "pandas_nulls": self.pandas_nulls,
-                "dtypes": {**self._dtypes, **(dtypes or {})},
-                "categories": categories,
-                **options,
-            }
-        )
+        if dtypes is not None and not isinstance(dtypes, Mapping):
+            raise InvalidOption(f"dtypes is {dtypes!r}; it has to be a dict")
+        given = {
+            "pandas_nulls": self.pandas_nulls,
+            "dtypes": {**self._dtypes, **(dtypes or {})},
+            "categories": categories,
+            **options,
+        }
+        return make_options(PandasOptions, given, "to_pandas", FRAME_ARGUMENTS)
 
     def _frame_plan(
         self, options: PandasOptions, chosen: Chosen, columns: Any, index: Any
@@ -467,14 +487,12 @@ class ParquetFile(Described):
         return plan_frame(self._collection, options, chosen.parts, columns=columns, index=index)
 
 
-def _is_given(filters: Any) -> bool:
-    return filters is not None and (not hasattr(filters, "__len__") or len(filters) > 0)
+def _has_opened(fn: Any) -> bool:
+    """Tell whether datasets that are open already are among what is to be opened."""
+    if isinstance(fn, (list, tuple)):
+        return any(isinstance(each, ParquetFile) for each in fn)
+    return isinstance(fn, ParquetFile)
 
 
-def _opened(fn: Any) -> list[ParquetFile]:
-    """Return datasets that are open already; none if something else is to be opened."""
-    if isinstance(fn, ParquetFile):
-        return [fn]
-    if isinstance(fn, (list, tuple)) and all(isinstance(each, ParquetFile) for each in fn):
-        return list(fn)
-    return []
+def _whole(collection: Collection) -> tuple[Collection, tuple[int, ...]]:
+    return collection, tuple(range(len(collection.groups)))

@@ -14,21 +14,20 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from hocket.parquet.dataset.discovery import NULL_DIRECTORY
 from hocket.parquet.dataset.keys import Family, KeyDomain
 from hocket.parquet.errors import SchemaMismatch
 
-__all__ = ["NULL_DIRECTORY", "Partition", "Scheme", "parse_partitions", "split_directories"]
-
-#: What Hive and Spark call the directory of rows whose value is null.
-NULL_DIRECTORY: Final = "__HIVE_DEFAULT_PARTITION__"
+__all__ = ["Partition", "Scheme", "parse_partitions", "split_directories"]
 
 #: ``simple``, ``flat``, ``hive``, ``drill`` or ``other``.
 Scheme = str
 
-_INTEGER: Final = re.compile(r"[+-]?\d{1,19}")
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf|nan")
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?")
-_SPAN: Final = re.compile(r"-?\d+ days?( [+-]?\d\d:\d\d:\d\d(\.\d{1,9})?)?")
+_DIGITS: Final = re.compile(r"[+-]?\d+", re.ASCII)
+_INTEGER: Final = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf|nan", re.ASCII)
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?", re.ASCII)
+_SPAN: Final = re.compile(r"-?\d+ days?( [+-]?\d\d:\d\d:\d\d(\.\d{1,9})?)?", re.ASCII)
 _BOOLEANS: Final = {"true": True, "false": False}
 _DEFAULT_UNIT: Final = "us"
 
@@ -75,17 +74,13 @@ def split_directories(paths: Sequence[str]) -> tuple[Scheme, list[list[tuple[str
     depths = {len(parts) for parts in directories}
     if depths <= {0}:
         return "flat", [[] for _ in paths]
+    pairs = [[_pair(part) for part in parts if _is_pair(part)] for parts in directories]
     named = [all(_is_pair(part) for part in parts) and parts for parts in directories]
-    if all(named):
-        pairs = [[_pair(part) for part in parts] for parts in directories]
-        names = [tuple(name for name, _ in each) for each in pairs]
+    names = [[name for name, _ in each] for each in pairs]
+    # Directories without a name tell nothing, if all files are in the same partitions.
+    if all(named) or (names[0] and all(each == names[0] for each in names)):
         for path, each in zip(paths, names, strict=True):
-            if each != names[0]:
-                raise SchemaMismatch(
-                    f"its directories name the partitions {list(each)}, and those of the first "
-                    f"file {list(names[0])}",
-                    file=path,
-                )
+            _check_names(path, each, names[0])
         return "hive", pairs
     if len(depths) == 1 and not any(_is_pair(part) for parts in directories for part in parts):
         return "drill", [
@@ -93,6 +88,21 @@ def split_directories(paths: Sequence[str]) -> tuple[Scheme, list[list[tuple[str
             for parts in directories
         ]
     return "other", [[] for _ in paths]
+
+
+def _check_names(path: str, names: list[str], first: list[str]) -> None:
+    if names != first:
+        raise SchemaMismatch(
+            f"its directories name the partitions {names}, and those of the first file {first}",
+            file=path,
+        )
+    twice = [name for at, name in enumerate(names) if name in names[:at]]
+    if twice:
+        raise SchemaMismatch(
+            f"its directories name the partition {twice[0]!r} twice; open the directory below the "
+            "first of them, or give it as root",
+            file=path,
+        )
 
 
 def parse_partitions(
@@ -122,17 +132,27 @@ def _is_pair(part: str) -> bool:
 
 def _pair(part: str) -> tuple[str, str | None]:
     name, _, text = part.partition("=")
-    return unquote(name), _text(text)
+    return _unquoted(name), _text(text)
 
 
 def _text(part: str) -> str | None:
-    return None if part == NULL_DIRECTORY else unquote(part)
+    return None if part == NULL_DIRECTORY else _unquoted(part)
+
+
+def _unquoted(part: str) -> str:
+    """Return what a name stands for; bytes that are no text become escapes, which all can take."""
+    raw = unquote(part).encode("utf-8", "surrogateescape")
+    return raw.decode("utf-8", "backslashreplace")
 
 
 def _partition(name: str, texts: list[str | None], hint: str) -> Partition:
     distinct = sorted({text for text in texts if text is not None})
     typed, domain = _typed(distinct, hint)
     values, inverse = np.unique(typed, return_inverse=True)
+    if domain.family is Family.FLOAT:
+        # What is not a number is none; it sorts last.
+        inverse[np.isnan(typed)] = -1
+        values = values[~np.isnan(values)]
     code_of = dict(zip(distinct, inverse.tolist(), strict=True))
     codes = tuple(-1 if text is None else code_of[text] for text in texts)
     return Partition(name, values, codes, domain)
@@ -141,6 +161,9 @@ def _partition(name: str, texts: list[str | None], hint: str) -> Partition:
 def _typed(texts: list[str], hint: str) -> tuple[np.ndarray[Any, Any], KeyDomain]:
     """Return texts as an array of the one type that fits all of them."""
     for family in _families(hint):
+        if family is Family.FLOAT and not hint and all(map(_DIGITS.fullmatch, texts)):
+            # Integers that are too large for an integer would become equal.
+            continue
         try:
             array = _ARRAYS[family](texts)
         except (ValueError, OverflowError):

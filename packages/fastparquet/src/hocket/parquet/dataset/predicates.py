@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from hocket.parquet.dataset.filters import Condition
-from hocket.parquet.dataset.keys import Key, KeyDomain
+from hocket.parquet.dataset.keys import Family, Key, KeyDomain
 from hocket.parquet.errors import InvalidFilter
 
 __all__ = ["Bounds", "Predicate", "Shape", "predicate_of"]
@@ -174,6 +174,13 @@ def predicate_of(condition: Condition, domain: KeyDomain) -> Predicate:
     operator = condition.operator
     if operator in ("is null", "is not null"):
         return Predicate(condition, domain, Shape.NULL if operator == "is null" else Shape.PRESENT)
+    if operator == "~":
+        if domain.family is not Family.BOOLEAN:
+            raise InvalidFilter(
+                f"{condition}: only booleans can be negated, and these are {domain.family}",
+                column=condition.column,
+            )
+        return Predicate(condition, domain, Shape.AMONG, members=(0,))
     if operator in ("==", "!=", "in", "not in"):
         values = condition.value if operator in ("in", "not in") else (condition.value,)
         keys = [_key(condition, domain, value) for value in values]

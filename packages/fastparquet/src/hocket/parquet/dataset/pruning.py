@@ -15,21 +15,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from hocket.parquet.crypto.modules import Module
 from hocket.parquet.dataset.binding import BoundFilter, ColumnTest, PartitionTest
 from hocket.parquet.dataset.collection import Collection, RowGroupPlace
 from hocket.parquet.dataset.data_file import DataFile
 from hocket.parquet.dataset.keys import Family, Key, KeyDomain
-from hocket.parquet.dataset.page_places import index_bytes, offset_index
+from hocket.parquet.dataset.page_places import column_index, offset_index
 from hocket.parquet.dataset.predicates import Bounds, Shape
 from hocket.parquet.dataset.selection import RowRanges
-from hocket.parquet.errors import EncryptionError, ParquetError
+from hocket.parquet.errors import CorruptFile, EncryptionError, ParquetError
 from hocket.parquet.metadata.bloom import BloomFilter, hash_of_bytes, parse_bloom_header
-from hocket.parquet.metadata.page_index import (
-    ColumnIndex,
-    OffsetIndex,
-    parse_column_index,
-)
+from hocket.parquet.metadata.page_index import ColumnIndex, OffsetIndex
 from hocket.parquet.metadata.schema import PhysicalType, SchemaNode
 from hocket.parquet.metadata.statistics import ColumnStatistics
 
@@ -178,6 +173,9 @@ def _bloom_filter(file: DataFile, row_group: int, leaf: SchemaNode) -> BloomFilt
     source = file.source
     head = source.read(offset, min(_BLOOM_HEADER_NBYTES, source.nbytes - offset))
     header = parse_bloom_header(head)
+    told = int(chunks.bloom_nbytes[row_group, column])
+    if 0 < told < header.header_nbytes + header.bitset_nbytes:
+        raise CorruptFile(f"a Bloom filter is larger than the {told} bytes that the footer says")
     return BloomFilter(source.read(offset + header.header_nbytes, header.bitset_nbytes))
 
 
@@ -271,21 +269,10 @@ class _Pages:
 
 def _pages(file: DataFile, row_group: int, test: ColumnTest) -> _Pages | None:
     leaf = file.leaf(test.leaf.column_index)
-    column = leaf.column_index
-    chunks = file.metadata.chunks
-    raw = index_bytes(
-        file,
-        row_group,
-        leaf,
-        Module.COLUMN_INDEX,
-        int(chunks.column_index_offset[row_group, column]),
-        int(chunks.column_index_nbytes[row_group, column]),
-    )
+    bounds = column_index(file, row_group, leaf)
     places = offset_index(file, row_group, leaf)
-    if raw is None or places is None:
+    if bounds is None or places is None:
         return None
-    order = int(file.metadata.column_orders[column])
-    bounds = parse_column_index(raw, leaf, order)
     if len(bounds) != len(places):
         return None
     return _Pages(bounds, places, int(file.metadata.row_group_rows[row_group]))

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from hocket.parquet.memory import new_array
+
 __all__ = ["drop_read_buffer", "read_buffer"]
 
 _Array = np.ndarray[Any, Any]
@@ -29,7 +31,7 @@ def read_buffer(nbytes: int) -> _Array | None:
     found: _Array | None = getattr(_OF_THREADS, "buffer", None)
     if found is None or len(found) < nbytes + _SPARE_NBYTES:
         drop_read_buffer()
-        found = _OF_THREADS.buffer = np.empty(nbytes + (nbytes >> 2) + _SPARE_NBYTES, np.uint8)
+        found = _OF_THREADS.buffer = new_array(nbytes + (nbytes >> 2) + _SPARE_NBYTES, np.uint8)
     return found[:nbytes]
 
 

@@ -15,6 +15,7 @@ from hocket.parquet.dataset.bulk import BulkColumns, BulkTask, run_bulk
 from hocket.parquet.dataset.collection import Collection
 from hocket.parquet.dataset.data_file import DataFile
 from hocket.parquet.dataset.kept_columns import as_wanted
+from hocket.parquet.dataset.memory import MemoryBudget
 from hocket.parquet.dataset.nested_rows import take_nested_rows
 from hocket.parquet.dataset.page_reading import Extent, Segments, extent_of, read_extents
 from hocket.parquet.dataset.plan import Part, Task, Unit, make_unit, plan_tasks
@@ -28,18 +29,16 @@ from hocket.parquet.decode.place import ChunkPlace, DecodeOptions
 from hocket.parquet.decode.selection import take_rows
 from hocket.parquet.decode.small_chunks import decode_small_chunk
 from hocket.parquet.decode.target import Target
-from hocket.parquet.errors import LimitExceeded, ParquetError
+from hocket.parquet.errors import ParquetError
 from hocket.parquet.kernels.library import expect
-from hocket.parquet.options import ReadOptions, available_memory_nbytes, thread_count
+from hocket.parquet.options import ReadOptions, thread_count
 
-__all__ = ["Reading", "check_memory", "read_parts"]
+__all__ = ["Reading", "read_parts"]
 
 #: Less than this (compressed) is read by the calling thread alone: starting others takes longer.
 _ALONE_NBYTES: Final = 1 << 18
 #: How many threads may wait for a store's answers, beside those that decode.
 _WAITING_THREADS: Final = 8
-#: What a value of varying size takes at the least: an offset, or a pointer to an object.
-_POINTER_NBYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,43 +61,21 @@ class Reading:
     progress: ProgressCallback | None = None
     kept: Mapping[tuple[int, int], ColumnData] = field(default_factory=dict)
     turn: AbstractContextManager[Any] = field(default_factory=nullcontext)
+    #: The memory of the result; a new one unless told.
+    budget: MemoryBudget = None  # type: ignore[assignment]
 
     #: How chunks are decoded.
     decoding: DecodeOptions = field(init=False)
 
     def __post_init__(self) -> None:
-        options = self.options
-        decoding = DecodeOptions(
-            verify_checksums=options.verify_checksums,
-            limit_nbytes=available_memory_nbytes(options.memory_limit),
-        )
+        decoding = DecodeOptions.of(self.options)
         object.__setattr__(self, "decoding", decoding)
+        if self.budget is None:
+            object.__setattr__(self, "budget", MemoryBudget(decoding.limit_nbytes))
 
-
-def check_memory(
-    rows: int, columns: Sequence[tuple[Sequence[Target], bool]], reading: Reading
-) -> None:
-    """Refuse a result that cannot be held, before any memory is taken for it.
-
-    Parameters
-    ----------
-    rows
-        How many rows it has.
-    columns
-        Of each column, what its leaves are decoded to, and whether it is nested.
-    reading
-        How it is read.
-    """
-    a_row = 0
-    for targets, is_nested in columns:
-        size = targets[0].item_size if targets else 0
-        a_row += size if size and not is_nested else _POINTER_NBYTES
-    limit = reading.decoding.limit_nbytes
-    if rows * a_row > limit:
-        raise LimitExceeded(
-            f"{rows:,} rows of {len(columns)} columns take {rows * a_row:,} bytes or more, "
-            f"and the limit is {limit:,}: read fewer columns or rows, or one row group at a time"
-        )
+    def again(self) -> Reading:
+        """Return the same for another result, of which nothing is in memory yet."""
+        return replace(self, budget=MemoryBudget(self.budget.limit_nbytes))
 
 
 def read_parts(
@@ -276,7 +253,7 @@ class _Filling:
             pieces[0][1],
             target,
             extent.selection.rows,
-            verify_checksums=self._reading.decoding.verify_checksums,
+            options=self._reading.decoding,
         )
         if column is not None:
             column.leaf = self.unit.receiver.field.leaves[leaf]
@@ -298,6 +275,8 @@ class _Filling:
         )
         if is_later and self._rows is not None:
             column = take_nested_rows(column, self._rows)
+        if target.item_size == 0 or self.unit.receiver.wants_levels:
+            self._reading.budget.take(column.nbytes)
         # The leaf that the dataset knows it by; in this file it may have another number.
         column.leaf = self.unit.receiver.field.leaves[leaf]
         return column

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from hocket.parquet.nesting.fields import Field
 __all__ = ["ANYWHERE", "Collected", "Decode", "Place", "Receiver"]
 
 _Array = np.ndarray[Any, Any]
+Made = TypeVar("Made")
 
 
 class Place(NamedTuple):
@@ -63,8 +64,8 @@ class Receiver:
     whole: Any = None
 
 
-class Collected:
-    """Keeps the decoded leaves of each part of a column.
+class Collected(Generic[Made]):
+    """Keeps what is made of each part of a column, by the thread that decodes it.
 
     Parameters
     ----------
@@ -74,15 +75,24 @@ class Collected:
         What to decode each of its leaves to.
     parts
         How many parts there are.
+    make
+        Called with the number of a part and its decoded leaves, from many threads.
     wants_levels
         Whether levels are needed.
     """
 
     def __init__(
-        self, field: Field, targets: Sequence[Target], parts: int, *, wants_levels: bool = False
+        self,
+        field: Field,
+        targets: Sequence[Target],
+        parts: int,
+        make: Callable[[int, tuple[ColumnData, ...]], Made],
+        *,
+        wants_levels: bool = False,
     ) -> None:
         self.field = field
-        self.parts: list[tuple[ColumnData, ...]] = [()] * parts
+        self._made: list[Made | None] = [None] * parts
+        self._make = make
         self._targets = tuple(targets)
         self._wants_levels = wants_levels
 
@@ -91,7 +101,12 @@ class Collected:
         """What reading fills it through."""
         return Receiver(self.field, self._fill, wants_levels=self._wants_levels)
 
+    def take(self, part: int) -> Made:
+        """Return what was made of a part, once."""
+        made, self._made[part] = self._made[part], None
+        assert made is not None
+        return made
+
     def _fill(self, part: int, decode: Decode) -> None:
-        self.parts[part] = tuple(
-            decode(leaf, target, ANYWHERE) for leaf, target in enumerate(self._targets)
-        )
+        leaves = tuple(decode(leaf, target, ANYWHERE) for leaf, target in enumerate(self._targets))
+        self._made[part] = self._make(part, leaves)

@@ -15,16 +15,19 @@ from hocket.parquet.dataset.collection import Collection, RowGroupPlace
 from hocket.parquet.dataset.data_file import DataFile
 from hocket.parquet.dataset.filters import parse_filters
 from hocket.parquet.dataset.matching import match
-from hocket.parquet.dataset.page_reading import extent_of, read_extents
+from hocket.parquet.dataset.page_reading import Extent, extent_of, read_extents
 from hocket.parquet.dataset.plan import Part
 from hocket.parquet.dataset.pool import run_tasks
 from hocket.parquet.dataset.pruning import judge, page_ranges
 from hocket.parquet.dataset.quick_pruning import not_ruled_out
 from hocket.parquet.decode.chunk import decode_chunk
 from hocket.parquet.decode.column import ColumnData
-from hocket.parquet.decode.place import DecodeOptions
+from hocket.parquet.decode.pages import Segments
+from hocket.parquet.decode.place import ChunkPlace, DecodeOptions
 from hocket.parquet.decode.selection import take_rows
 from hocket.parquet.decode.small_chunks import decode_small_chunk
+from hocket.parquet.decode.target import Target, coarser_targets
+from hocket.parquet.errors import LimitExceeded, ValueOutOfRange
 from hocket.parquet.options import ReadOptions, thread_count
 
 __all__ = ["choose_groups", "choose_rows"]
@@ -107,14 +110,22 @@ def _choose(
     if verdict.is_all:
         found[at] = _Found(Part(place, count), {})
         return
-    decoding = DecodeOptions(verify_checksums=options.verify_checksums)
+    decoding = DecodeOptions.of(options)
     search = _Search(file, place.index, decoding)
     ranges = page_ranges(file, place.index, verdict.alternatives)
     if ranges is not None:
+        if 8 * ranges.count > decoding.limit_nbytes:
+            raise LimitExceeded(
+                f"{ranges.count:,} rows are to be looked at, of which the numbers alone take "
+                f"{8 * ranges.count:,} bytes, and the limit is {decoding.limit_nbytes:,}: raise "
+                "memory_limit",
+                file=file.label,
+                row_group=place.index,
+            )
         search.rows = ranges.rows()
     search.narrow(verdict.alternatives)
-    rows = np.arange(count) if search.rows is None else search.rows
-    found[at] = _Found(part_of_rows(place, rows, count), search.columns)
+    part = Part(place, count) if search.rows is None else part_of_rows(place, search.rows, count)
+    found[at] = _Found(part, search.columns)
 
 
 class _Search:
@@ -155,24 +166,35 @@ class _Search:
         self._keep(np.logical_or.reduce(masks))
 
     def _decoded(self, test: ColumnTest) -> ColumnData:
-        place = self._file.chunk(self._row_group, self._file.leaf(test.leaf.column_index))
+        leaf = self._file.leaf(test.leaf.column_index)
+        place = self._file.chunk(self._row_group, leaf)
         extent = extent_of(self._file, place, self.rows)
         pieces = read_extents(self._file.source, [extent])[0]
-        column = None
-        if len(pieces) == 1 and pieces[0][0] == place.start and len(pieces[0][1]) == place.nbytes:
-            column = decode_small_chunk(
-                place,
-                pieces[0][1],
-                test.target,
-                self.rows,
-                verify_checksums=self._options.verify_checksums,
-            )
-        if column is None:
-            column = decode_chunk(
-                place, pieces, test.target, options=self._options, pages=extent.selection
-            )
+        targets = [test.target, *coarser_targets(leaf, test.target)]
+        for target in targets:
+            try:
+                column = self._decode(place, extent, pieces, target)
+                break
+            except ValueOutOfRange:
+                if target is targets[-1]:
+                    raise
         self.columns[test.leaf.column_index] = column
         return column
+
+    def _decode(
+        self,
+        place: ChunkPlace,
+        extent: Extent,
+        pieces: Segments,
+        target: Target,
+    ) -> ColumnData:
+        if len(pieces) == 1 and pieces[0][0] == place.start and len(pieces[0][1]) == place.nbytes:
+            column = decode_small_chunk(
+                place, pieces[0][1], target, self.rows, options=self._options
+            )
+            if column is not None:
+                return column
+        return decode_chunk(place, pieces, target, options=self._options, pages=extent.selection)
 
     def _keep(self, mask: _Array) -> None:
         positions = np.flatnonzero(mask)

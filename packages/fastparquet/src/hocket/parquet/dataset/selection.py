@@ -37,12 +37,6 @@ class RowRanges:
         last = np.append(first[1:], True)
         return cls(starts[first], reach[last])
 
-    @classmethod
-    def of_rows(cls, rows: _Array) -> RowRanges:
-        """Return single rows, given in order, as ranges."""
-        rows = rows.astype(np.int64, copy=False)
-        return cls.of_pieces(rows, rows + 1)
-
     @property
     def count(self) -> int:
         """How many rows there are."""
@@ -56,13 +50,6 @@ class RowRanges:
         moved: _Array = np.repeat(self.starts - ends + lengths, lengths)
         moved += np.arange(total, dtype=np.int64)
         return moved
-
-    def mask(self, count: int) -> _Array:
-        """Return whether each of so many rows is in it."""
-        mask = np.zeros(count, np.bool_)
-        for start, stop in zip(self.starts.tolist(), self.stops.tolist(), strict=True):
-            mask[start:stop] = True
-        return mask
 
     def __and__(self, other: RowRanges) -> RowRanges:
         # Between one edge and the next of either, rows are in both or not at all.

@@ -16,7 +16,7 @@ from hocket.parquet.decode.pages import PageTable
 from hocket.parquet.decode.place import ChunkPlace, DecodeOptions
 from hocket.parquet.decode.scratch import Scratch
 from hocket.parquet.errors import ChecksumMismatch, CorruptFile, LimitExceeded, ParquetError
-from hocket.parquet.kernels.library import address
+from hocket.parquet.kernels.library import AS_WRITTEN, KERNEL, address, origin
 from hocket.parquet.kernels.source import pages as layout
 
 __all__ = ["BATCH_NBYTES", "PageBodies"]
@@ -27,6 +27,9 @@ _Array = np.ndarray[Any, Any]
 BATCH_NBYTES: Final = 1 << 20
 #: Readable bytes behind each page.
 _SPARE_NBYTES: Final = 64
+
+#: Not compressed, and Snappy.
+_PLAIN_CODECS: Final = (0, 1)
 
 #: How many times larger than its input the output of a codec can be (rounded up): the densest
 #: copies of Snappy are 64 bytes by 3; LZ4's lengths grow by 255 a byte; Deflate's by 258 bytes each
@@ -53,6 +56,15 @@ class PageBodies:
         self._options = options
         self._scratch = scratch
         self._addresses = [address(data) for _, data in table.segments]
+        self._segments = np.array(
+            [(origin, address(data)) for origin, data in table.segments], np.int64
+        )
+        # As it is written, in Python, the kernel would take longer than a codec's library.
+        self._is_plain = (
+            place.codec in _PLAIN_CODECS
+            and place.cipher is None
+            and origin("place_pages") != AS_WRITTEN
+        )
         #: The headers as Python's numbers.
         self.headers: list[list[int]] = table.rows.tolist()
         self._plain: list[_Array] = []
@@ -67,6 +79,9 @@ class PageBodies:
         int
             The first page that is not ready any more: more than `first`, at most `stop`.
         """
+        after = self._ready_at_once(first, stop)
+        if after > first:
+            return after
         self._plain.clear()
         headers = self.headers
         total = 0
@@ -92,6 +107,29 @@ class PageBodies:
             addresses.append((levels, values, end))
         self._table.rows[first:last, layout.LEVELS_ADDRESS : layout.END_ADDRESS + 1] = addresses
         return last
+
+    def _ready_at_once(self, first: int, stop: int) -> int:
+        """Make pages ready by one call; return the first one that is not."""
+        if not self._is_plain:
+            return first
+        codec, room, capacity = self._place.codec, 0, 0
+        if codec:
+            # The first page in any case.
+            header = self.headers[first]
+            size = header[layout.UNCOMPRESSED_NBYTES] if _is_wanted(header) else 0
+            self._check_size(first, size)
+            capacity = max(BATCH_NBYTES, size)
+            room = self._scratch.buffer("pages", capacity + _SPARE_NBYTES)[1]
+        return KERNEL.place_pages(
+            address(self._table.rows),
+            first,
+            stop,
+            address(self._segments),
+            codec,
+            self._options.verify_checksums,
+            room,
+            capacity,
+        )
 
     def place_of(self, page: int) -> dict[str, int]:
         """Return where a page is, for errors: its number in the chunk, and its offset."""

@@ -88,7 +88,8 @@ def decode_chunk(  # noqa: PLR0913
             reading = ChunkReading(place, table, target, options, scratch)
             if is_all:
                 return reading.run(destination, valid_destination, want_valid=want_valid)
-            found = reading.run(None, None, want_valid=want_valid or valid_destination is not None)
+            # Only with validity it is known how many nulls are among the rows.
+            found = reading.run(None, None, want_valid=True)
             return take_rows(found, positions, destination, valid_destination)
         table = scan_chunk(place, segments, scratch=scratch)
         reading = ChunkReading(place, table, target, options, scratch)

@@ -8,12 +8,13 @@ from typing import Final
 import numpy as np
 
 from hocket.parquet.decode.column import ColumnData
-from hocket.parquet.decode.scratch import Scratch, new_array
+from hocket.parquet.decode.scratch import Scratch
 from hocket.parquet.decode.target import Target, physical_width
 from hocket.parquet.errors import CorruptFile, UnsupportedFeature
 from hocket.parquet.kernels.faults import error_of
 from hocket.parquet.kernels.library import KERNEL, address
 from hocket.parquet.kernels.source import pages as layout
+from hocket.parquet.memory import new_array
 from hocket.parquet.metadata.schema import PhysicalType, SchemaNode
 
 __all__ = ["decode_dictionary", "items_of_strings"]

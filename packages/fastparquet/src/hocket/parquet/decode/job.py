@@ -17,9 +17,11 @@ __all__ = ["begin_job"]
 
 _LEVEL_MAX: Final = 255
 _DELTA_BYTE_ARRAY: Final = 7
+_WIDE_TICKS_NBYTES: Final = 12
 
 _INT96: Final = frozenset({PhysicalType.INT96})
 _INT32: Final = frozenset({PhysicalType.INT32})
+_FIXED: Final = frozenset({PhysicalType.FIXED_LEN_BYTE_ARRAY})
 _BYTES: Final = frozenset({PhysicalType.FIXED_LEN_BYTE_ARRAY, PhysicalType.BYTE_ARRAY})
 #: Which types a conversion takes, and the size of what it makes.
 _CONVERSIONS: Final = {
@@ -37,6 +39,10 @@ _CONVERSIONS: Final = {
     Conversion.BIG_ENDIAN_128: (_BYTES, 16),
     Conversion.BIG_ENDIAN_256: (_BYTES, 32),
     Conversion.BOOLEAN_BYTES: (frozenset({PhysicalType.BOOLEAN}), 1),
+    Conversion.WIDE_TICKS: (_FIXED, 8),
+    Conversion.WIDE_TICKS_BY_THOUSAND: (_FIXED, 8),
+    Conversion.WIDE_TICKS_BY_MILLION: (_FIXED, 8),
+    Conversion.WIDE_TICKS_BY_BILLION: (_FIXED, 8),
 }
 
 
@@ -86,6 +92,7 @@ def _check_target(physical: PhysicalType, width: int, target: Target) -> None:
     else:
         types, size = _CONVERSIONS[target.conversion]
         fits = physical in types and target.item_size == size
+        fits = fits and (target.conversion < Conversion.WIDE_TICKS or width == _WIDE_TICKS_NBYTES)
     if not fits or (target.dtype is not None and target.dtype.itemsize != target.item_size):
         raise InvalidOption(
             f"values of type {physical.name} ({width} bytes) cannot become items of "

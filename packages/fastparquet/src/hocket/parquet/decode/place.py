@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from hocket.parquet.metadata.schema import SchemaNode
+from hocket.parquet.options import ReadOptions, available_memory_nbytes
 
 if TYPE_CHECKING:
     from hocket.parquet.crypto import ColumnCipher
 
 __all__ = ["DEFAULT_OPTIONS", "ChunkPlace", "DecodeOptions", "PageSelection"]
+
+_LARGEST_PAGE_NBYTES: Final = (1 << 31) - 1
+#: Pages up to this size are taken, however little memory the result may take.
+_ANY_PAGE_NBYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,16 @@ class DecodeOptions:
     """
 
     verify_checksums: bool = True
-    page_limit_nbytes: int = (1 << 31) - 1
+    page_limit_nbytes: int = _LARGEST_PAGE_NBYTES
     limit_nbytes: int = 1 << 62
+
+    @classmethod
+    def of(cls, options: ReadOptions) -> DecodeOptions:
+        """Return how to decode for a reader that has these options."""
+        limit = available_memory_nbytes(options.memory_limit)
+        # A page may be larger than the few rows of it that are wanted.
+        page_limit = min(max(limit, _ANY_PAGE_NBYTES), _LARGEST_PAGE_NBYTES)
+        return cls(options.verify_checksums, page_limit, limit)
 
 
 DEFAULT_OPTIONS: Final = DecodeOptions()

@@ -14,13 +14,14 @@ from hocket.parquet.decode.dictionary import decode_dictionary, items_of_strings
 from hocket.parquet.decode.job import begin_job
 from hocket.parquet.decode.pages import PageTable
 from hocket.parquet.decode.place import ChunkPlace, DecodeOptions
-from hocket.parquet.decode.scratch import Scratch, new_array
+from hocket.parquet.decode.scratch import Scratch
 from hocket.parquet.decode.target import Target
 from hocket.parquet.errors import CorruptFile, InvalidOption, LimitExceeded
 from hocket.parquet.kernels.faults import NO_SPACE, error_of, fault_of, page_of
 from hocket.parquet.kernels.library import KERNEL, address
 from hocket.parquet.kernels.source import job as layout
 from hocket.parquet.kernels.source import pages as page_layout
+from hocket.parquet.memory import new_array
 from hocket.parquet.metadata.schema import PhysicalType
 
 __all__ = ["ChunkReading"]
@@ -150,7 +151,7 @@ class ChunkReading:
         if size > self._options.limit_nbytes:
             raise LimitExceeded(
                 f"{size:,} bytes are needed for the values of one column chunk, and the limit "
-                f"(limit_nbytes) is {self._options.limit_nbytes:,}"
+                f"(memory_limit) is {self._options.limit_nbytes:,}"
             )
         return new_array(count + spare, dtype)
 
@@ -282,7 +283,7 @@ class ChunkReading:
         """Return the bytes that are used, without holding on to much more memory."""
         assert self._data is not None
         data, self._data = self._data, None
-        if len(data) - used > max(used >> 3, 1 << 16):
+        if data.base is None and len(data) - used > max(used >> 3, 1 << 16):
             # The address may change; nothing has it any more.
             data.resize(used + _SPARE_NBYTES, refcheck=False)
         return data[:used]

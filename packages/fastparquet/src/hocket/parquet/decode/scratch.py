@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from hocket.parquet.errors import LimitExceeded
 from hocket.parquet.kernels.library import address
 from hocket.parquet.kernels.source.pages import PAGE_COLUMNS
 from hocket.parquet.kernels.source.thrift import STACK_NBYTES
+from hocket.parquet.memory import new_array
 
-__all__ = ["KEPT_NBYTES", "Scratch", "new_array", "scratch_of_thread"]
+__all__ = ["KEPT_NBYTES", "Scratch", "scratch_of_thread"]
 
 _Array = np.ndarray[Any, Any]
 
@@ -24,17 +24,6 @@ _Array = np.ndarray[Any, Any]
 KEPT_NBYTES: Final = 24 << 20
 _SPARE_NBYTES: Final = 64
 _PAGE_ROWS: Final = 64
-
-
-def new_array(count: int, dtype: Any) -> _Array:
-    """Return a new array, not set; memory that is not there is a `LimitExceeded`."""
-    try:
-        return np.empty(count, dtype)
-    except (MemoryError, ValueError) as error:
-        raise LimitExceeded(
-            f"{count:,} items of {np.dtype(dtype).itemsize} bytes are wanted at once, and there is "
-            "no memory for them"
-        ) from error
 
 
 class Scratch:

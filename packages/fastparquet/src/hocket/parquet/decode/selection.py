@@ -10,10 +10,11 @@ from hocket.parquet.decode.column import ColumnData
 from hocket.parquet.decode.encrypted import decrypted_headers
 from hocket.parquet.decode.pages import PageTable, Segments, scan_chunk
 from hocket.parquet.decode.place import ChunkPlace, PageSelection
-from hocket.parquet.decode.scratch import Scratch, new_array
+from hocket.parquet.decode.scratch import Scratch
 from hocket.parquet.errors import CorruptFile, InvalidOption
 from hocket.parquet.kernels.library import KERNEL, address
 from hocket.parquet.kernels.source import pages as layout
+from hocket.parquet.memory import new_array
 
 __all__ = ["select_pages", "take_rows"]
 

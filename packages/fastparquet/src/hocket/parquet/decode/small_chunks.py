@@ -8,7 +8,7 @@ import numpy as np
 
 from hocket.parquet.decode.column import ColumnData
 from hocket.parquet.decode.dictionary import decode_dictionary
-from hocket.parquet.decode.place import ChunkPlace
+from hocket.parquet.decode.place import ChunkPlace, DecodeOptions
 from hocket.parquet.decode.scratch import scratch_of_thread
 from hocket.parquet.decode.target import Target, physical_width
 from hocket.parquet.errors import ParquetError
@@ -17,6 +17,7 @@ from hocket.parquet.kernels.source import small_chunks as layout
 from hocket.parquet.kernels.source.job import JOB_ITEMS
 from hocket.parquet.kernels.source.pages import ENCODING, PAGE_COLUMNS, VALUES
 from hocket.parquet.kernels.source.values import PLAIN
+from hocket.parquet.memory import new_array
 from hocket.parquet.metadata.schema import PhysicalType, SchemaNode
 
 __all__ = ["CODECS", "decode_small_chunk", "decode_small_chunks"]
@@ -25,6 +26,8 @@ _Array = np.ndarray[Any, Any]
 
 #: Not compressed, and Snappy.
 CODECS: Final = (0, 1)
+#: More values are not small, or the footer claims them and the pages do not.
+_MOST_VALUES: Final = 1 << 24
 _PAGE_CAPACITY: Final = 1024
 _ROOM_NBYTES: Final = 1 << 21
 _DICTIONARY_NBYTES: Final = 1 << 20
@@ -64,7 +67,7 @@ def decode_small_chunk(
     target: Target,
     rows: _Array | None = None,
     *,
-    verify_checksums: bool,
+    options: DecodeOptions,
 ) -> ColumnData | None:
     """Decode a chunk, or some rows of it, by one call of a kernel.
 
@@ -79,8 +82,9 @@ def decode_small_chunk(
         `rows`.
     rows
         Numbers of the rows that are wanted, int64, in order; None for all.
-    verify_checksums
-        Whether chunks with checksums are to be left to others, who verify them.
+    options
+        What is checked, and limits. Chunks with checksums that are to be verified are left to
+        others.
 
     Returns
     -------
@@ -101,8 +105,10 @@ def decode_small_chunk(
     ):
         return None
     count = place.num_values if rows is None else len(rows)
-    items = np.empty(count, np.int32 if keeps else target.dtype)
-    valid = np.empty(count, np.bool_) if leaf.max_definition else None
+    if count > _MOST_VALUES or count * max(target.item_size, 4) > options.limit_nbytes:
+        return None
+    items = new_array(count, np.int32 if keeps else target.dtype)
+    valid = new_array(count, np.bool_) if leaf.max_definition else None
     table = np.zeros((1, layout.CHUNK_COLUMNS), np.int64)
     row = table[0]
     row[: layout.CHUNK_VALID + 1] = (
@@ -120,7 +126,7 @@ def decode_small_chunk(
         0 if valid is None else address(valid),
     )
     row[layout.CHUNK_KEEPS_CODES] = keeps
-    decode_small_chunks(table, verify_checksums=verify_checksums, rows=rows)
+    decode_small_chunks(table, verify_checksums=options.verify_checksums, rows=rows)
     nulls = int(row[layout.CHUNK_RESULT])
     if nulls < 0:
         return None

@@ -19,12 +19,16 @@ __all__ = [
     "NAN_32",
     "NAN_64",
     "NAT",
+    "UNITS",
     "Conversion",
     "Target",
     "byte_string_target",
     "categorical_target",
+    "coarser_targets",
+    "in_unit",
     "natural_target",
     "physical_width",
+    "time_units",
 ]
 
 #: Bit patterns for null slots: not a number, in singles and doubles, and pandas' missing time.
@@ -58,6 +62,11 @@ class Conversion(IntEnum):
     BIG_ENDIAN_256 = 13
     #: Bits to bytes of 0 or 1.
     BOOLEAN_BYTES = 14
+    #: Counts of 96 bits, little-endian, to int64, in the same unit or in coarser ones.
+    WIDE_TICKS = 15
+    WIDE_TICKS_BY_THOUSAND = 16
+    WIDE_TICKS_BY_MILLION = 17
+    WIDE_TICKS_BY_BILLION = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,53 @@ def physical_width(leaf: SchemaNode) -> int:
     return 0 if leaf.physical is None else _WIDTHS.get(leaf.physical, 0)
 
 
+_INT96_UNITS: Final = (
+    ("ns", Conversion.INT96_TO_NANOS),
+    ("us", Conversion.INT96_TO_MICROS),
+    ("ms", Conversion.INT96_TO_MILLIS),
+    ("s", Conversion.INT96_TO_SECONDS),
+)
+#: Units of times, the finest first.
+UNITS: Final = ("ns", "us", "ms", "s")
+_WIDE_TICKS: Final = (
+    Conversion.WIDE_TICKS,
+    Conversion.WIDE_TICKS_BY_THOUSAND,
+    Conversion.WIDE_TICKS_BY_MILLION,
+    Conversion.WIDE_TICKS_BY_BILLION,
+)
+
+
+def time_units(leaf: SchemaNode) -> tuple[tuple[str, Conversion], ...]:
+    """Return how timestamps of 12 bytes can be decoded: unit and conversion for each of `UNITS`.
+
+    A value that does not fit into 64 bits in one unit does in a coarser one. None is finer than the
+    unit of the column. Empty for columns of anything else.
+    """
+    kind = leaf.logical.kind
+    if leaf.physical is PhysicalType.INT96:
+        return () if kind is LogicalKind.UNKNOWN else _INT96_UNITS
+    if leaf.physical is PhysicalType.FIXED_LEN_BYTE_ARRAY and kind is LogicalKind.TIMESTAMP:
+        own = UNITS.index(leaf.logical.unit)
+        return tuple(
+            (UNITS[max(at, own)], _WIDE_TICKS[max(at - own, 0)]) for at in range(len(UNITS))
+        )
+    return ()
+
+
+def coarser_targets(leaf: SchemaNode, target: Target) -> list[Target]:
+    """Return the targets of timestamps of 12 bytes in coarser units than that of one of them."""
+    units = [in_unit(target, *step) for step in time_units(leaf)]
+    return units[units.index(target) + 1 :] if target in units else []
+
+
+def in_unit(target: Target, unit: str, conversion: Conversion) -> Target:
+    """Return a target of timestamps in one of the `time_units` of their column."""
+    dtype = target.dtype
+    if dtype is not None and dtype.kind == "M":
+        dtype = np.dtype(f"M8[{unit}]")
+    return replace(target, dtype=dtype, conversion=conversion)
+
+
 def byte_string_target(leaf: SchemaNode) -> Target:
     """Return the target of byte strings, checked to be UTF-8 where the schema says text."""
     return Target(0, None, check_utf8=leaf.logical.kind in _TEXT)
@@ -140,8 +196,8 @@ def natural_target(leaf: SchemaNode) -> Target:
     """Return what holds every value of a column without loss.
 
     Integers get the width that the schema says; dates stay days and times stay counts of their
-    unit; INT96 becomes nanoseconds; decimals of byte strings become two's complement of 16 or 32
-    bytes; other fixed-length values stay bytes.
+    unit, timestamps of 12 bytes with four of these less; INT96 becomes nanoseconds; decimals of
+    byte strings become two's complement of 16 or 32 bytes; other fixed-length values stay bytes.
     """
     physical, logical = leaf.physical, leaf.logical
     assert physical is not None
@@ -179,6 +235,8 @@ def _decimal_target(item_size: int) -> Target:
 
 def _fixed_length_target(leaf: SchemaNode) -> Target:
     kind, width = leaf.logical.kind, leaf.type_length
+    if kind is LogicalKind.TIMESTAMP:
+        return Target(8, np.dtype("i8"), Conversion.WIDE_TICKS, NAT)
     if kind is LogicalKind.FLOAT16 and width == 2:
         return Target(2, np.dtype("f2"), null_bits=0x7E00)
     if kind is LogicalKind.DECIMAL and 0 < width <= 32:

@@ -48,6 +48,8 @@ LEVEL_LENGTHS: Final = 24
 PAGE_TYPE: Final = 25
 LIST_SHAPE: Final = 26
 LEFTOVER: Final = 27
+NEEDLESS_LENGTHS: Final = 28
+NEGATIVE_TYPE: Final = 29
 
 _WORDS: Final = {
     TRUNCATED: "the bytes end before the values do",
@@ -77,6 +79,8 @@ _WORDS: Final = {
     PAGE_TYPE: "the page is of a type that cannot stand here",
     LIST_SHAPE: "levels of the columns of one list or map do not agree",
     LEFTOVER: "bytes are left over after the last value",
+    NEGATIVE_TYPE: "a physical type is negative",
+    NEEDLESS_LENGTHS: "values of fixed length were written as byte strings, with their lengths",
 }
 
 _UNSUPPORTED: Final = {ENCODING_UNKNOWN}

@@ -12,11 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from hocket.parquet.errors import KernelsUnavailable
 from hocket.parquet.kernels.shared_library import suffix
+from hocket.parquet.kernels.symbols import undefined_symbols
 
 __all__ = ["NoLinker", "link"]
 
 _TIMEOUT_S: Final = 120
+
+#: What every process that runs Python has. (The last is what LLVM calls for zeros on a Mac.)
+_EVERYWHERE: Final = frozenset({"memcpy", "memmove", "memset", "bzero"})
 
 
 class NoLinker(Exception):
@@ -33,7 +38,15 @@ def link(object_code: bytes) -> bytes:
     ------
     NoLinker
         There is no C compiler and no linker, or none that can do it.
+    KernelsUnavailable
+        The object code calls something else, which is nowhere: once loaded, it would crash.
     """
+    missing = sorted(undefined_symbols(object_code) - _EVERYWHERE)
+    if missing:
+        raise KernelsUnavailable(
+            f"the compiled kernels call {', '.join(missing[:5])}, and nothing defines "
+            f"{'it' if len(missing) == 1 else 'them'}"
+        )
     failures = []
     with tempfile.TemporaryDirectory(prefix="hocket-parquet-") as scratch:
         source, made = Path(scratch) / "kernels.o", Path(scratch) / f"kernels{suffix()}"

@@ -15,10 +15,18 @@ __all__ = ["main"]
 _NATIVE = "native"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Compile what is not compiled, tell what was done and where it is; return the exit code."""
+def main(arguments: Sequence[str], program: str = "python -m hocket.parquet warmup") -> int:
+    """Compile what is not compiled, tell what was done and where it is; return the exit code.
+
+    Parameters
+    ----------
+    arguments
+        Those behind the verb.
+    program
+        How it was called, for its help.
+    """
     parser = argparse.ArgumentParser(
-        prog="python -m hocket.parquet warmup",
+        prog=program,
         description="Compile the kernels of the Parquet library into the user's cache.",
     )
     parser.add_argument(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
@@ -18,15 +17,16 @@ from hocket.parquet.kernels.source import footer as layout
 from hocket.parquet.kernels.source.schema import SCHEMA_ATTRIBUTES
 from hocket.parquet.kernels.source.thrift import LIST, SCAN_ITEM
 from hocket.parquet.metadata.chunks import ChunkTable
+from hocket.parquet.metadata.naming import naming_file
 from hocket.parquet.metadata.paths import paths_of, put_in_order
 from hocket.parquet.metadata.scanning import (
     Fields,
     checked,
     padded,
-    read_structs,
     scratch,
 )
 from hocket.parquet.metadata.schema import Schema, SchemaNode, build_schema
+from hocket.parquet.metadata.sorting import SortingColumn, parse_sorting_columns
 from hocket.parquet.metadata.statistics import (
     ColumnStatistics,
     GeospatialStatistics,
@@ -36,7 +36,7 @@ from hocket.parquet.metadata.statistics import (
     parse_statistics,
 )
 
-__all__ = ["FileMetadata", "SortingColumn", "parse_footer"]
+__all__ = ["FileMetadata", "parse_footer"]
 
 _T = TypeVar("_T")
 
@@ -52,24 +52,11 @@ _ELEMENTS_MAX: Final = 1_000_000
 _SCHEMA: Final = 2
 _ROW_GROUPS: Final = 4
 
-
-@dataclass(frozen=True, slots=True)
-class SortingColumn:
-    """By which column rows of a row group are sorted.
-
-    Parameters
-    ----------
-    column
-        Index of the column.
-    descending
-        Whether the largest value comes first.
-    nulls_first
-        Whether nulls come before all values.
-    """
-
-    column: int
-    descending: bool
-    nulls_first: bool
+#: The writer in Java, as it calls itself, and its first version whose chunks' sizes are right.
+_OF_PARQUET_MR: Final = re.compile(
+    r"parquet-mr(?: version (\d{1,9})(?:\.(\d{1,9})(?:\.(\d{1,9}))?)?.*)?"
+)
+_COUNTS_DICTIONARY_HEADERS: Final = (1, 2, 9)
 
 
 class FileMetadata:
@@ -112,6 +99,8 @@ class FileMetadata:
         self.chunks = chunks
         self.row_group_rows: np.ndarray[Any, Any] = groups[:, layout.GROUP_ROWS]
         self.row_group_bytes: np.ndarray[Any, Any] = groups[:, layout.GROUP_NBYTES]
+        #: What errors call the file, once that is known.
+        self.file: str | None = None
         self._fields = fields
         self._groups = groups
         self._decrypted: dict[tuple[int, int], bytes] = {}
@@ -145,27 +134,33 @@ class FileMetadata:
         return np.where(told >= 0, told, np.arange(len(told)))
 
     @cached_property
+    @naming_file
     def created_by(self) -> str | None:
         """The program that wrote the file, in its own words."""
         raw = self._fields.binary(6)
         return None if raw is None else raw.decode("utf-8", "backslashreplace")
 
-    @property
+    @cached_property
     def understates_chunks(self) -> bool:
         """Whether chunks may be up to 100 bytes longer than the footer says.
 
-        parquet-mr before 1.2.9 did not count the header of the dictionary page.
+        parquet-mr before 1.2.9 did not count the header of the dictionary page; the oldest ones do
+        not tell their version.
         """
-        told = re.match(r"parquet-mr version (\d+)\.(\d+)\.(\d+)", self.created_by or "")
-        return told is not None and tuple(map(int, told.groups())) < (1, 2, 9)
+        told = _OF_PARQUET_MR.fullmatch(self.created_by or "")
+        if told is None:
+            return False
+        return tuple(int(number or 0) for number in told.groups()) < _COUNTS_DICTIONARY_HEADERS
 
     @cached_property
+    @naming_file
     def key_value(self) -> dict[str, str | bytes]:
         """What writers added: strings by name; bytes where they are not UTF-8."""
         at = self._fields.list_at(5)
         return {} if at is None else self._key_values(at)
 
     @cached_property
+    @naming_file
     def column_orders(self) -> np.ndarray[Any, Any]:
         """How minima and maxima of each column are to be understood.
 
@@ -185,11 +180,13 @@ class FileMetadata:
         return members
 
     @property
+    @naming_file
     def encryption_algorithm_at(self) -> int | None:
         """Where the footer tells how columns are encrypted, None if it does not."""
         return self._fields.struct_at(8)
 
     @property
+    @naming_file
     def footer_signing_key_metadata(self) -> bytes | None:
         """What the writer says of the key that the footer is signed with."""
         return self._fields.binary(9)
@@ -203,25 +200,21 @@ class FileMetadata:
         """Return a chunk's encrypted ColumnMetaData as it is in the footer, None without one."""
         return self._binary_at(self.chunks.encrypted_metadata_at, row_group, column)
 
+    @naming_file
     def chunk_key_value(self, row_group: int, column: int) -> dict[str, str | bytes]:
         """Return what the writer added to one column chunk: strings by name."""
         at = int(self.chunks.key_value_at[row_group, column])
         return {} if at < 0 else self._key_values(at)
 
+    @naming_file
     def sorting_columns(self, row_group: int) -> tuple[SortingColumn, ...]:
         """Return by which columns a row group is sorted, the first one first."""
         at = int(self._groups[row_group, layout.AT_SORTING])
         if at < 0:
             return ()
-        return tuple(
-            SortingColumn(
-                column=fields.required(1),
-                descending=bool(fields.boolean(2)),
-                nulls_first=bool(fields.boolean(3)),
-            )
-            for fields in read_structs(self.data, at, 4, "SortingColumn")
-        )
+        return parse_sorting_columns(self.data, at)
 
+    @naming_file
     def add_decrypted(self, pieces: Mapping[tuple[int, int], bytes]) -> None:
         """Take in the metadata of column chunks that the footer holds only encrypted.
 
@@ -265,6 +258,7 @@ class FileMetadata:
         self.data = self._buffer[:wanted]
         return at, self.data
 
+    @naming_file
     def statistics(self, row_group: int, column: int) -> ColumnStatistics | None:
         """Return what is known of the values of a column chunk; None if the file does not tell."""
         at = int(self.chunks.statistics_at[row_group, column])
@@ -277,6 +271,7 @@ class FileMetadata:
             row_group, leaf, parse_statistics, self.data, at, leaf, order, num_values
         )
 
+    @naming_file
     def size_statistics(self, row_group: int, column: int) -> SizeStatistics | None:
         """Return how large values of a column chunk are; None if the file does not tell."""
         at = int(self.chunks.size_statistics_at[row_group, column])
@@ -285,6 +280,7 @@ class FileMetadata:
             return None
         return self._located(row_group, leaf, parse_size_statistics, self.data, at, leaf)
 
+    @naming_file
     def geospatial_statistics(self, row_group: int, column: int) -> GeospatialStatistics | None:
         """Return where geometries of a column chunk are; None if the file does not tell."""
         at = int(self.chunks.geospatial_statistics_at[row_group, column])
@@ -293,6 +289,7 @@ class FileMetadata:
             return None
         return self._located(row_group, leaf, parse_geospatial_statistics, self.data, at)
 
+    @naming_file
     def to_thrift(self) -> Any:
         """Return the footer as an object of the generated class FileMetaData."""
         # The thrift package takes long to import.
@@ -361,11 +358,14 @@ class FileMetadata:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.data[: self.nbytes].tobytes(), self._decrypted)
+        return _rebuild, (self.data[: self.nbytes].tobytes(), self._decrypted, self.file)
 
 
-def _rebuild(footer: bytes, decrypted: dict[tuple[int, int], bytes]) -> FileMetadata:
+def _rebuild(
+    footer: bytes, decrypted: dict[tuple[int, int], bytes], file: str | None
+) -> FileMetadata:
     metadata = parse_footer(padded(footer), len(footer))
+    metadata.file = file
     if decrypted:
         metadata.add_decrypted(decrypted)
     return metadata

@@ -179,8 +179,10 @@ _CARRIERS: Final[dict[LogicalKind, tuple[int, int]]] = {
     LogicalKind.FLOAT16: (_FIXED, 2),
     LogicalKind.INTERVAL: (_FIXED, 12),
     LogicalKind.DATE: (_INT32, 0),
-    LogicalKind.TIMESTAMP: (_INT64, 0),
 }
+
+#: What timestamps are stored as if 64 bits do not do.
+_WIDE_TICKS: Final = (_FIXED, 12)
 
 _OF_GROUPS: Final = {
     LogicalKind.LIST,
@@ -228,7 +230,9 @@ def logical_type_of(
             older = LogicalType(LogicalKind.DECIMAL, precision=decimal[1], scale=decimal[0])
         else:
             older = _CONVERTED.get(converted, _UNRECOGNISED)
-        found = _checked(older, physical, type_length)
+        # The older annotations know timestamps of 64 bits only.
+        is_wide = older.kind is LogicalKind.TIMESTAMP and physical != _INT64
+        found = _UNRECOGNISED if is_wide else _checked(older, physical, type_length)
     return found
 
 
@@ -303,7 +307,7 @@ def _checked(logical: LogicalType, physical: int, type_length: int) -> LogicalTy
             (_INT64, 64),
         }
     elif kind is LogicalKind.TIMESTAMP:
-        fits = fits and logical.unit != ""
+        fits = logical.unit != "" and (physical == _INT64 or (physical, type_length) == _WIDE_TICKS)
     elif kind is LogicalKind.TIME:
         fits = (physical, logical.unit) in {(_INT32, "ms"), (_INT64, "us"), (_INT64, "ns")}
     return logical if fits else _UNRECOGNISED

@@ -30,6 +30,7 @@ _DATETIME: Final[Any] = np.datetime64
 _TIMEDELTA: Final[Any] = np.timedelta64
 
 _TEXT: Final = {LogicalKind.STRING, LogicalKind.ENUM, LogicalKind.JSON}
+_TIME_UNITS: Final = ("ns", "us", "ms", "s")
 
 #: As many digits as a value has; nothing is rounded.
 _EXACT: Final = Context(prec=3000, traps=[InvalidOperation])
@@ -104,6 +105,9 @@ def _of_bytes(node: SchemaNode, raw: bytes) -> Any:
             result = Decimal(unscaled).scaleb(-node.logical.scale, _EXACT)
     elif kind is LogicalKind.FLOAT16:
         result = struct.unpack("<e", raw)[0] if len(raw) == 2 else None
+    elif kind is LogicalKind.TIMESTAMP:
+        ticks = int.from_bytes(raw, "little", signed=True) if len(raw) == node.type_length else None
+        result = None if ticks is None else _timestamp_of(ticks, node.logical.unit)
     else:
         result = bytes(raw)
     return result
@@ -112,11 +116,14 @@ def _of_bytes(node: SchemaNode, raw: bytes) -> Any:
 def _of_int96(_node: SchemaNode, raw: bytes) -> Any:
     """Return a timestamp in the finest unit that can hold it."""
     nanoseconds, day = struct.unpack("<qi", raw)
-    total = (day - _EPOCH_DAY) * _DAY_NANOSECONDS + nanoseconds
-    for unit, size in (("ns", 1), ("us", 1000), ("ms", 1_000_000), ("s", 1_000_000_000)):
-        value = total // size
-        if -(1 << 63) < value < 1 << 63:
-            return _DATETIME(value, unit)
+    return _timestamp_of((day - _EPOCH_DAY) * _DAY_NANOSECONDS + nanoseconds, "ns")
+
+
+def _timestamp_of(ticks: int, own_unit: str) -> Any:
+    for unit in _TIME_UNITS[_TIME_UNITS.index(own_unit) :]:
+        if _NOT_A_TIME < ticks < -_NOT_A_TIME:
+            return _DATETIME(ticks, unit)
+        ticks //= 1000
     return None
 
 

@@ -24,7 +24,7 @@ class Names:
         The bytes of the column ``metadata``.
     """
 
-    __slots__ = ("_data", "_decoded", "_offsets", "_start", "count")
+    __slots__ = ("_data", "_decoded", "_indices", "_offsets", "_start", "count")
 
     def __init__(self, metadata: bytes) -> None:
         if not metadata:
@@ -49,6 +49,7 @@ class Names:
         self._start = start
         self._offsets = integers(metadata, table, count + 1, width)
         self._decoded: dict[int, str] = {}
+        self._indices: dict[str, int] | None = None
         if self._offsets[-1] > len(metadata) - start:
             raise CorruptFile(
                 f"the names of a Variant end at {self._offsets[-1]:,} of "
@@ -61,6 +62,15 @@ class Names:
             name = self._decode(index)
             self._decoded[index] = name
         return name
+
+    def index(self, name: str) -> int:
+        """Return a name's number."""
+        if self._indices is None:
+            self._indices = {self[index]: index for index in reversed(range(self.count))}
+        found = self._indices.get(name)
+        if found is None:
+            raise CorruptFile(f"a Variant has a field {name!r}, which its metadata does not name")
+        return found
 
     def _decode(self, index: int) -> str:
         if index >= self.count:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import enum
 import functools
+from collections.abc import Container
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from hocket.parquet.errors import CorruptFile, UnsupportedFeature
 from hocket.parquet.metadata.schema import LogicalKind, PhysicalType, Repetition, SchemaNode
 from hocket.parquet.variant.decoding import decode_value, is_object
+from hocket.parquet.variant.encoding import NULL, array_of, fields_of, object_of
 from hocket.parquet.variant.names import Names, names_of
 
 __all__ = ["MISSING", "Missing", "VariantReader", "reconstruct"]
@@ -28,6 +30,9 @@ class Missing(enum.Enum):
 
 
 MISSING: Final = Missing.MISSING
+
+#: Decimals of Variants have no more digits than this.
+_DIGITS_MAX: Final = 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +61,27 @@ class VariantReader:
 
         A null row is None, as is one whose value is null.
         """
+        found = self._found(row, _Decoded)
+        return None if found is MISSING else found
+
+    def encoded(self, row: dict[str, Any] | None) -> bytes | None:
+        """Return the value of a row in binary, as it is where nothing is shredded.
+
+        Values of the row's typed columns have to be given in binary, too. A null row is None.
+        """
         if row is None:
             return None
+        found: bytes | Missing = self._found(row, _Encoded)
+        return NULL if found is MISSING else found
+
+    def _found(self, row: dict[str, Any] | None, form: type[_Form]) -> Any:
+        if row is None:
+            return MISSING
         metadata = row.get("metadata")
         if metadata is None:
             raise CorruptFile("a Variant has no metadata")
-        found = _rebuild(names_of(metadata), row.get("value"), row.get("typed_value"), self._typed)
-        return None if found is MISSING else found
+        names = names_of(metadata)
+        return _rebuild(form(names), row.get("value"), row.get("typed_value"), self._typed)
 
 
 def reconstruct(
@@ -88,48 +107,98 @@ def reconstruct(
         The value, or `MISSING`.
     """
     typed = None if typed_schema is None else _typed_of(typed_schema)
-    return _rebuild(names_of(metadata), value, typed_value, typed)
+    return _rebuild(_Decoded(names_of(metadata)), value, typed_value, typed)
 
 
-def _rebuild(names: Names, value: bytes | None, typed_value: Any, typed: _Typed | None) -> Any:
+class _Form(Protocol):
+    """What values that are put together become."""
+
+    def __init__(self, names: Names) -> None: ...
+
+    def stored(self, value: bytes) -> Any:
+        """Return a value that is stored in binary."""
+
+    def array(self, elements: list[Any]) -> Any:
+        """Return an array."""
+
+    def object(self, fields: dict[str, Any], rest: bytes | None, shredded: Container[str]) -> Any:
+        """Return an object of fields, and of those in binary that are not shredded.
+
+        Writers must not put a shredded field there; if one did, the typed column counts.
+        """
+
+
+class _Decoded:
+    """Python values."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def stored(self, value: bytes) -> Any:
+        return decode_value(self._names, value)
+
+    def array(self, elements: list[Any]) -> Any:
+        return [None if element is MISSING else element for element in elements]
+
+    def object(self, fields: dict[str, Any], rest: bytes | None, shredded: Container[str]) -> Any:
+        if rest is not None:
+            others = decode_value(self._names, rest)
+            fields |= {name: each for name, each in others.items() if name not in shredded}
+        return fields
+
+
+class _Encoded:
+    """Bytes."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def stored(self, value: bytes) -> Any:
+        if not value:
+            raise CorruptFile("a value in a Variant has no bytes")
+        return value
+
+    def array(self, elements: list[Any]) -> Any:
+        return array_of([NULL if element is MISSING else element for element in elements])
+
+    def object(self, fields: dict[str, Any], rest: bytes | None, shredded: Container[str]) -> Any:
+        if rest is not None:
+            others = fields_of(self._names, rest)
+            fields |= {name: each for name, each in others.items() if name not in shredded}
+        return object_of(self._names, fields)
+
+
+def _rebuild(form: _Form, value: bytes | None, typed_value: Any, typed: _Typed | None) -> Any:
     if typed_value is None or typed is None:
-        return MISSING if value is None else decode_value(names, value)
+        return MISSING if value is None else form.stored(value)
     if typed.fields is not None:
-        return _rebuild_object(names, value, typed_value, typed.fields)
+        return _rebuild_object(form, value, typed_value, typed.fields)
     if value is not None:
         raise CorruptFile("a shredded Variant has a value and a typed_value that contradict")
     if not typed.is_array:
         return typed_value
-    elements = []
-    for element in typed_value:
-        found = _rebuild_group(names, element, typed.element)
-        elements.append(None if found is MISSING else found)
-    return elements
+    return form.array([_rebuild_group(form, element, typed.element) for element in typed_value])
 
 
 def _rebuild_object(
-    names: Names, value: bytes | None, typed_value: Any, fields: dict[str, _Typed | None]
-) -> dict[str, Any]:
+    form: _Form, value: bytes | None, typed_value: Any, fields: dict[str, _Typed | None]
+) -> Any:
     result: dict[str, Any] = {}
     for name, typed in fields.items():
-        found = _rebuild_group(names, typed_value.get(name), typed)
+        found = _rebuild_group(form, typed_value.get(name), typed)
         if found is not MISSING:
             result[name] = found
-    if value is not None:
-        if not is_object(value):
-            raise CorruptFile(
-                "a shredded Variant has fields in typed_value, and its value is no object"
-            )
-        # Writers must not put a shredded field there; if one did, the typed column counts.
-        rest = decode_value(names, value)
-        result |= {name: each for name, each in rest.items() if name not in fields}
-    return result
+    if value is not None and not is_object(value):
+        raise CorruptFile(
+            "a shredded Variant has fields in typed_value, and its value is no object"
+        )
+    return form.object(result, value, fields)
 
 
-def _rebuild_group(names: Names, group: dict[str, Any] | None, typed: _Typed | None) -> Any:
+def _rebuild_group(form: _Form, group: dict[str, Any] | None, typed: _Typed | None) -> Any:
     if group is None:
         return MISSING
-    return _rebuild(names, group.get("value"), group.get("typed_value"), typed)
+    return _rebuild(form, group.get("value"), group.get("typed_value"), typed)
 
 
 # -------------------------------------------------------------------------------------- schema
@@ -137,11 +206,25 @@ def _rebuild_group(names: Names, group: dict[str, Any] | None, typed: _Typed | N
 
 def _typed_of_group(group: SchemaNode) -> _Typed | None:
     """Return what the ``typed_value`` of a group is, if it has one."""
-    for child in group.children:
-        if child.name == "value" and child.physical is not PhysicalType.BYTE_ARRAY:
+    children = _by_name(group)
+    for name in ("metadata", "value"):
+        child = children.get(name)
+        if child is not None and (
+            child.physical is not PhysicalType.BYTE_ARRAY
+            or child.repetition is Repetition.REPEATED
+            or child.logical.kind is not LogicalKind.NONE
+        ):
             raise _unsupported(child)
-    typed = [child for child in group.children if child.name == "typed_value"]
-    return _typed_of(typed[0]) if typed else None
+    typed = children.get("typed_value")
+    return None if typed is None else _typed_of(typed)
+
+
+def _by_name(group: SchemaNode) -> dict[str, SchemaNode]:
+    """Return the fields of a group, in which no two may have one name."""
+    children = {child.name: child for child in group.children}
+    if len(children) != len(group.children):
+        raise CorruptFile("a Variant has two fields of one name", column=group.dotted)
+    return children
 
 
 @functools.lru_cache(maxsize=64)
@@ -149,7 +232,7 @@ def _typed_of(node: SchemaNode) -> _Typed:
     if node.repetition is Repetition.REPEATED:
         raise _unsupported(node)
     if node.is_leaf:
-        if not _is_variant_type(node):
+        if not _is_variant_type(node) or node.logical.precision > _DIGITS_MAX:
             raise _unsupported(node)
         return _Typed()
     if node.logical.kind is LogicalKind.LIST:
@@ -157,8 +240,8 @@ def _typed_of(node: SchemaNode) -> _Typed:
     if node.logical.kind is not LogicalKind.NONE:
         raise _unsupported(node)
     fields: dict[str, _Typed | None] = {}
-    for field in node.children:
-        if field.is_leaf or field.repetition is Repetition.REPEATED:
+    for field in _by_name(node).values():
+        if not _is_group(field):
             raise _unsupported(field)
         fields[field.name] = _typed_of_group(field)
     return _Typed(fields=fields)
@@ -166,10 +249,17 @@ def _typed_of(node: SchemaNode) -> _Typed:
 
 def _element_of(node: SchemaNode) -> SchemaNode:
     if len(node.children) == 1 and node.children[0].repetition is Repetition.REPEATED:
-        inner = node.children[0].children
-        if len(inner) == 1 and not inner[0].is_leaf:
+        repeated = node.children[0]
+        inner = repeated.children
+        # Of lists in older layouts the repeated group itself is the element.
+        is_older = repeated.name in ("array", f"{node.name}_tuple")
+        if len(inner) == 1 and not is_older and _is_group(inner[0]):
             return inner[0]
     raise _unsupported(node)
+
+
+def _is_group(node: SchemaNode) -> bool:
+    return not node.is_leaf and node.repetition is not Repetition.REPEATED
 
 
 def _is_variant_type(leaf: SchemaNode) -> bool:

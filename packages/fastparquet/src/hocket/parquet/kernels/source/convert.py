@@ -43,6 +43,10 @@ BIG_ENDIAN_64 = 11
 BIG_ENDIAN_128 = 12
 BIG_ENDIAN_256 = 13
 BOOLEAN_BYTES = 14
+WIDE_TICKS = 15
+WIDE_TICKS_BY_THOUSAND = 16
+WIDE_TICKS_BY_MILLION = 17
+WIDE_TICKS_BY_BILLION = 18
 
 _DAY_NS = 86_400_000_000_000
 _EPOCH_JULIAN_DAY = 2_440_588
@@ -116,6 +120,24 @@ def _int96(source: int, destination: int, count: int, unit_ns: int, most_days: i
     return -VALUE_RANGE if outside < 0 else 0
 
 
+@helper
+def _wide_ticks(source: int, destination: int, count: int, divisor: int) -> int:
+    """Divide integers of 96 bits, towards the past, by less than 2 ** 31."""
+    outside = 0
+    for index in range(count):
+        low = load_64(source, index * 12)
+        high = load_signed_32(source, index * 12 + 8)
+        top = high // divisor
+        rest = (high - top * divisor) << 32 | (low >> 32 & 0xFFFFFFFF)
+        middle = rest // divisor
+        rest = (rest - middle * divisor) << 32 | (low & 0xFFFFFFFF)
+        result = wrap(middle << 32) | rest // divisor
+        # What is above 64 bits may only repeat the sign.
+        outside |= -(top != result >> 63) | -(result == _NOT_A_TIME)
+        store_64(destination, index * 8, result)
+    return -VALUE_RANGE if outside < 0 else 0
+
+
 @inlined
 def _big_endian_word(source: int, at: int, width: int, word: int, sign: int) -> int:
     """Return eight bytes of a big-endian number, the lowest eight being word 0."""
@@ -184,6 +206,14 @@ def convert(conversion: int, source: int, destination: int, count: int, width: i
         return _big_endian(source, width, destination, count, 16)
     elif conversion == BIG_ENDIAN_256:
         return _big_endian(source, width, destination, count, 32)
+    elif conversion == WIDE_TICKS:
+        return _wide_ticks(source, destination, count, 1)
+    elif conversion == WIDE_TICKS_BY_THOUSAND:
+        return _wide_ticks(source, destination, count, 1000)
+    elif conversion == WIDE_TICKS_BY_MILLION:
+        return _wide_ticks(source, destination, count, 1_000_000)
+    elif conversion == WIDE_TICKS_BY_BILLION:
+        return _wide_ticks(source, destination, count, 1_000_000_000)
     elif conversion == BOOLEAN_BYTES:
         flags_of_bits(source, destination, count)
     else:

@@ -163,7 +163,9 @@ def _decode(
             many = min(each, count - done)
             if many > 0:
                 width = load_8(widths, miniblock)
-                if width > 8 * item_size:
+                # Not `8 * item_size`: DuckDB and others take differences of 32-bit integers in 64
+                # bits, and write 33 of them. What is stored wraps around all the same.
+                if width > 64:
                     return -BIT_WIDTH
                 if (many * width + 7) >> 3 > end - source:
                     return -TRUNCATED

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from hocket.parquet.kernels.faults import SIZE_OUTSIDE, THRIFT_FIELD_MISSING, THRIFT_TYPE
+from hocket.parquet.kernels.faults import (
+    NEGATIVE_TYPE,
+    SIZE_OUTSIDE,
+    THRIFT_FIELD_MISSING,
+    THRIFT_TYPE,
+)
 from hocket.parquet.kernels.language import fill, helper, kernel, load_64, store_64
 from hocket.parquet.kernels.source.thrift import (
     BINARY,
@@ -128,7 +133,9 @@ def _scan_element(source: int, end: int, position: int, row: int, stack: int) ->
             store_64(row, field * 8, value)
             if field == FIELD_ID:
                 store_64(row, HAS_FIELD_ID * 8, 1)
-            elif value < 0 and (field == PHYSICAL_TYPE or field == CHILD_COUNT):
+            elif value < 0 and field == PHYSICAL_TYPE:
+                return -NEGATIVE_TYPE
+            elif value < 0 and field == CHILD_COUNT:
                 return -SIZE_OUTSIDE
         else:
             return -THRIFT_TYPE

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hocket.parquet.kernels.faults import COUNT_MISMATCH, NO_SPACE, PAGE_TYPE, SIZE_OUTSIDE
+from hocket.parquet.kernels.faults import COUNT_MISMATCH, NO_SPACE, PAGE_TYPE
 from hocket.parquet.kernels.language import helper, kernel, load_64, store_64
 from hocket.parquet.kernels.source.chunk import decode_fixed_pages
 from hocket.parquet.kernels.source.job import (
@@ -36,29 +36,23 @@ from hocket.parquet.kernels.source.job import (
     VALUE_SIZE,
     VALUES_SCRATCH,
 )
+from hocket.parquet.kernels.source.page_bodies import place_body
 from hocket.parquet.kernels.source.pages import (
     BODY,
-    COMPRESSED_NBYTES,
     CRC,
     DATA_PAGE,
     DATA_PAGE_V2,
-    DEFINITION_NBYTES,
     DICTIONARY_PAGE,
     ENCODING,
     END_ADDRESS,
-    IS_COMPRESSED,
-    LEVELS_ADDRESS,
     PAGE_COLUMNS,
-    REPETITION_NBYTES,
     SCAN_PAGES,
     SCAN_VALUES,
     TYPE,
-    UNCOMPRESSED_NBYTES,
     VALUES,
     VALUES_ADDRESS,
     scan_pages,
 )
-from hocket.parquet.kernels.source.snappy import decompress_snappy
 from hocket.parquet.kernels.source.values import (
     DELTA_BYTE_ARRAY,
     PLAIN,
@@ -165,8 +159,6 @@ WORK_ITEMS: Final = 17
 
 _CHUNK_NBYTES: Final = CHUNK_COLUMNS * 8
 _ROW_NBYTES: Final = PAGE_COLUMNS * 8
-_SPARE_NBYTES: Final = 64
-_SNAPPY: Final = 1
 
 
 @helper
@@ -194,48 +186,22 @@ def prepare_job(job: int, chunk: int, work: int) -> None:
 @helper
 def place_page(row: int, chunk: int, work: int, used: int) -> int:
     """Decompress a page and note where its parts are; return how much room is used, or a fault."""
-    source = load_64(chunk, CHUNK_SOURCE * 8)
-    codec = load_64(chunk, CHUNK_CODEC * 8)
-    value_size = load_64(chunk, CHUNK_VALUE_SIZE * 8)
     if load_64(row, CRC * 8) >= 0 and load_64(work, WORK_VERIFY * 8) != 0:
         return -NO_SPACE
-    values_of_page = load_64(row, VALUES * 8)
-    if values_of_page > load_64(work, WORK_FLAGS_CAPACITY * 8):
+    values = load_64(row, VALUES * 8)
+    if values > load_64(work, WORK_FLAGS_CAPACITY * 8):
         return -NO_SPACE
-    if values_of_page * value_size > load_64(work, WORK_VALUES_CAPACITY * 8):
+    value_size = load_64(chunk, CHUNK_VALUE_SIZE * 8)
+    if values * value_size > load_64(work, WORK_VALUES_CAPACITY * 8):
         return -NO_SPACE
-    body = source + load_64(row, BODY * 8)
-    compressed = load_64(row, COMPRESSED_NBYTES * 8)
-    size = load_64(row, UNCOMPRESSED_NBYTES * 8)
-    is_compressed = codec
-    levels = 0
-    if load_64(row, TYPE * 8) == DATA_PAGE_V2:
-        # Checked with the header: not more than either size.
-        levels = load_64(row, DEFINITION_NBYTES * 8) + load_64(row, REPETITION_NBYTES * 8)
-        if load_64(row, IS_COMPRESSED * 8) == 0:
-            is_compressed = 0
-    if is_compressed == 0:
-        if compressed != size:
-            return -SIZE_OUTSIDE
-        store_64(row, LEVELS_ADDRESS * 8, body)
-        store_64(row, VALUES_ADDRESS * 8, body + levels)
-        store_64(row, END_ADDRESS * 8, body + size)
-        return used
-    plain = size - levels
-    if plain > load_64(work, WORK_ROOM_CAPACITY * 8) - used:
-        return -NO_SPACE
-    values = load_64(work, WORK_ROOM * 8) + used
-    if plain > 0:
-        answer = decompress_snappy(body + levels, body + compressed, values, plain)
-        if answer < 0:
-            return answer
-    if load_64(row, TYPE * 8) == DATA_PAGE_V2:
-        store_64(row, LEVELS_ADDRESS * 8, body)
-    else:
-        store_64(row, LEVELS_ADDRESS * 8, values)
-    store_64(row, VALUES_ADDRESS * 8, values)
-    store_64(row, END_ADDRESS * 8, values + plain)
-    return (used + plain + 2 * _SPARE_NBYTES - 1) & -_SPARE_NBYTES
+    return place_body(
+        row,
+        load_64(chunk, CHUNK_SOURCE * 8) + load_64(row, BODY * 8),
+        load_64(chunk, CHUNK_CODEC * 8),
+        load_64(work, WORK_ROOM * 8),
+        used,
+        load_64(work, WORK_ROOM_CAPACITY * 8),
+    )
 
 
 @helper

@@ -9,12 +9,14 @@ from hocket.parquet.kernels.faults import (
     DICTIONARY_MISSING,
     ENCODING_UNFIT,
     ENCODING_UNKNOWN,
+    NEEDLESS_LENGTHS,
     TRUNCATED,
 )
 from hocket.parquet.kernels.language import (
     helper,
     kernel,
     load_8,
+    load_32,
     load_64,
 )
 from hocket.parquet.kernels.source.alp import decode_alp
@@ -80,6 +82,15 @@ _FIXED: Final = 7
 _COPY: Final = 0
 
 
+@helper
+def _has_lengths(source: int, end: int, value_size: int, count: int) -> bool:
+    """Tell whether values of fixed length have lengths before them: some writers put them there."""
+    if count <= 0 or end - source != count * (value_size + 4):
+        return False
+    last = load_32(source, (count - 1) * (value_size + 4))
+    return load_32(source, 0) == value_size and last == value_size
+
+
 @kernel
 def decode_plain(
     source: int,
@@ -95,6 +106,8 @@ def decode_plain(
         return min(decode_booleans(source, end, destination, count), 0)
     if physical == _BYTE_ARRAY:
         return -ENCODING_UNFIT
+    if physical == _FIXED and _has_lengths(source, end, value_size, count):
+        return -NEEDLESS_LENGTHS
     if conversion == _COPY:
         return min(decode_fixed(source, end, value_size, destination, count), 0)
     if count * value_size > end - source:
