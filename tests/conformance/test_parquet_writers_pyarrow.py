@@ -208,6 +208,14 @@ def with_milliseconds(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(seconds, "datetime64[ms]"))
 
 
+def kinds_of(frame: pd.DataFrame) -> list[object]:
+    """Return the dtypes a file can tell: no categories are written without their type."""
+    return [
+        "category" if isinstance(each, pd.CategoricalDtype) and not len(each.categories) else each
+        for each in frame.dtypes
+    ]
+
+
 @examples(80)
 @given(files(FRAMES), st.data())
 def test_frames_that_pandas_wrote(made, data):
@@ -225,6 +233,6 @@ def test_frames_that_pandas_wrote(made, data):
         buffer, engine="pyarrow", row_group_size=data.draw(st.sampled_from([50, 2000]))
     )
     got = hp.ParquetFile(buffer.getvalue()).to_pandas()
-    assert got.dtypes.equals(frame.dtypes)
+    assert kinds_of(got) == kinds_of(frame)
     assert got.index.names == frame.index.names
     assert_same_table(pa.Table.from_pandas(frame), pa.Table.from_pandas(got))

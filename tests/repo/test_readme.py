@@ -37,7 +37,11 @@ def test_the_python_of_a_readme_runs_and_prints_what_its_comments_say(code, tmp_
     script = tmp_path / "snippet.py"
     script.write_text(code, encoding="utf-8")
     ran = subprocess.run(
-        [sys.executable, "-W", "error", script], check=False, capture_output=True, text=True
+        [sys.executable, "-W", "error", script],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     promised = re.findall(r"print\(.*\) +# (.*)$", code, flags=re.MULTILINE)

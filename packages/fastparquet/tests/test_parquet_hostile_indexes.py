@@ -275,8 +275,8 @@ def test_indexes_of_garbage(name, raw):
     check(file_of(**{name: raw}), lies=False)
 
 
-@pytest.mark.parametrize("offset", [-1, 0, 4, 1 << 40, (1 << 63) - 1])
-@pytest.mark.parametrize("length", [-1, 0, 5, (1 << 31) - 1])
+@pytest.mark.parametrize("offset", [-1, 4, (1 << 63) - 1])
+@pytest.mark.parametrize("length", [-1, 5, (1 << 31) - 1])
 @pytest.mark.parametrize("name", ["offset_index", "column_index"])
 def test_indexes_that_lie_elsewhere(name, offset, length):
     def change(chunk):

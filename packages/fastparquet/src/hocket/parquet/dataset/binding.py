@@ -120,13 +120,17 @@ class _Binder:
         return node
 
     def _hint(self, leaf: SchemaNode) -> ColumnHint:
-        name = leaf.path[0]
-        return column_hint(self._hints.pandas.columns.get(name), self._hints.arrow.get(name))
+        name, *members = leaf.path
+        arrow = self._hints.arrow.get(name)
+        for member in members:
+            inside = () if arrow is None else arrow.children
+            arrow = next((each for each in inside if each.name == member), None)
+        return column_hint(None if members else self._hints.pandas.columns.get(name), arrow)
 
 
 def _domain(leaf: SchemaNode, hint: ColumnHint) -> KeyDomain:
     values = leaf_type(leaf, hint)
-    if values.kind is ValueKind.DURATION and len(leaf.path) == 1:
+    if values.kind is ValueKind.DURATION:
         return KeyDomain(Family.DURATION, unit=values.unit)
     return domain_of_leaf(leaf)
 
