@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hocket.parquet.arrays.arrow_interface import ArrayStructure, SchemaStructure, StreamStructure
 from hocket.parquet.assemble import arrow_export
 from hocket.parquet.assemble.arrow_arrays import ArrowArray
 from hocket.parquet.assemble.arrow_callbacks import Callbacks
@@ -32,12 +33,6 @@ Pointer = ctypes.c_void_p
 RELEASE = ctypes.CFUNCTYPE(None, Pointer)
 GET = ctypes.CFUNCTYPE(ctypes.c_int, Pointer, Pointer)
 LAST_ERROR = ctypes.CFUNCTYPE(ctypes.c_char_p, Pointer)
-
-SchemaStructure, ArrayStructure, StreamStructure = (
-    arrow_export._Schema,
-    arrow_export._Array,
-    arrow_export._Stream,
-)
 
 NUMBERS = ArrowField("a", "l", nullable=True)
 WORDS = ArrowField("wörter", "U", nullable=False, metadata={"k": "v"})

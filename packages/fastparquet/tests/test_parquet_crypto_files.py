@@ -1,10 +1,12 @@
 """Whole encrypted files, as pyarrow writes them with a key service, down to their pages."""
 
 import base64
+import pickle
 
 import numpy as np
 import pytest
 
+import hocket.parquet as hp
 from hocket.parquet.crypto import DecryptionKeys, Module, read_metadata
 from hocket.parquet.errors import EncryptionError
 from hocket.parquet.io import open_source
@@ -211,3 +213,14 @@ def test_a_page_moved_to_another_place_does_not_decrypt(write):
     metadata, cipher = read_metadata(source, keys)
     with pytest.raises(EncryptionError, match="encrypted data page header"):
         plain_values(source, metadata, cipher, 0, 1)
+
+
+@pytest.mark.parametrize("plain_footer", [True, False])
+def test_parts_of_encrypted_files_are_decrypted_where_they_are_read(write, plain_footer):
+    path = write(column_keys={"k1": ["locked"]}, plaintext_footer=plain_footer)
+    opened = hp.ParquetFile(path, decryption=DecryptionKeys(unwrap_key=unwrap))
+    stored = [pickle.dumps(part) for part in opened.parts(["locked"])]
+    # Keys are unwrapped again; what the footer said stays here.
+    assert max(map(len, stored)) < 1500
+    read = [pickle.loads(part).to_numpy()["locked"] for part in stored]
+    assert np.concatenate(read).tolist() == columns()["locked"].tolist()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hocket.parquet.dataset.pool import run_tasks
+from hocket.parquet.pool import run_tasks
 from hocket.parquet.dataset.progress import (
     Progress,
     ProgressMeter,

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from hocket.parquet.api import read
     from hocket.parquet.crypto import DecryptionKeys
     from hocket.parquet.dataset.parquet_file import ParquetFile
+    from hocket.parquet.dataset.parquet_part import ParquetPart
     from hocket.parquet.errors import (
         ChecksumMismatch,
         ColumnMissing,
         CorruptFile,
+        EditConflict,
         EncryptionError,
+        InvalidArrow,
         InvalidFilter,
         InvalidOption,
         KernelsUnavailable,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
         SchemaMismatch,
         UnsupportedFeature,
         ValueOutOfRange,
+        ValueUnstorable,
     )
     from hocket.parquet.errors import ParquetError as ParquetException
 
@@ -38,7 +42,9 @@ __all__ = [
     "ColumnMissing",
     "CorruptFile",
     "DecryptionKeys",
+    "EditConflict",
     "EncryptionError",
+    "InvalidArrow",
     "InvalidFilter",
     "InvalidOption",
     "KernelsUnavailable",
@@ -46,9 +52,11 @@ __all__ = [
     "ParquetError",
     "ParquetException",
     "ParquetFile",
+    "ParquetPart",
     "SchemaMismatch",
     "UnsupportedFeature",
     "ValueOutOfRange",
+    "ValueUnstorable",
     "read",
 ]
 
@@ -56,6 +64,7 @@ __all__ = [
 _MODULES: Final = {
     "DecryptionKeys": "hocket.parquet.crypto.keys",
     "ParquetFile": "hocket.parquet.dataset.parquet_file",
+    "ParquetPart": "hocket.parquet.dataset.parquet_part",
     "read": "hocket.parquet.api",
 }
 

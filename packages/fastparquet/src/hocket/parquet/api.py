@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ __all__ = [
     "ParquetException",
     "ParquetFile",
     "filter_row_groups",
+    "opened",
     "read",
     "sorted_partitioned_columns",
     "statistics",
@@ -37,9 +39,25 @@ def read(path: Any, **options: Any) -> pd.DataFrame:
     **options
         Those of `ParquetFile` and of `ParquetFile.to_pandas`; ``dtypes`` is one of both.
     """
+    file, reading = opened(path, options)
+    return file.to_pandas(**reading)
+
+
+def opened(path: Any, options: Mapping[str, Any]) -> tuple[ParquetFile, dict[str, Any]]:
+    """Open a file or dataset with some of the options, and return the others.
+
+    Parameters
+    ----------
+    path
+        Whatever `ParquetFile` opens, or one that is open.
+    options
+        Those of `ParquetFile`, and others.
+    """
     opening = {name: value for name, value in options.items() if name in _OF_OPENING}
-    reading = {name: value for name, value in options.items() if name not in _OF_OPENING}
-    return ParquetFile(path, **opening).to_pandas(**reading)
+    others = {name: value for name, value in options.items() if name not in _OF_OPENING}
+    if isinstance(path, ParquetFile) and not opening:
+        return path, others
+    return ParquetFile(path, **opening), others
 
 
 def statistics(obj: ParquetFile) -> dict[str, dict[str, list[Any]]]:

@@ -1,4 +1,4 @@
-"""Decompression of pages, straight into the memory where they are decoded from.
+"""Compression of pages, and decompression straight into the memory where they are decoded from.
 
 The destination has exactly the size that the page header tells, so that no file can make more than
 that: what decompresses to more, or less, is an error.
@@ -14,9 +14,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.parquet.errors import CorruptFile, UnsupportedFeature
+from hocket.parquet.errors import CorruptFile, InvalidOption, UnsupportedFeature
 
-__all__ = ["CODEC_NAMES", "codec_name", "decompress_into"]
+__all__ = [
+    "CODEC_NAMES",
+    "checked_level",
+    "codec_name",
+    "codec_number",
+    "compress",
+    "decompress_into",
+]
 
 #: By the number that the format gives them.
 CODEC_NAMES: Final = (
@@ -30,6 +37,21 @@ CODEC_NAMES: Final = (
     "LZ4_RAW",
 )
 
+#: As users write them, in any case.
+_NUMBERS: Final = {
+    "none": 0,
+    "uncompressed": 0,
+    "snappy": 1,
+    "gzip": 2,
+    "brotli": 4,
+    "lz4": 7,
+    "lz4_raw": 7,
+    "zstd": 6,
+}
+#: The least and the largest level of each codec that has levels.
+_LEVELS: Final = {2: (0, 9), 4: (0, 11), 6: (-7, 22)}
+_DEFAULT_LEVELS: Final = {2: 6, 4: 5, 6: 3}
+
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 #: Here each costs a copy of all that follow it; the fast decoder takes any number of good ones.
 _MEMBERS_MAX: Final = 100
@@ -39,11 +61,94 @@ _EMPTY_BLOCK: Final = (1).to_bytes(4) + b"\0"
 _Bytes = NDArray[np.uint8]
 #: From compressed bytes and destination to the number of bytes written.
 _Decompress = Callable[[Any, Any], int]
+#: From plain bytes and level to compressed ones.
+_Compress = Callable[[Any, int], Any]
 
 
 def codec_name(codec: int) -> str:
     """Return a codec's name in the format, or its number if that is unknown."""
     return CODEC_NAMES[codec] if 0 <= codec < len(CODEC_NAMES) else f"codec {codec}"
+
+
+def codec_number(name: str | None) -> int:
+    """Return the number that the format gives a codec.
+
+    Parameters
+    ----------
+    name
+        As users write it, in any case; None for no compression.
+    """
+    found = 0 if name is None else _NUMBERS.get(name.lower()) if isinstance(name, str) else None
+    if found is None:
+        known = ", ".join(repr(each) for each in _NUMBERS)
+        if isinstance(name, str) and name.lower() == "lzo":
+            raise UnsupportedFeature(
+                "there is no compressor for LZO with a free licence; zstd compresses better"
+            )
+        raise InvalidOption(f"the codec is {name!r}; it can be {known}")
+    return found
+
+
+def checked_level(codec: int, level: int | None) -> int | None:
+    """Return a level if a codec has it; None is the codec's own default.
+
+    Parameters
+    ----------
+    codec
+        Number of the codec.
+    level
+        How hard it tries.
+    """
+    if level is None:
+        return None
+    if codec not in _LEVELS:
+        raise InvalidOption(
+            f"the compression level is {level!r}, and {codec_name(codec)} has no levels; leave it "
+            "out, or choose gzip, brotli or zstd"
+        )
+    low, high = _LEVELS[codec]
+    if isinstance(level, bool) or not isinstance(level, int) or not low <= level <= high:
+        raise InvalidOption(
+            f"the compression level is {level!r}; that of {codec_name(codec)} is a whole number "
+            f"from {low} to {high}"
+        )
+    return level
+
+
+def compress(codec: int, source: Any, level: int | None = None) -> Any:
+    """Return the compressed bytes of a page, as something with the buffer protocol.
+
+    Parameters
+    ----------
+    codec
+        Number of the codec. Of none, what is returned is the source.
+    source
+        The bytes: an array, or whatever else has the buffer protocol.
+    level
+        How hard the codec tries; None for its own default.
+    """
+    if codec == 0:
+        return source
+    made = _compressors().get(codec)
+    if made is None:
+        raise UnsupportedFeature(
+            f"nothing is written in {codec_name(codec)}; choose snappy, gzip, brotli, lz4 or zstd"
+        )
+    chosen = checked_level(codec, level)
+    return made(source, _DEFAULT_LEVELS.get(codec, 0) if chosen is None else chosen)
+
+
+@functools.cache
+def _compressors() -> dict[int, _Compress]:
+    import cramjam  # noqa: PLC0415 - nothing light at the import of the package
+
+    return {
+        1: lambda source, _level: cramjam.snappy.compress_raw(source),
+        2: cramjam.gzip.compress,
+        4: cramjam.brotli.compress,
+        6: cramjam.zstd.compress,
+        7: lambda source, _level: cramjam.lz4.compress_block(source, store_size=False),
+    }
 
 
 def decompress_into(codec: int, source: _Bytes, destination: _Bytes) -> None:

@@ -13,6 +13,9 @@
     |-- InvalidFilter        a filter that cannot be understood or applied
     |-- InvalidOption        an argument that no file can satisfy
     |-- SchemaMismatch       the files of a dataset do not fit together
+    |-- ValueUnstorable      a value or a type that Parquet has no place for
+    |-- InvalidArrow         what another library handed over is not valid Arrow data
+    |-- EditConflict         another writer changed, or is changing, what was to be changed
     `-- KernelsUnavailable   nothing here can compile the kernels, and a large file needs them
 
 Code deep inside knows the reason and the page; who calls it knows the column, the row group and the
@@ -27,7 +30,9 @@ __all__ = [
     "ChecksumMismatch",
     "ColumnMissing",
     "CorruptFile",
+    "EditConflict",
     "EncryptionError",
+    "InvalidArrow",
     "InvalidFilter",
     "InvalidOption",
     "KernelsUnavailable",
@@ -36,6 +41,7 @@ __all__ = [
     "SchemaMismatch",
     "UnsupportedFeature",
     "ValueOutOfRange",
+    "ValueUnstorable",
 ]
 
 _PLACES: Final = ("file", "row_group", "column", "page", "offset")
@@ -155,6 +161,18 @@ class InvalidOption(ParquetError):
 
 class SchemaMismatch(ParquetError):
     """The files of a dataset do not fit together."""
+
+
+class ValueUnstorable(ParquetError):
+    """A value or a type that Parquet, or this column, has no place for."""
+
+
+class InvalidArrow(ParquetError):
+    """What another library handed over is not valid Arrow data, or it failed to."""
+
+
+class EditConflict(ParquetError):
+    """Another writer changed, or is changing, what was to be changed."""
 
 
 class KernelsUnavailable(ParquetError):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cache
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Final
 
 from hocket.parquet.errors import InvalidOption
+from hocket.parquet.records import dataclass
 
 __all__ = ["THREADS_VARIABLE", "ReadOptions", "available_memory_nbytes", "thread_count"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +12,7 @@ from hocket.parquet.decode.column import ColumnData
 from hocket.parquet.errors import CorruptFile, LimitExceeded
 from hocket.parquet.kernels.library import KERNEL, address
 from hocket.parquet.nesting.assembly import FieldData
+from hocket.parquet.records import dataclass
 
 __all__ = ["ArrowArray", "arrow_array", "bitmap"]
 

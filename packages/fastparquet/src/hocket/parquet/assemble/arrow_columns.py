@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,20 @@ import pandas as pd
 
 from hocket.parquet.assemble.arrow_arrays import ArrowArray, arrow_array
 from hocket.parquet.assemble.arrow_export import array_capsules, schema_capsule
-from hocket.parquet.assemble.arrow_types import ArrowField, ArrowSchema, arrow_field
+from hocket.parquet.assemble.arrow_types import (
+    ARROW_OF_PANDAS,
+    ArrowField,
+    ArrowSchema,
+    arrow_field,
+)
 from hocket.parquet.assemble.column_builder import ColumnBuilder, RowSpans
 from hocket.parquet.assemble.optional_pyarrow import pyarrow
 from hocket.parquet.assemble.pandas_arrays import ObjectBuilder
-from hocket.parquet.assemble.pandas_types import ARROW_OPTIONS, ColumnPlan
+from hocket.parquet.assemble.pandas_types import ColumnPlan
 from hocket.parquet.decode.column import ColumnData
 from hocket.parquet.decode.target import UNITS
 from hocket.parquet.nesting.assembly import assemble_field
+from hocket.parquet.records import replace
 
 __all__ = ["ArrowBuilder", "NestedObjectBuilder", "pyarrow_array", "pyarrow_type"]
 
@@ -60,7 +65,7 @@ class ArrowBuilder(ColumnBuilder):
         self._chunks: list[ArrowArray | None] = [None] * len(spans)
 
     def _field(self, level: int) -> ArrowField:
-        options = replace(ARROW_OPTIONS, int96_unit=UNITS[level])
+        options = replace(ARROW_OF_PANDAS, int96_unit=UNITS[level])
         return arrow_field(self.plan.field, hint=self.plan.arrow_hint, options=options)
 
     def _level(self, row_group: int) -> int:

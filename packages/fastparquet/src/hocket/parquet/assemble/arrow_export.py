@@ -13,6 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Lock
 from typing import Any, Final, Self
 
+from hocket.parquet.arrays.arrow_interface import (
+    DICTIONARY_ORDERED,
+    NULLABLE,
+    ArrayStructure,
+    SchemaStructure,
+    StreamStructure,
+)
 from hocket.parquet.assemble.arrow_arrays import ArrowArray
 from hocket.parquet.assemble.arrow_callbacks import ANSWER, ERROR, Callbacks
 from hocket.parquet.assemble.arrow_types import ArrowField, ArrowSchema
@@ -20,51 +27,9 @@ from hocket.parquet.kernels.library import address
 
 __all__ = ["array_capsules", "live_exports", "schema_capsule", "stream_capsule"]
 
-_DICTIONARY_ORDERED: Final = 1
-_NULLABLE: Final = 2
-
 _ERROR_INPUT_OUTPUT: Final = 5
 
 _Pointer = ctypes.c_void_p
-
-
-class _Schema(ctypes.Structure):
-    _fields_ = [
-        ("format", _Pointer),
-        ("name", _Pointer),
-        ("metadata", _Pointer),
-        ("flags", ctypes.c_int64),
-        ("n_children", ctypes.c_int64),
-        ("children", _Pointer),
-        ("dictionary", _Pointer),
-        ("release", _Pointer),
-        ("private_data", _Pointer),
-    ]
-
-
-class _Array(ctypes.Structure):
-    _fields_ = [
-        ("length", ctypes.c_int64),
-        ("null_count", ctypes.c_int64),
-        ("offset", ctypes.c_int64),
-        ("n_buffers", ctypes.c_int64),
-        ("n_children", ctypes.c_int64),
-        ("buffers", _Pointer),
-        ("children", _Pointer),
-        ("dictionary", _Pointer),
-        ("release", _Pointer),
-        ("private_data", _Pointer),
-    ]
-
-
-class _Stream(ctypes.Structure):
-    _fields_ = [
-        ("get_schema", _Pointer),
-        ("get_next", _Pointer),
-        ("get_last_error", _Pointer),
-        ("release", _Pointer),
-        ("private_data", _Pointer),
-    ]
 
 
 #: What each exported structure keeps alive, by its `private_data`.
@@ -118,7 +83,7 @@ def _encoded_metadata(metadata: Mapping[str, str] | Mapping[str, str | bytes]) -
 
 
 def _fill_schema(
-    into: _Schema,
+    into: SchemaStructure,
     field: ArrowField,
     metadata: Mapping[str, str] | Mapping[str, str | bytes],
     making: _Making,
@@ -127,20 +92,20 @@ def _fill_schema(
     into.format = _text(field.format.encode(), kept)
     into.name = _text(_encoded(field.name).replace(b"\0", rb"\x00"), kept)
     into.metadata = _text(_encoded_metadata(metadata), kept) if metadata else None
-    into.flags = _NULLABLE * field.nullable + _DICTIONARY_ORDERED * field.is_ordered
+    into.flags = NULLABLE * field.nullable + DICTIONARY_ORDERED * field.is_ordered
     into.n_children = len(field.children)
-    into.children, children = _structures(_Schema, len(field.children), kept)
+    into.children, children = _structures(SchemaStructure, len(field.children), kept)
     for each, child in zip(children, field.children, strict=True):
         _fill_schema(each, child, child.metadata, making)
     into.dictionary = None
     if field.dictionary is not None:
-        into.dictionary, (values,) = _one(_Schema, kept)
+        into.dictionary, (values,) = _one(SchemaStructure, kept)
         _fill_schema(values, field.dictionary, {}, making)
     into.private_data = making.keep(kept)
     into.release = _callbacks()["release_schema"]
 
 
-def _fill_array(into: _Array, array: ArrowArray, making: _Making) -> None:
+def _fill_array(into: ArrayStructure, array: ArrowArray, making: _Making) -> None:
     kept: list[Any] = [array.buffers]
     into.length = array.length
     into.null_count = array.null_count
@@ -152,12 +117,12 @@ def _fill_array(into: _Array, array: ArrowArray, making: _Making) -> None:
     kept.append(buffers)
     into.buffers = ctypes.addressof(buffers)
     into.n_children = len(array.children)
-    into.children, children = _structures(_Array, len(array.children), kept)
+    into.children, children = _structures(ArrayStructure, len(array.children), kept)
     for each, child in zip(children, array.children, strict=True):
         _fill_array(each, child, making)
     into.dictionary = None
     if array.dictionary is not None:
-        into.dictionary, (values,) = _one(_Array, kept)
+        into.dictionary, (values,) = _one(ArrayStructure, kept)
         _fill_array(values, array.dictionary, making)
     into.private_data = making.keep(kept)
     into.release = _callbacks()["release_array"]
@@ -203,15 +168,15 @@ def _released(
 # When these are called all names of this module may have been cleared: what they use they hold.
 
 
-def _release_schema(at: int, released: Any = _released, kind: Any = _Schema) -> None:
+def _release_schema(at: int, released: Any = _released, kind: Any = SchemaStructure) -> None:
     released(at, kind)
 
 
-def _release_array(at: int, released: Any = _released, kind: Any = _Array) -> None:
+def _release_array(at: int, released: Any = _released, kind: Any = ArrayStructure) -> None:
     released(at, kind)
 
 
-def _release_stream(at: int, kind: Any = _Stream, kept: dict[int, Any] = _KEPT) -> None:
+def _release_stream(at: int, kind: Any = StreamStructure, kept: dict[int, Any] = _KEPT) -> None:
     structure = kind.from_address(at)
     if structure.release:
         structure.release = None
@@ -230,7 +195,7 @@ class _StreamState:
 
 def _answered(at: int, act: Callable[[_StreamState], None]) -> int:
     """Do something with a stream; return 0, or C's number of an error whose words are kept."""
-    block, state = _KEPT[_Stream.from_address(at).private_data]
+    block, state = _KEPT[StreamStructure.from_address(at).private_data]
     answer = 0
     try:
         with state.lock:
@@ -248,23 +213,23 @@ def _answered(at: int, act: Callable[[_StreamState], None]) -> int:
 def _get_schema(at: int, into: int) -> int:
     def give(state: _StreamState) -> None:
         with _Making() as making:
-            _fill_root(_Schema.from_address(into), state.schema, making)
+            _fill_root(SchemaStructure.from_address(into), state.schema, making)
 
     return _answered(at, give)
 
 
-def _fill_root(into: _Schema, schema: ArrowSchema, making: _Making) -> None:
+def _fill_root(into: SchemaStructure, schema: ArrowSchema, making: _Making) -> None:
     root = ArrowField("", "+s", nullable=False, children=schema.fields)
     _fill_schema(into, root, schema.metadata, making)
 
 
 def _get_next(at: int, into: int) -> int:
     def give(state: _StreamState) -> None:
-        ctypes.memset(into, 0, ctypes.sizeof(_Array))
+        ctypes.memset(into, 0, ctypes.sizeof(ArrayStructure))
         batch = next(state.batches, None)
         if batch is not None:
             with _Making() as making:
-                _fill_array(_Array.from_address(into), batch, making)
+                _fill_array(ArrayStructure.from_address(into), batch, making)
 
     return _answered(at, give)
 
@@ -338,7 +303,7 @@ def _capsule(
 def schema_capsule(schema: ArrowSchema) -> Any:
     """Return a schema as the capsule that ``__arrow_c_schema__`` has to return."""
     return _capsule(
-        _Schema,
+        SchemaStructure,
         b"arrow_schema",
         _release_schema,
         lambda structure, making: _fill_root(structure, schema, making),
@@ -348,7 +313,7 @@ def schema_capsule(schema: ArrowSchema) -> Any:
 def array_capsules(schema: ArrowSchema, batch: ArrowArray) -> tuple[Any, Any]:
     """Return a schema and one batch of it as ``__arrow_c_array__`` has to return them."""
     array = _capsule(
-        _Array,
+        ArrayStructure,
         b"arrow_array",
         _release_array,
         lambda structure, making: _fill_array(structure, batch, making),
@@ -379,4 +344,4 @@ def stream_capsule(schema: ArrowSchema, batches: Iterable[ArrowArray]) -> Any:
         structure.private_data = making.keep(_StreamState(schema, batches))
         structure.release = callbacks["release_stream"]
 
-    return _capsule(_Stream, b"arrow_array_stream", _release_stream, fill)
+    return _capsule(StreamStructure, b"arrow_array_stream", _release_stream, fill)

@@ -11,7 +11,7 @@ from hocket.parquet.metadata.schema import LogicalKind, LogicalType
 
 __all__ = ["geometry_extension"]
 
-_AUTHORITY_AND_CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*:[A-Za-z0-9_.]+")
+_AUTHORITY_AND_CODE: Final = r"[A-Za-z][A-Za-z0-9_]*:[A-Za-z0-9_.]+"
 
 
 def geometry_extension(
@@ -46,6 +46,6 @@ def _reference_system(crs: str, key_value: Mapping[str, str | bytes]) -> dict[st
             # Not what it says it is: handed on as it stands.
             return {"crs": crs}
         return {"crs": parsed, "crs_type": "projjson"}
-    if _AUTHORITY_AND_CODE.fullmatch(crs) and prefix != "projjson":
+    if re.fullmatch(_AUTHORITY_AND_CODE, crs) and prefix != "projjson":
         return {"crs": crs, "crs_type": "authority_code"}
     return {"crs": crs}

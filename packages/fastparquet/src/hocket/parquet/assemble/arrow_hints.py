@@ -11,8 +11,9 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+from hocket.parquet.records import dataclass
 
 __all__ = ["ArrowHint", "parse_arrow_schema"]
 

@@ -8,7 +8,6 @@ Variant) is the type that holds its values, marked with the name of the canonica
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -26,8 +25,16 @@ from hocket.parquet.decode.target import (
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.metadata.schema import LogicalKind, PhysicalType, SchemaNode
 from hocket.parquet.nesting.fields import Field, FieldKind
+from hocket.parquet.records import dataclass, field, replace
 
-__all__ = ["ArrowField", "ArrowOptions", "ArrowSchema", "arrow_field", "arrow_schema"]
+__all__ = [
+    "ARROW_OF_PANDAS",
+    "ArrowField",
+    "ArrowOptions",
+    "ArrowSchema",
+    "arrow_field",
+    "arrow_schema",
+]
 
 _EXTENSION_NAME: Final = "ARROW:extension:name"
 _EXTENSION_METADATA: Final = "ARROW:extension:metadata"
@@ -82,6 +89,10 @@ class ArrowOptions:
             raise InvalidOption(
                 f"int96_unit is {self.int96_unit!r}; it has to be one of {', '.join(UNITS)}"
             )
+
+
+#: What pandas takes: extension types would hide the values from it.
+ARROW_OF_PANDAS: Final = ArrowOptions(extension_types=False, dictionaries=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from hocket.parquet.assemble.pandas_arrays import with_timezone
 from hocket.parquet.assemble.pandas_strings import arrow_strings, text_array
 from hocket.parquet.assemble.pandas_types import ColumnPlan
 from hocket.parquet.assemble.python_objects import objects_of, valid_of
+from hocket.parquet.assemble.text_dtype import default_text_dtype
 from hocket.parquet.assemble.value_kinds import LeafType, ValueKind
 from hocket.parquet.decode.column import ColumnData, empty_column
 from hocket.parquet.decode.target import UNITS
@@ -122,7 +123,7 @@ class CategoricalBuilder(ColumnBuilder):
 
 
 def _text_values(column: ColumnData, values: LeafType) -> Any:
-    dtype = pd.Series(["a"]).dtype
+    dtype = default_text_dtype()
     if not isinstance(dtype, pd.StringDtype):
         return objects_of(column, values)
     if dtype.storage == "pyarrow":

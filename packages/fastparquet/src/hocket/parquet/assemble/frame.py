@@ -12,8 +12,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from hocket.parquet.assemble.arrow_columns import ArrowBuilder, NestedObjectBuilder
-from hocket.parquet.assemble.categories import CategoricalBuilder
 from hocket.parquet.assemble.column_builder import ColumnBuilder, Place, RowSpans, Whole
 from hocket.parquet.assemble.pandas_arrays import (
     BlockBuilder,
@@ -23,6 +21,7 @@ from hocket.parquet.assemble.pandas_arrays import (
 )
 from hocket.parquet.assemble.pandas_strings import ArrowTextBuilder, PythonTextBuilder
 from hocket.parquet.assemble.pandas_types import ColumnPlan, Storage
+from hocket.parquet.assemble.text_dtype import default_text_dtype
 from hocket.parquet.decode.column import ColumnData
 from hocket.parquet.decode.target import Target, time_units
 from hocket.parquet.errors import CorruptFile, InvalidOption, LimitExceeded, ParquetError
@@ -223,6 +222,8 @@ class FrameBuilder:
 
 def _block_builder_of(plan: ColumnPlan) -> type[BlockBuilder]:
     if plan.reader is not None:
+        from hocket.parquet.assemble.arrow_columns import NestedObjectBuilder  # noqa: PLC0415 - few need it
+
         return NestedObjectBuilder
     if plan.storage is Storage.OBJECT:
         return ObjectBuilder
@@ -234,7 +235,13 @@ def _builder_of(plan: ColumnPlan) -> Callable[[ColumnPlan, RowSpans], ColumnBuil
         return ArrowTextBuilder if plan.text_dtype.storage == "pyarrow" else PythonTextBuilder
     if plan.storage is Storage.MASKED:
         return MaskedBuilder
-    return CategoricalBuilder if plan.storage is Storage.CATEGORICAL else ArrowBuilder
+    if plan.storage is Storage.CATEGORICAL:
+        from hocket.parquet.assemble.categories import CategoricalBuilder  # noqa: PLC0415 - as below
+
+        return CategoricalBuilder
+    from hocket.parquet.assemble.arrow_columns import ArrowBuilder  # noqa: PLC0415 - few need it
+
+    return ArrowBuilder
 
 
 def _runs(block: _Array, members: list[tuple[int, int]]) -> list[tuple[Any, list[int]]]:
@@ -295,7 +302,7 @@ def _cast(array: Any, dtype: Any) -> Any:
 
 def _labels_of(labels: list[Hashable]) -> pd.Index:
     if not labels:
-        return pd.Index([], dtype=pd.Series(["a"]).dtype)
+        return pd.Index([], dtype=default_text_dtype())
     return pd.Index(labels, tupleize_cols=False)
 
 

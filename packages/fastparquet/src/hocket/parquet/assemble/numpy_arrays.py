@@ -8,7 +8,6 @@ missing the array is a `numpy.ma.MaskedArray`, and NaN or NaT stand for nulls el
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +19,7 @@ from hocket.parquet.assemble.pandas_types import ColumnPlan, LateNulls, Storage,
 from hocket.parquet.assemble.value_kinds import NO_HINT, ColumnHint, ValueKind, leaf_type
 from hocket.parquet.decode.target import Conversion
 from hocket.parquet.nesting.fields import Field, FieldKind
+from hocket.parquet.records import replace
 
 __all__ = ["ArraysBuilder", "plan_array"]
 

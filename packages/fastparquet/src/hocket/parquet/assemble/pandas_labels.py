@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 
 from hocket.parquet.assemble.pandas_metadata import ColumnMetadata, PandasMetadata
+from hocket.parquet.assemble.text_dtype import default_text_dtype
 from hocket.parquet.assemble.timezones import timezone_of
 
 __all__ = ["frame_labels", "parse_label"]
 
 _LABEL_LENGTH_MAX: Final = 10_000
-_INTEGER: Final = re.compile(r"u?int(8|16|32|64)")
-_FLOAT: Final = re.compile(r"float(16|32|64)")
-_TIME: Final = re.compile(r"datetime(tz$|64|$)")
-_WHOLE: Final = re.compile(r"-?\d{1,19}")
+_INTEGER: Final = r"u?int(8|16|32|64)"
+_FLOAT: Final = r"float(16|32|64)"
+_TIME: Final = r"datetime(tz$|64|$)"
+_WHOLE: Final = r"-?\d{1,19}"
 
 
 def frame_labels(names: Sequence[str], metadata: PandasMetadata) -> pd.Index:
@@ -51,17 +52,17 @@ def _level(items: Sequence[Hashable], about: ColumnMetadata | None) -> pd.Index:
     name = None if about is None else about.name
     kind = "" if about is None else about.numpy_type or about.pandas_type
     try:
-        if _INTEGER.fullmatch(kind) and all(_WHOLE.fullmatch(str(item)) for item in items):
+        if re.fullmatch(_INTEGER, kind) and all(re.fullmatch(_WHOLE, str(item)) for item in items):
             return pd.Index(np.array([int(str(item)) for item in items], kind), name=name)
-        if _FLOAT.fullmatch(kind):
+        if re.fullmatch(_FLOAT, kind):
             return pd.Index([float(str(item)) for item in items], dtype=np.float64, name=name)
-        if about is not None and _TIME.match(kind):
+        if about is not None and re.match(_TIME, kind):
             return _times(items, about)
     except (ValueError, TypeError, OverflowError):
         # Some other program renamed columns, and left what pandas had said of them.
         pass
     if not items:
-        return pd.Index([], dtype=pd.Series(["a"]).dtype, name=name)
+        return pd.Index([], dtype=default_text_dtype(), name=name)
     return pd.Index(list(items), name=name, tupleize_cols=False)
 
 
@@ -76,10 +77,9 @@ def _times(items: Sequence[Hashable], about: ColumnMetadata) -> pd.Index:
 
 
 _QUOTED: Final = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
-_ITEM: Final = re.compile(
-    rf"\s*(?:(?P<text>{_QUOTED})|(?P<real>[-+]?\d+\.\d*(?:[eE][-+]?\d+)?)|(?P<whole>[-+]?\d{{1,19}})"
-    r"|(?P<word>None|True|False|nan))\s*(?P<end>,|\)|$)",
-    re.DOTALL,
+_ITEM: Final = (
+    rf"(?s)\s*(?:(?P<text>{_QUOTED})|(?P<real>[-+]?\d+\.\d*(?:[eE][-+]?\d+)?)|(?P<whole>[-+]?\d{{1,19}})"
+    r"|(?P<word>None|True|False|nan))\s*(?P<end>,|\)|$)"
 )
 _WORDS: Final[Mapping[str, Hashable]] = {
     "None": None,
@@ -87,7 +87,7 @@ _WORDS: Final[Mapping[str, Hashable]] = {
     "False": False,
     "nan": float("nan"),
 }
-_ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
+_ESCAPE: Final = r"(?s)\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)"
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
 
 
@@ -104,11 +104,11 @@ def parse_label(name: str) -> tuple[Hashable, ...] | None:
     while at < len(name):
         if items and name[at:].strip() == ")":
             return tuple(items)
-        found = _ITEM.match(name, at)
+        found = re.match(_ITEM, name[at:])
         if found is None:
             return None
         items.append(_item(found))
-        at = found.end()
+        at += found.end()
         if found["end"] == ")":
             return tuple(items) if at == len(name) else None
     return None
@@ -116,7 +116,7 @@ def parse_label(name: str) -> tuple[Hashable, ...] | None:
 
 def _item(found: re.Match[str]) -> Hashable:
     if (text := found["text"]) is not None:
-        return _ESCAPE.sub(_unescaped, text[1:-1])
+        return re.sub(_ESCAPE, _unescaped, text[1:-1])
     if (real := found["real"]) is not None:
         return float(real)
     if (whole := found["whole"]) is not None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from hocket.parquet.records import dataclass, field
 
 __all__ = [
     "ColumnMetadata",
@@ -20,7 +21,7 @@ __all__ = [
 ]
 
 #: The name of an index level that had none.
-UNNAMED_LEVEL: Final = re.compile(r"__index_level_\d+__")
+UNNAMED_LEVEL: Final = r"__index_level_\d+__"
 
 _RANGE_MAX: Final = 1 << 62
 
@@ -111,7 +112,7 @@ class PandasMetadata:
         """Return the name of the index level that a column holds."""
         about = self.columns.get(column)
         name = column if about is None else about.name
-        return None if name is None or UNNAMED_LEVEL.fullmatch(name) else name
+        return None if name is None or re.fullmatch(UNNAMED_LEVEL, name) else name
 
 
 def parse_pandas_metadata(text: str | bytes | None) -> PandasMetadata | None:

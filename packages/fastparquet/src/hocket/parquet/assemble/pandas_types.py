@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from hocket.parquet.assemble.arrow_hints import ArrowHint
-from hocket.parquet.assemble.arrow_types import ArrowOptions, arrow_field
 from hocket.parquet.assemble.optional_pyarrow import has_pyarrow
 from hocket.parquet.assemble.pandas_options import PandasOptions
-from hocket.parquet.assemble.timezones import timezone_of
+from hocket.parquet.assemble.text_dtype import default_text_dtype
 from hocket.parquet.assemble.value_kinds import (
     NO_HINT,
     ColumnHint,
@@ -22,21 +20,22 @@ from hocket.parquet.assemble.value_kinds import (
     ValueKind,
     leaf_type,
 )
-from hocket.parquet.assemble.values import ValueOptions, ValueReader
 from hocket.parquet.decode.target import Target, byte_string_target
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.metadata.schema import LogicalKind
 from hocket.parquet.nesting.assembly import needs_levels
 from hocket.parquet.nesting.fields import Field, FieldKind
+from hocket.parquet.records import dataclass, replace
 
-__all__ = ["ARROW_OPTIONS", "ColumnPlan", "LateNulls", "Storage", "plan_column"]
+if TYPE_CHECKING:
+    from hocket.parquet.assemble.values import ValueReader
+
+__all__ = ["ColumnPlan", "LateNulls", "Storage", "plan_column"]
 
 _OBJECT: Final = np.dtype(object)
 _FLOAT64: Final = np.dtype("f8")
 _NUMBERS: Final = {ValueKind.BOOLEAN, ValueKind.INTEGER, ValueKind.FLOAT}
 _TEXTS: Final = {ValueKind.TEXT, ValueKind.JSON}
-#: Extension types would hide the values from pandas.
-ARROW_OPTIONS: Final = ArrowOptions(extension_types=False, dictionaries=())
 #: Arrow's decimals have at most so many digits.
 _ARROW_DIGITS: Final = 76
 _MASKED: Final = {
@@ -230,7 +229,11 @@ def _times(request: _Request, values: LeafType) -> ColumnPlan:
     if values.kind is not ValueKind.TIMESTAMP:
         return plan
     zone = request.hint.timezone or ("UTC" if values.is_utc else None)
-    return plan if zone is None else replace(plan, timezone=timezone_of(zone))
+    if zone is None:
+        return plan
+    from hocket.parquet.assemble.timezones import timezone_of  # noqa: PLC0415 - few need it
+
+    return replace(plan, timezone=timezone_of(zone))
 
 
 def _text(request: _Request, values: LeafType) -> ColumnPlan:
@@ -248,7 +251,7 @@ def _text_dtype(options: PandasOptions, hint: ColumnHint) -> Any:
     """Return the dtype of strings: as asked, as it was, or as pandas itself takes strings."""
     if options.dtype_backend == "numpy_nullable" or hint.numpy_type.startswith("string"):
         return pd.StringDtype()
-    return pd.Series(["a"]).dtype
+    return default_text_dtype()
 
 
 def _decimal(request: _Request, values: LeafType) -> ColumnPlan:
@@ -283,6 +286,8 @@ def _nested(request: _Request) -> ColumnPlan:
 
 def _nested_objects(request: _Request) -> ColumnPlan:
     options = request.options
+    from hocket.parquet.assemble.values import ValueOptions, ValueReader  # noqa: PLC0415 - few need it
+
     reader = ValueReader(
         request.field,
         request.hint.arrow,
@@ -437,8 +442,10 @@ def _categorical(request: _Request, values: LeafType) -> ColumnPlan:
 
 
 def _arrow(request: _Request, values: LeafType | None) -> ColumnPlan:
+    from hocket.parquet.assemble.arrow_types import ARROW_OF_PANDAS, arrow_field  # noqa: PLC0415 - few need it
+
     field = request.field
-    arrow = arrow_field(field, hint=request.hint.arrow, options=ARROW_OPTIONS)
+    arrow = arrow_field(field, hint=request.hint.arrow, options=ARROW_OF_PANDAS)
     return ColumnPlan(
         request.label,
         field,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 __all__ = ["timezone_of", "tzinfo_of"]
 
-_OFFSET: Final = re.compile(r"(?:UTC|GMT)?([+-])(\d{2}):?(\d{2})")
+_OFFSET: Final = r"(?:UTC|GMT)?([+-])(\d{2}):?(\d{2})"
 _UTC_NAMES: Final = {"UTC", "utc", "Z", "+00:00", "-00:00"}
 
 
@@ -31,7 +31,7 @@ def tzinfo_of(name: str) -> tzinfo:
     """Return a time zone by its name."""
     if name in _UTC_NAMES:
         return UTC
-    offset = _OFFSET.fullmatch(name)
+    offset = re.fullmatch(_OFFSET, name)
     if offset is not None:
         sign = -1 if offset[1] == "-" else 1
         minutes = int(offset[2]) * 60 + int(offset[3])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -20,6 +19,7 @@ from hocket.parquet.decode.target import (
     time_units,
 )
 from hocket.parquet.metadata.schema import LogicalKind, PhysicalType, SchemaNode
+from hocket.parquet.records import dataclass, replace
 
 __all__ = ["ColumnHint", "LeafType", "ValueKind", "column_hint", "leaf_type"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +18,7 @@ from hocket.parquet.errors import InvalidOption
 from hocket.parquet.metadata.schema import SchemaNode
 from hocket.parquet.nesting.assembly import FieldData, assemble_field
 from hocket.parquet.nesting.fields import Field, FieldKind
+from hocket.parquet.records import dataclass, replace
 from hocket.parquet.variant import VariantReader
 
 __all__ = ["ValueOptions", "ValueReader"]

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from hocket.parquet.metadata.encodings import Encoding
 
 __all__ = ["encoding_name", "encoding_names"]
 
-#: By the number that the format gives them; 1 was never used.
-_NAMES: Final = {
-    0: "PLAIN",
-    2: "PLAIN_DICTIONARY",
-    3: "RLE",
-    4: "BIT_PACKED",
-    5: "DELTA_BINARY_PACKED",
-    6: "DELTA_LENGTH_BYTE_ARRAY",
-    7: "DELTA_BYTE_ARRAY",
-    8: "RLE_DICTIONARY",
-    9: "BYTE_STREAM_SPLIT",
-    10: "ALP",
-}
+#: By the number that the format gives them.
+_NAMES = {int(each): each.name for each in Encoding}
 
 
 def encoding_name(number: int) -> str:

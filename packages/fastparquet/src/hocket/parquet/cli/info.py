@@ -57,7 +57,8 @@ def _summary(
     files, found = collection.files, collection.found
     rows = collection.rows[list(groups)]
     chunks = chosen_chunks(collection, groups, leaves)
-    open_chunks = ~chunks.is_hidden
+    is_there = chunks.chunk_at >= 0
+    open_chunks = is_there & ~chunks.is_hidden
     compressed = int(chunks.compressed_nbytes[open_chunks].sum())
     uncompressed = int(chunks.uncompressed_nbytes[open_chunks].sum())
     # Files that `_metadata` describes were not opened.
@@ -80,7 +81,7 @@ def _summary(
         "version": sorted({each.version for each in summaries}),
         "codecs": _codecs(chunks, open_chunks),
         "encodings": encoding_names(_any_bits(chunks.encodings[open_chunks])),
-        "column_chunks": int(open_chunks.size),
+        "column_chunks": int(is_there.sum()),
         "with_statistics": int((chunks.statistics_at >= 0).sum()),
         "with_column_index": int((chunks.column_index_offset > 0).sum()),
         "with_offset_index": int((chunks.offset_index_offset > 0).sum()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from hocket.parquet.cli.keys import keys_of
 from hocket.parquet.dataset.collection import Collection, open_collection
 from hocket.parquet.dataset.data_file import Opener
 from hocket.parquet.errors import ColumnMissing, InvalidOption, ParquetError
+from hocket.parquet.kernels.source import footer as layout
 from hocket.parquet.metadata.chunks import ChunkTable
 from hocket.parquet.metadata.schema import Schema, SchemaNode
 
@@ -107,6 +108,18 @@ def chosen_groups(options: Namespace, count: int) -> list[int]:
     return [wanted]
 
 
+def _no_chunk() -> np.ndarray[Any, Any]:
+    """Return what is told of a chunk that a file does not have: it has no place, and no bytes."""
+    told = np.full((layout.CHUNK_ATTRIBUTES, 1, 1), -1, np.int64)
+    told[[layout.NUM_VALUES, layout.UNCOMPRESSED_NBYTES, layout.COMPRESSED_NBYTES]] = 0
+    # Nothing of it is encrypted.
+    told[[layout.ENCODINGS, layout.AT_METADATA]] = 0
+    return told
+
+
+_NO_CHUNK: Final = _no_chunk()
+
+
 def chosen_chunks(
     collection: Collection, groups: Sequence[int], leaves: Sequence[SchemaNode]
 ) -> ChunkTable:
@@ -118,7 +131,8 @@ def chosen_chunks(
         The files.
     groups, leaves
         Which row groups and columns. Positions in footers mean nothing in the result, for there
-        are several footers; only whether there is one.
+        are several footers; only whether there is one. Of columns that a file does not have,
+        `ChunkTable.chunk_at` is -1.
     """
     pieces = []
     at = 0
@@ -129,9 +143,11 @@ def chosen_chunks(
             indices.append(collection.groups[groups[at]].index)
             at += 1
         file = collection.files[number]
-        columns = [file.leaf(leaf.column_index).column_index for leaf in leaves]
-        rows, own = np.array(indices, np.int64), np.array(columns, np.int64)
-        pieces.append(file.metadata.chunks.table[:, rows][:, :, own])
+        own = [file.leaf(leaf.column_index) for leaf in leaves]
+        columns = np.array([0 if each is None else each.column_index for each in own], np.int64)
+        table = file.metadata.chunks.table[:, np.array(indices, np.int64)][:, :, columns]
+        table[:, :, [each is None for each in own]] = _NO_CHUNK
+        pieces.append(table)
     if not pieces:
         attributes = len(collection.summary.chunks.table)
         pieces.append(np.empty((attributes, 0, len(leaves)), np.int64))

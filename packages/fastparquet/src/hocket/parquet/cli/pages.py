@@ -48,6 +48,8 @@ def run(options: Namespace, output: Output) -> int:
         file = collection.files[place.file]
         for leaf in leaves:
             own = file.leaf(leaf.column_index)
+            if own is None:
+                continue
             try:
                 chunk = file.chunk(place.index, own)
                 pages = _pages(file, chunk)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +29,7 @@ from hocket.parquet.codecs import codec_name
 from hocket.parquet.dataset.collection import Collection
 from hocket.parquet.metadata.schema import SchemaNode
 from hocket.parquet.metadata.statistics import ColumnStatistics
+from hocket.parquet.records import dataclass
 
 __all__ = ["run"]
 
@@ -93,7 +93,8 @@ def _columns(
     chunks = chosen_chunks(collection, groups, leaves)
     found = []
     for at, leaf in enumerate(leaves):
-        is_open = ~chunks.is_hidden[:, at]
+        is_hidden = chunks.is_hidden[:, at]
+        is_open = ~is_hidden & (chunks.chunk_at[:, at] >= 0)
         compressed = int(chunks.compressed_nbytes[is_open, at].sum())
         uncompressed = int(chunks.uncompressed_nbytes[is_open, at].sum())
         encodings = chunks.encodings[is_open, at]
@@ -102,7 +103,7 @@ def _columns(
             "column": leaf.dotted,
             "type": type_words(leaf),
             "values": int(chunks.num_values[is_open, at].sum()),
-            "locked": int((~is_open).sum()),
+            "locked": int(is_hidden.sum()),
             **_values(collection, groups, leaf, low, high),
             "compressed_nbytes": compressed,
             "uncompressed_nbytes": uncompressed,
@@ -131,7 +132,11 @@ def _values(
     for number in groups:
         place = collection.groups[number]
         file = collection.files[place.file]
-        own = file.leaf(leaf.column_index).column_index
+        found = file.leaf(leaf.column_index)
+        if found is None:
+            nulls = None if nulls is None else nulls + int(collection.rows[number])
+            continue
+        own = found.column_index
         told = file.metadata.statistics(place.index, own) or ColumnStatistics(leaf)
         if leaf.max_definition == 0:
             null_count: int | None = 0
@@ -162,8 +167,10 @@ def _unencoded(collection: Collection, groups: Sequence[int], leaf: SchemaNode) 
     for number in groups:
         place = collection.groups[number]
         file = collection.files[place.file]
-        own = file.leaf(leaf.column_index).column_index
-        told = file.metadata.size_statistics(place.index, own)
+        own = file.leaf(leaf.column_index)
+        if own is None:
+            continue
+        told = file.metadata.size_statistics(place.index, own.column_index)
         if told is None or told.unencoded_nbytes is None:
             return None
         total += told.unencoded_nbytes

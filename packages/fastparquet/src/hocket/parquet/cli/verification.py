@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Final
 
@@ -14,7 +13,6 @@ import numpy as np
 from hocket.parquet.assemble.values import ValueReader
 from hocket.parquet.cli.verified_indexes import IndexChecks
 from hocket.parquet.dataset.data_file import DataFile, Opener, read_file
-from hocket.parquet.dataset.pool import run_tasks
 from hocket.parquet.decode.chunk import decode_chunk
 from hocket.parquet.decode.column import ColumnData
 from hocket.parquet.decode.pages import PageTable, Segments, scan_chunk
@@ -26,6 +24,8 @@ from hocket.parquet.kernels.source import pages as layout
 from hocket.parquet.metadata.schema import PhysicalType, SchemaNode
 from hocket.parquet.nesting.assembly import assemble_field, needs_levels
 from hocket.parquet.nesting.fields import Field, FieldKind, fields_of
+from hocket.parquet.pool import run_tasks
+from hocket.parquet.records import dataclass, field, fields, replace
 
 __all__ = ["Advance", "Begin", "Totals", "Verification"]
 

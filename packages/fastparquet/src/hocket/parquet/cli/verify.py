@@ -6,7 +6,6 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from hocket.parquet.cli.keys import keys_of
@@ -20,6 +19,7 @@ from hocket.parquet.dataset.progress import ProgressMeter, TextProgress
 from hocket.parquet.errors import CorruptFile, ParquetError
 from hocket.parquet.metadata.schema import SchemaNode
 from hocket.parquet.options import available_memory_nbytes, thread_count
+from hocket.parquet.records import dataclass, fields
 
 __all__ = ["run"]
 
@@ -76,7 +76,13 @@ def run(options: Namespace, output: Output) -> int:
     faults, totals = verification.faults, verification.totals
     if options.json:
         made = {"ok": not faults and not missing, "faults": list(map(_fault, faults))}
-        output.json({**made, **asdict(totals), "elapsed_s": round(elapsed_s, 3)})
+        output.json(
+            {
+                **made,
+                **{each.name: getattr(totals, each.name) for each in fields(totals)},
+                "elapsed_s": round(elapsed_s, 3),
+            }
+        )
     elif faults or totals.files:
         output.line(_summary(len(faults), totals, elapsed_s))
     if missing:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hocket.parquet.errors import InvalidOption
+from hocket.parquet.records import dataclass, field
 
 __all__ = ["DecryptionKeys"]
 

@@ -6,13 +6,13 @@ They are read by hand: they come before anything else of the file can be read.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hocket.parquet.errors import CorruptFile, UnsupportedFeature
+from hocket.parquet.records import dataclass
 
 __all__ = [
     "Algorithm",

@@ -1,85 +1,116 @@
-"""Whether the files of a dataset have one schema, whatever the order of their columns."""
+"""How files with different schemas make one dataset: all columns of all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from hocket.parquet.dataset.data_file import DataFile
-from hocket.parquet.errors import SchemaMismatch
-from hocket.parquet.metadata.schema import Schema, SchemaNode
+from hocket.parquet.dataset.evolution.leaf_source import sources_of
+from hocket.parquet.dataset.evolution.unified import unified_schema
+from hocket.parquet.metadata.footer import FileMetadata
+from hocket.parquet.metadata.schema import Schema
 
-__all__ = ["agree"]
+__all__ = ["Agreement", "agree"]
+
+#: Keys of the footer's metadata that tell more of columns than their schema.
+_HINT_KEYS: Final[tuple[str, ...]] = ("pandas", "ARROW:schema")
 
 
-def agree(files: Sequence[DataFile], schema: Schema) -> frozenset[int]:
-    """Check that all files have the columns of a schema, and note in which order.
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What files with different schemas have in common.
+
+    Parameters
+    ----------
+    schema
+        All columns, each of a type that holds the values of all files.
+    key_values
+        What is written beside the different schemas, the first one's first.
+    """
+
+    schema: Schema
+    key_values: tuple[Mapping[str, str | bytes], ...]
+
+
+def agree(
+    files: Sequence[DataFile],
+    summary: FileMetadata,
+    partitions: Collection[str] = (),
+    known: Agreement | None = None,
+) -> Agreement | None:
+    """Find what all files have in common, and how each one fits it.
 
     Parameters
     ----------
     files
-        Their `leaf_order` is set where it is not that of the schema.
-    schema
-        What they must have.
+        Their `sources` are set where their schema is not the common one.
+    summary
+        The metadata of the first file, or of ``_metadata``.
+    partitions
+        Names of the columns that directories tell.
+    known
+        What was found before, of these files and others.
 
     Returns
     -------
-    frozenset of int
-        Columns that are required in the schema and optional in a file.
+    Agreement or None
+        None if all files have the one schema.
 
     Raises
     ------
     SchemaMismatch
-        A column is missing, or of another type, or is one too many.
+        A column has types that no type holds together.
     """
-    nullable: set[int] = set()
+    kinds, kind_of = _kinds(files, summary)
+    if known is None:
+        if len(kinds) == 1:
+            return None
+        known = _common(kinds, partitions)
+    sources = [
+        None if kind.schema == known.schema else sources_of(kind.schema, known.schema)
+        for kind in kinds
+    ]
+    for file, kind in zip(files, kind_of, strict=True):
+        file.sources = sources[kind]
+    return known
+
+
+class _Kind(NamedTuple):
+    """A schema, and a file that has it."""
+
+    label: str
+    metadata: FileMetadata
+
+    @property
+    def schema(self) -> Schema:
+        return self.metadata.schema
+
+
+def _kinds(files: Sequence[DataFile], summary: FileMetadata) -> tuple[list[_Kind], list[int]]:
+    """Return the different schemas, that of the summary first, and which of them each file has."""
+    kinds = [_Kind("the first file", summary)]
+    known: list[list[Any]] = []
+    kind_of = []
     for file in files:
-        if file.metadata.schema is not schema and file.metadata.schema != schema:
-            file.leaf_order = _leaf_order(file, schema, nullable)
-    return frozenset(nullable)
+        own = file.metadata.schema
+        number = 0
+        if own is not summary.schema:
+            known = known or [summary.schema.signature()]
+            signature = own.signature()
+            number = next((at for at, each in enumerate(known) if each == signature), len(kinds))
+            if number == len(kinds):
+                kinds.append(_Kind(file.label, file.metadata))
+                known.append(signature)
+        kind_of.append(number)
+    if 0 in kind_of:
+        kinds[0] = kinds[0]._replace(label=files[kind_of.index(0)].label)
+    return kinds, kind_of
 
 
-def _leaf_order(file: DataFile, schema: Schema, nullable: set[int]) -> tuple[int, ...]:
-    there = {leaf.path: leaf for leaf in file.metadata.schema.leaves}
-    known = {leaf.path for leaf in schema.leaves}
-    extra = [leaf for leaf in file.metadata.schema.leaves if leaf.path not in known]
-    if extra:
-        raise SchemaMismatch(
-            "the file has a column that the first file of the dataset does not have; "
-            "leave the file out, or open it alone",
-            file=file.label,
-            column=extra[0].dotted,
-        )
-    order = []
-    for leaf in schema.leaves:
-        own = there.get(leaf.path)
-        if own is None:
-            raise SchemaMismatch(
-                "the file does not have the column, and the first file of the dataset has it; "
-                "leave the file out, or open it alone",
-                file=file.label,
-                column=leaf.dotted,
-            )
-        if _differ(own, leaf):
-            raise SchemaMismatch(
-                f"the column is {own.description}, and in the first file of the dataset "
-                f"{leaf.description}",
-                file=file.label,
-                column=leaf.dotted,
-            )
-        if own.max_definition > leaf.max_definition:
-            nullable.add(leaf.column_index)
-        order.append(own.column_index)
-    return tuple(order)
-
-
-def _differ(own: SchemaNode, leaf: SchemaNode) -> bool:
-    if (own.physical, own.type_length, own.logical) != (
-        leaf.physical,
-        leaf.type_length,
-        leaf.logical,
-    ):
-        return True
-    if len(leaf.path) == 1 and leaf.max_repetition == own.max_repetition == 0:
-        # Whether a flat column may have nulls can differ from file to file.
-        return False
-    return (own.max_definition, own.max_repetition) != (leaf.max_definition, leaf.max_repetition)
+def _common(kinds: Sequence[_Kind], partitions: Collection[str]) -> Agreement:
+    schema = unified_schema([(each.label, each.schema) for each in kinds], partitions)
+    every = [each.metadata.key_value for each in kinds]
+    hints = ({key: each[key] for key in _HINT_KEYS if key in each} for each in every)
+    return Agreement(schema, tuple(hints))

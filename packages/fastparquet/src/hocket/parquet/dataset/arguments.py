@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from hocket.parquet.errors import InvalidOption
+from hocket.parquet.records import fields
 
 __all__ = [
     "ARROW_ARGUMENTS",
@@ -71,6 +70,8 @@ def make_options(
     for name in options:
         if name not in known:
             names = [*others, *known]
+            import difflib  # noqa: PLC0415 - needed by nobody else
+
             close = difflib.get_close_matches(name, names, n=2)
             hint = (
                 f"did you mean {' or '.join(map(repr, close))}?"

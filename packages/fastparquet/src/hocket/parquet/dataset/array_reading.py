@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,10 +14,12 @@ from hocket.parquet.dataset.collection import Collection
 from hocket.parquet.dataset.columns import select_columns
 from hocket.parquet.dataset.confirming import confirm_rows
 from hocket.parquet.dataset.null_counts import null_free_columns
-from hocket.parquet.dataset.partitions import Partition
 from hocket.parquet.dataset.plan import Part
 from hocket.parquet.dataset.reading import Reading, read_parts
 from hocket.parquet.dataset.receiving import Receiver
+
+if TYPE_CHECKING:
+    from hocket.parquet.dataset.partitions import Partition
 
 __all__ = ["read_arrays"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from hocket.parquet.assemble.arrow_arrays import ArrowArray, arrow_array
@@ -27,6 +26,7 @@ from hocket.parquet.decode.target import UNITS, time_units
 from hocket.parquet.errors import ValueOutOfRange
 from hocket.parquet.nesting.assembly import assemble_field, needs_levels
 from hocket.parquet.nesting.fields import Field
+from hocket.parquet.records import replace
 
 __all__ = ["arrow_reader", "read_arrow"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from hocket.parquet.assemble.value_kinds import ColumnHint, ValueKind, column_hint, leaf_type
 from hocket.parquet.dataset.collection import Collection
@@ -14,6 +13,7 @@ from hocket.parquet.dataset.predicates import Predicate, Shape, predicate_of
 from hocket.parquet.decode.target import Target
 from hocket.parquet.errors import ColumnMissing, InvalidFilter
 from hocket.parquet.metadata.schema import PhysicalType, SchemaNode
+from hocket.parquet.records import dataclass, replace
 
 __all__ = ["Alternatives", "BoundFilter", "ColumnTest", "PartitionTest", "bind"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
@@ -22,8 +21,9 @@ from hocket.parquet.decode.small_chunks import CODECS, decode_small_chunks
 from hocket.parquet.decode.target import physical_width
 from hocket.parquet.io.source import Source
 from hocket.parquet.kernels.library import address
-from hocket.parquet.kernels.source import small_chunks as layout
+from hocket.parquet.kernels.source import small_chunk_table as layout
 from hocket.parquet.metadata.schema import PhysicalType
+from hocket.parquet.records import dataclass
 
 __all__ = ["BulkColumns", "BulkTask", "run_bulk"]
 
@@ -60,10 +60,16 @@ class BulkColumns:
             whole = receiver.whole
             if whole is None:
                 continue
-            leaf = file.leaf(receiver.field.leaves[0].column_index)
-            if leaf.physical is PhysicalType.BYTE_ARRAY or leaf.max_definition > 1:
+            column = receiver.field.leaves[0]
+            leaf, change = file.leaf(column.column_index), file.change(column)
+            target = whole.target if change is None else change.direct_target(whole.target)
+            if (
+                leaf is None
+                or target is None
+                or leaf.physical is PhysicalType.BYTE_ARRAY
+                or leaf.max_definition > 1
+            ):
                 continue
-            target = whole.target
             self.numbers.append(number)
             leaves.append(leaf)
             holds_nulls.append(whole.holds_nulls)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from hocket.parquet.dataset.collection import Collection, RowGroupPlace
 from hocket.parquet.dataset.plan import Part
 from hocket.parquet.decode.column import ColumnData
 from hocket.parquet.errors import CorruptFile
+from hocket.parquet.records import dataclass, field
 
 __all__ = ["Chosen", "part_of_rows", "parts_of_mask", "whole_parts"]
 

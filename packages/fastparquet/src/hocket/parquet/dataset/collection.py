@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hocket.parquet.dataset.agreement import agree
+from hocket.parquet.dataset.agreement import Agreement, agree
 from hocket.parquet.dataset.data_file import DataFile, Opener, read_file
-from hocket.parquet.dataset.discovery import Found, discover
-from hocket.parquet.dataset.pool import run_tasks
+from hocket.parquet.dataset.discovery import Found, discover, name_below
 from hocket.parquet.errors import CorruptFile, UnsupportedFeature
 from hocket.parquet.metadata.footer import FileMetadata
 from hocket.parquet.metadata.schema import Schema
 from hocket.parquet.nesting.fields import Field, fields_of
+from hocket.parquet.pool import run_tasks
+from hocket.parquet.records import dataclass, replace
 
 if TYPE_CHECKING:
     from hocket.parquet.dataset.hints import Hints
     from hocket.parquet.dataset.partitions import Partition, Scheme
 
-__all__ = ["Collection", "RowGroupPlace", "open_collection", "partitions_of"]
+__all__ = ["FOOTER_THREADS", "Collection", "RowGroupPlace", "open_collection", "open_found", "partitions_of"]
 
 #: So many footers are read at once; most of the time is waiting for answers.
-_FOOTER_THREADS: Final = 16
+FOOTER_THREADS: Final = 16
 _FEW_FILES: Final = 8
+_MOST_TRIES: Final = 4
 _MOST_ROWS: Final = 1 << 62
 
 
@@ -40,7 +42,7 @@ class RowGroupPlace:
 
 
 class Collection:
-    """Files that have one schema.
+    """Files that make one dataset.
 
     Parameters
     ----------
@@ -56,6 +58,8 @@ class Collection:
         Columns that directories tell.
     scheme
         ``simple``, ``flat``, ``hive``, ``drill``, ``other`` or ``empty``.
+    agreement
+        What different schemas have in common, if that was found before.
     """
 
     def __init__(
@@ -66,34 +70,33 @@ class Collection:
         found: Found,
         partitions: Sequence[Partition] = (),
         scheme: Scheme = "simple",
+        agreement: Agreement | None = None,
     ) -> None:
         self.files = list(files)
         self.groups = list(groups)
         self.summary = summary
         self.found = found
         self.scheme = scheme if groups else "empty"
+        #: Whether all files of the dataset are here; if not, some were sent to this process.
+        self.is_whole = True
         #: How many rows each row group has.
         self.rows = self._count_rows()
-        self.nullable = agree(self.files, summary.schema)
-        known = {node.name for node in summary.schema.fields}
+        names = {each.name for each in partitions}
+        #: What files with different schemas have in common; None if they have one schema.
+        self.agreement = agree(self.files, summary, names, agreement)
+        known = {node.name for node in self.schema.fields}
         #: A column that is in the files as well is read from them.
         self.partitions = [each for each in partitions if each.name not in known]
 
     @property
     def schema(self) -> Schema:
         """The schema of all files."""
-        return self.summary.schema
+        return self.summary.schema if self.agreement is None else self.agreement.schema
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
         """The columns in the files."""
-        fields = fields_of(self.schema)
-        if not self.nullable:
-            return fields
-        return tuple(
-            replace(field, nullable=True) if field.node.column_index in self.nullable else field
-            for field in fields
-        )
+        return fields_of(self.schema)
 
     def _count_rows(self) -> np.ndarray[Any, Any]:
         if len(self.files) == 1:
@@ -127,7 +130,9 @@ class Collection:
         """What pandas and Arrow wrote beside the schema."""
         from hocket.parquet.dataset.hints import Hints  # noqa: PLC0415 - not needed to open
 
-        return Hints(self.summary.key_value)
+        if self.agreement is None:
+            return Hints(self.summary.key_value)
+        return Hints(*self.agreement.key_values)
 
     def location(self, file: int) -> str:
         """Return the path or URL of a file."""
@@ -174,9 +179,31 @@ def open_collection(
         Whether to look into each file that ``_metadata`` describes.
     """
     if opener.open_with is not None and opener.filesystem is None and isinstance(place, str):
-        found = _found_by_function(place, opener)
-    else:
+        return open_found(_found_by_function(place, opener), opener, verify=verify)
+    for _ in range(_MOST_TRIES - 1):
         found = discover(place, filesystem=opener.filesystem, root=root)
+        try:
+            return open_found(found, opener, verify=verify)
+        except FileNotFoundError:
+            # An edit may take effect between looking and opening.
+            if found.is_single or not isinstance(place, (str, os.PathLike)):
+                raise
+    found = discover(place, filesystem=opener.filesystem, root=root)
+    return open_found(found, opener, verify=verify)
+
+
+def open_found(found: Found, opener: Opener, *, verify: bool = False) -> Collection:
+    """Open the files of a dataset.
+
+    Parameters
+    ----------
+    found
+        Where they are.
+    opener
+        How files are opened.
+    verify
+        Whether to look into each file that ``_metadata`` describes.
+    """
     if found.filesystem is not None:
         opener = replace(opener, filesystem=found.filesystem)
     if found.metadata is not None:
@@ -218,7 +245,7 @@ def read_files(found: Found, opener: Opener) -> list[DataFile]:
 
         return read
 
-    threads = 1 if len(names) < _FEW_FILES else _FOOTER_THREADS
+    threads = 1 if len(names) < _FEW_FILES else FOOTER_THREADS
     run_tasks([reader(index) for index in range(len(names))], threads)
     return [file for file in files if file is not None]
 
@@ -240,7 +267,8 @@ def _found_by_function(place: str, opener: Opener) -> Found:
 def _described(found: Found, opener: Opener, *, verify: bool) -> Collection:
     """Return the dataset that a file ``_metadata`` describes."""
     assert found.metadata is not None
-    summary = read_file(found.metadata, found.metadata, opener)
+    name = name_below(found.metadata, found.root)
+    summary = read_file(found.metadata, found.moved.get(name, found.metadata), opener)
     metadata = summary.metadata
     numbers: dict[str, int] = {}
     groups = []
@@ -255,6 +283,7 @@ def _described(found: Found, opener: Opener, *, verify: bool) -> Collection:
             files.append(summary)
             continue
         place = f"{found.root.rstrip('/')}/{path}" if found.root else path
+        place = found.moved.get(path, place)
         files.append(DataFile(path, place, opener, metadata))
         if verify:
             read_file(path, place, opener)

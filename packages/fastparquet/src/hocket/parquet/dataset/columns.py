@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hocket.parquet.dataset.collection import Collection
-from hocket.parquet.dataset.partitions import Partition
 from hocket.parquet.errors import ColumnMissing, InvalidOption
 from hocket.parquet.nesting.fields import Field
 from hocket.parquet.nesting.projection import project
+
+if TYPE_CHECKING:
+    from hocket.parquet.dataset.partitions import Partition
 
 __all__ = ["check_whole_columns", "select_columns"]
 

@@ -50,7 +50,7 @@ def confirm_rows(collection: Collection, parts: Sequence[Part], fields: Iterable
         file, group = collection.files[part.place.file], part.place.index
         columns = leaves or range(len(collection.schema.leaves))
         sizes = file.metadata.chunks.compressed_nbytes[group]
-        own = [file.leaf(column) for column in columns]
+        own = [leaf for leaf in map(file.leaf, columns) if leaf is not None]
         if not own:
             continue
         # Of a flat column, there are as many values as rows.

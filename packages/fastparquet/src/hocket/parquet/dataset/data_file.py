@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from hocket.parquet.dataset.evolution.leaf_source import LeafSource
 from hocket.parquet.decode.place import ChunkPlace
 from hocket.parquet.errors import CorruptFile, EncryptionError, InvalidOption, ParquetError
 from hocket.parquet.io.footer import find_footer
@@ -18,9 +18,11 @@ from hocket.parquet.io.opening import open_source
 from hocket.parquet.io.source import Source
 from hocket.parquet.metadata.footer import FileMetadata, parse_footer
 from hocket.parquet.metadata.schema import SchemaNode
+from hocket.parquet.records import dataclass
 
 if TYPE_CHECKING:
     from hocket.parquet.crypto import ColumnCipher, DecryptionKeys, FileCipher
+    from hocket.parquet.dataset.evolution.value_change import ValueChange
 
 __all__ = ["DataFile", "Opener", "is_cheap", "read_file"]
 
@@ -96,11 +98,11 @@ class DataFile:
         self.place = place
         self.opener = opener
         self.metadata = metadata
-        #: Which of its leaves stands for each leaf of the dataset; None if they are the same.
-        self.leaf_order: tuple[int, ...] | None = None
+        #: Where each leaf of the dataset comes from; None if its schema is that of the dataset.
+        self.sources: tuple[LeafSource, ...] | None = None
         self._source = source
-        #: The size that goes with the metadata, if they are the file's own.
-        self._nbytes = None if source is None else source.nbytes
+        #: The size that goes with the metadata; None if they are not the file's own.
+        self.own_nbytes = None if source is None else source.nbytes
         self._is_closed = False
         self._cipher = cipher
         self._lock = threading.Lock()
@@ -123,10 +125,10 @@ class DataFile:
         if self._is_closed:
             raise InvalidOption("the file was closed; open it again", file=self.label)
         source = self.opener.open(self.place)
-        if self._nbytes is not None and not self._is_unchanged(source):
+        if self.own_nbytes is not None and not self._is_unchanged(source):
             source.close()
             raise CorruptFile(
-                f"the file has {source.nbytes:,} bytes now and had {self._nbytes:,} when its "
+                f"the file has {source.nbytes:,} bytes now and had {self.own_nbytes:,} when its "
                 "footer was read, or has another footer: it was replaced meanwhile; open it anew",
                 file=self.label,
             )
@@ -134,7 +136,7 @@ class DataFile:
 
     def _is_unchanged(self, source: Source) -> bool:
         """Tell whether a file is the one whose footer was read, in another process perhaps."""
-        if source.nbytes != self._nbytes:
+        if source.nbytes != self.own_nbytes:
             return False
         if not is_cheap(source):
             return True
@@ -168,13 +170,30 @@ class DataFile:
             source=self._source,
             cipher=self._cipher,
         )
-        other._nbytes = self._nbytes
+        other.own_nbytes = self.own_nbytes
         return other
 
-    def leaf(self, column: int) -> SchemaNode:
-        """Return this file's leaf for a leaf of the dataset."""
-        index = column if self.leaf_order is None else self.leaf_order[column]
-        return self.metadata.schema.leaves[index]
+    def source_of(self, column: int) -> LeafSource:
+        """Return where a leaf of the dataset comes from in this file."""
+        return LeafSource(column) if self.sources is None else self.sources[column]
+
+    def leaf(self, column: int) -> SchemaNode | None:
+        """Return this file's leaf for a leaf of the dataset; None if it has no values of it."""
+        if self.sources is None:
+            return self.metadata.schema.leaves[column]
+        source = self.sources[column]
+        return None if source.is_absent else self.metadata.schema.leaves[source.column]
+
+    def change(self, leaf: SchemaNode) -> ValueChange | None:
+        """Return how values of this file become those of a leaf of the dataset; None if as is."""
+        if self.sources is None:
+            return None
+        source = self.sources[leaf.column_index]
+        if not source.is_changed:
+            return None
+        from hocket.parquet.dataset.evolution.value_change import ValueChange  # noqa: PLC0415 - few need it
+
+        return ValueChange(self.metadata.schema.leaves[source.column], leaf)
 
     def chunk(self, row_group: int, leaf: SchemaNode) -> ChunkPlace:
         """Return where a column chunk is, its numbers checked against the file.

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import errno
-import glob as local_glob
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from hocket.parquet.dataset.edit.commit import (
+    RECORD,
+    RECORD_NBYTES_MAX,
+    Commit,
+    parse_commit,
+    view,
+)
+from hocket.parquet.dataset.stores import LocalStore, store_of
 from hocket.parquet.errors import InvalidOption
-from hocket.parquet.io.opening import is_url
+from hocket.parquet.records import dataclass, field
 
 __all__ = [
     "COMMON_METADATA",
@@ -20,7 +25,9 @@ __all__ = [
     "NULL_DIRECTORY",
     "Found",
     "common_root",
+    "data_names",
     "discover",
+    "has_suffix",
     "name_below",
     "natural_order",
 ]
@@ -31,8 +38,10 @@ COMMON_METADATA: Final = "_common_metadata"
 NULL_DIRECTORY: Final = "__HIVE_DEFAULT_PARTITION__"
 
 _SUFFIXES: Final = (".parquet", ".parq", ".pq", ".pqt")
-_PATTERN: Final = re.compile(r"[*?\[]")
-_DIGITS: Final = re.compile(r"(\d+)")
+_PATTERN: Final = r"[*?\[]"
+_DIGITS: Final = r"(\d+)"
+#: Others may write to a directory all the time.
+_MOST_LOOKS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,9 @@ class Found:
         Whether one file was named, and not a dataset that may have one.
     filesystem
         The fsspec file system that the paths belong to; None for local ones.
+    moved
+        From names of files to the paths where they still are, because an edit of the dataset is
+        not finished.
     """
 
     places: list[Any]
@@ -61,11 +73,12 @@ class Found:
     metadata: str | None = None
     is_single: bool = False
     filesystem: Any = field(default=None, repr=False)
+    moved: Mapping[str, str] = field(default_factory=dict)
 
 
 def natural_order(path: str) -> list[Any]:
     """Return what sorts ``part.10`` behind ``part.9``."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in _DIGITS.split(path)]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(_DIGITS, path)]
 
 
 def discover(place: Any, *, filesystem: Any = None, root: str | None = None) -> Found:
@@ -91,16 +104,16 @@ def discover(place: Any, *, filesystem: Any = None, root: str | None = None) -> 
         return Found([place], [""], is_single=True)
     if not place:
         raise InvalidOption("the path is empty; '.' is the directory of the process")
-    store = _store(place, filesystem)
+    store = store_of(place, filesystem)
     path = store.plain(place)
     if store.is_directory(path):
         return _discover_directory(store, path, root)
     return _discover_files(store, path, root)
 
 
-def _discover_files(store: _LocalStore, path: str, root: str | None) -> Found:
+def _discover_files(store: LocalStore, path: str, root: str | None) -> Found:
     """Find one file, or what a pattern stands for."""
-    if _PATTERN.search(path) and not store.exists(path):
+    if re.search(_PATTERN, path) and not store.exists(path):
         matches = sorted(store.matches(path), key=natural_order)
         matches = [match for match in matches if not _is_hidden(_base_name(match))]
         if not matches:
@@ -108,7 +121,10 @@ def _discover_files(store: _LocalStore, path: str, root: str | None) -> Found:
         return _listed(store, matches, root)
     name = _base_name(path)
     if name in (METADATA, COMMON_METADATA):
-        return Found([], [], _parent(path), path, filesystem=store.filesystem)
+        parent = _parent(path)
+        commit = _pending(store, parent)
+        moved = {} if commit is None else _moved(store, parent, commit)[1]
+        return Found([], [], parent, path, filesystem=store.filesystem, moved=moved)
     if root:
         return _listed(store, [path], root)
     return Found([path], [name], _parent(path), is_single=True, filesystem=store.filesystem)
@@ -125,47 +141,94 @@ def _discover_list(places: list[Any], filesystem: Any, root: str | None) -> Foun
     places = [os.fspath(each) if isinstance(each, os.PathLike) else each for each in places]
     if not all(isinstance(each, str) for each in places):
         return Found(places, ["" for _ in places])
-    store = _store(places[0], filesystem)
+    store = store_of(places[0], filesystem)
     return _listed(store, [store.plain(each) for each in places], root)
 
 
-def _discover_directory(store: _LocalStore, path: str, root: str | None) -> Found:
+def _discover_directory(store: LocalStore, path: str, root: str | None) -> Found:
     base = path.rstrip("/") or "/"
-    summary = f"{base.rstrip('/')}/{METADATA}"
-    if store.is_file(summary):
+    for _ in range(_MOST_LOOKS):
+        # What is listed while an edit takes effect can be a part of it.
+        before = store.stamp(base)
+        found = _look_through(store, base, root)
+        if store.stamp(base) == before:
+            break
+    return found
+
+
+def _look_through(store: LocalStore, base: str, root: str | None) -> Found:
+    summary = _below(base, METADATA)
+    commit = _pending(store, base)
+    if commit is None and store.is_file(summary):
         return Found([], [], base, summary, filesystem=store.filesystem)
-    files = store.files_below(base)
-    names = [name_below(each, base) for each in files]
-    shown = [
-        (name, each)
-        for name, each in zip(names, files, strict=True)
-        if not any(_is_hidden(part) for part in name.split("/"))
-    ]
-    known = [(name, each) for name, each in shown if name.lower().endswith(_SUFFIXES)]
-    chosen = sorted(known or shown, key=lambda item: natural_order(item[0]))
-    if not chosen:
-        common = f"{base.rstrip('/')}/{COMMON_METADATA}"
-        if store.is_file(common):
-            return Found([], [], base, common, filesystem=store.filesystem)
-        raise FileNotFoundError(errno.ENOENT, "no Parquet files in the directory", path)
+    now, moved = _moved(store, base, commit)
+    if METADATA in now:
+        return Found([], [], base, summary, filesystem=store.filesystem, moved=moved)
+    names = data_names(now)
+    if not names:
+        if COMMON_METADATA in now:
+            common = _below(base, COMMON_METADATA)
+            return Found([], [], base, common, filesystem=store.filesystem, moved=moved)
+        raise FileNotFoundError(errno.ENOENT, "no Parquet files in the directory", base)
+    places = [now[name] for name in names]
     if root:
-        return _listed(store, [each for _, each in chosen], root)
-    return Found(
-        [each for _, each in chosen],
-        [name for name, _ in chosen],
-        base,
-        filesystem=store.filesystem,
-    )
+        base = store.plain(str(root)).rstrip("/")
+        names = _names_below([_below(base, name) for name in names], base)
+    return Found(places, names, base, filesystem=store.filesystem, moved=moved)
 
 
-def _listed(store: _LocalStore, paths: Sequence[str], root: str | None) -> Found:
+def data_names(names: Iterable[str]) -> list[str]:
+    """Return the files that are data, of all that are below a dataset's directory, in order.
+
+    Parameters
+    ----------
+    names
+        Of all files.
+    """
+    shown = [name for name in names if not any(_is_hidden(part) for part in name.split("/"))]
+    known = [name for name in shown if has_suffix(name)]
+    return sorted(known or shown, key=natural_order)
+
+
+def has_suffix(name: str) -> bool:
+    """Tell whether a file is called as Parquet files are.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    """
+    return name.lower().endswith(_SUFFIXES)
+
+
+def _pending(store: LocalStore, base: str) -> Commit | None:
+    """Return the edit that is being done, or that a writer did not finish."""
+    record = _below(base, RECORD)
+    raw = store.read(record, RECORD_NBYTES_MAX + 1)
+    return None if raw is None else parse_commit(raw, record)
+
+
+def _moved(
+    store: LocalStore, base: str, commit: Commit | None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the paths of all files by their names, and of those that have not got theirs yet."""
+    base = base or "."
+    names = [name_below(each, base) for each in store.files_below(base)]
+    now = view(commit or Commit(), names, set(names))
+    places = {name: _below(base, at) for name, at in now.items()}
+    return places, {name: places[name] for name, at in now.items() if at != name}
+
+
+def _listed(store: LocalStore, paths: Sequence[str], root: str | None) -> Found:
     base = common_root(paths) if not root else store.plain(str(root)).rstrip("/")
-    names = []
+    return Found(list(paths), _names_below(paths, base), base, filesystem=store.filesystem)
+
+
+def _names_below(paths: Sequence[str], base: str) -> list[str]:
     for path in paths:
         if base and not path.startswith(base.rstrip("/") + "/"):
             raise InvalidOption(f"the file {path!r} is not below the root {base!r}")
-        names.append(name_below(path, base))
-    return Found(list(paths), names, base, filesystem=store.filesystem)
+    return [name_below(path, base) for path in paths]
 
 
 def common_root(paths: Sequence[str]) -> str:
@@ -188,6 +251,10 @@ def name_below(path: str, base: str) -> str:
     return path[len(base.rstrip("/")) + 1 :] if base else path
 
 
+def _below(base: str, name: str) -> str:
+    return f"{base.rstrip('/')}/{name}" if base else name
+
+
 def _base_name(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2]
 
@@ -200,76 +267,3 @@ def _is_hidden(part: str) -> bool:
     # A directory can be a partition whose name begins with an underscore, or the value null.
     is_partition = "=" in part or part == NULL_DIRECTORY
     return part.startswith(".") or (part.startswith("_") and not is_partition)
-
-
-class _LocalStore:
-    """Directories of this machine."""
-
-    filesystem: Any = None
-
-    def plain(self, path: str) -> str:
-        return path.removeprefix("file://").replace(os.sep, "/")
-
-    def is_directory(self, path: str) -> bool:
-        return Path(path).is_dir()
-
-    def is_file(self, path: str) -> bool:
-        return Path(path).is_file()
-
-    def exists(self, path: str) -> bool:
-        return Path(path).exists()
-
-    def matches(self, pattern: str) -> Iterable[str]:
-        # Path.glob cannot take a pattern with a root.
-        found = local_glob.glob(pattern, recursive=True)  # noqa: PTH207
-        return [path.replace(os.sep, "/") for path in found if self.is_file(path)]
-
-    def files_below(self, path: str) -> list[str]:
-        found = []
-        for directory, _, files in os.walk(path, followlinks=True):
-            found += [f"{directory.replace(os.sep, '/').rstrip('/')}/{name}" for name in files]
-        return found
-
-
-class _RemoteStore(_LocalStore):
-    """Directories of an fsspec file system."""
-
-    def __init__(self, filesystem: Any) -> None:
-        self.filesystem = filesystem
-
-    def plain(self, path: str) -> str:
-        return str(self.filesystem._strip_protocol(path))  # noqa: SLF001
-
-    def is_directory(self, path: str) -> bool:
-        return bool(self.filesystem.isdir(path))
-
-    def is_file(self, path: str) -> bool:
-        return bool(self.filesystem.isfile(path))
-
-    def exists(self, path: str) -> bool:
-        return bool(self.filesystem.exists(path))
-
-    def matches(self, pattern: str) -> Iterable[str]:
-        return [path for path in self.filesystem.glob(pattern) if self.is_file(path)]
-
-    def files_below(self, path: str) -> list[str]:
-        return [str(each) for each in self.filesystem.find(path)]
-
-
-def _store(path: str, filesystem: Any) -> _LocalStore:
-    if filesystem is None:
-        if not is_url(path) or path.startswith("file://"):
-            return _LocalStore()
-        from fsspec.core import url_to_fs  # noqa: PLC0415 - local files need no fsspec
-
-        try:
-            filesystem, _ = url_to_fs(path)
-        except ValueError as error:
-            raise InvalidOption(
-                f"{path!r} cannot be opened: {error}; give fs, or a path"
-            ) from error
-    if hasattr(filesystem, "open_input_file"):
-        from fsspec.implementations.arrow import ArrowFSWrapper  # noqa: PLC0415 - the same
-
-        filesystem = ArrowFSWrapper(filesystem)
-    return _RemoteStore(filesystem)

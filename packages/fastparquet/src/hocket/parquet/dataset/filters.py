@@ -7,10 +7,10 @@ A filter is a list of alternatives, each a list of conditions that hold together
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from hocket.parquet.errors import InvalidFilter
+from hocket.parquet.records import dataclass
 
 __all__ = ["Condition", "Filter", "parse_filters"]
 

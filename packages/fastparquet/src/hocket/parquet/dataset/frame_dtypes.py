@@ -20,7 +20,7 @@ __all__ = ["dtypes_of"]
 
 
 def dtypes_of(collection: Collection, parts: Sequence[Part], plan: FramePlan) -> dict[str, Any]:
-    """Return the dtype of each column by its name in the files; those of partitions come last.
+    """Return the dtype of each column of a frame by its name in the files, partitions last.
 
     Parameters
     ----------
@@ -29,10 +29,12 @@ def dtypes_of(collection: Collection, parts: Sequence[Part], plan: FramePlan) ->
     parts
         The row groups.
     plan
-        A frame of all columns, without an index.
+        The frame: without an index, and with its partitions behind the other columns.
     """
     empty = read_frame(collection, [], plan, Reading())
-    dtypes = dict(zip(collection.names, empty.dtypes, strict=True))
+    names = [column.field.name for column in plan.columns]
+    names += [partition.name for partition, _ in plan.partitions]
+    dtypes = dict(zip(names, empty.dtypes, strict=True))
     late = [
         column
         for column in plan.columns

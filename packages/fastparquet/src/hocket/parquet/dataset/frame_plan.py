@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -17,18 +16,21 @@ from hocket.parquet.assemble.value_kinds import column_hint
 from hocket.parquet.dataset.collection import Collection
 from hocket.parquet.dataset.columns import check_whole_columns, select_columns
 from hocket.parquet.dataset.null_counts import null_free_columns
-from hocket.parquet.dataset.partitions import Partition
 from hocket.parquet.dataset.plan import Part
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.metadata.schema import PhysicalType
+from hocket.parquet.records import dataclass, field
 
-__all__ = ["FramePlan", "Index", "plan_frame", "range_of_rows"]
+if TYPE_CHECKING:
+    from hocket.parquet.dataset.partitions import Partition
+
+__all__ = ["MASKABLE", "FramePlan", "Index", "plan_frame", "range_of_rows"]
 
 #: What a caller may say of the index: None, False, a name or several.
 Index = Any
 
 #: Columns whose dtype hangs on whether there are nulls.
-_MASKABLE: Final = (PhysicalType.BOOLEAN, PhysicalType.INT32, PhysicalType.INT64)
+MASKABLE: Final = (PhysicalType.BOOLEAN, PhysicalType.INT32, PhysicalType.INT64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def plan_frame(
         more, more_partitions = select_columns(collection, missing)
         fields += more
         partitions += [(each, -1) for each, _ in more_partitions]
-    asked = [each.node for each in fields if each.is_flat and each.node.physical in _MASKABLE]
+    asked = [each.node for each in fields if each.is_flat and each.node.physical in MASKABLE]
     null_free = null_free_columns(collection, parts, asked)
     plans = tuple(
         plan_column(
@@ -186,7 +188,7 @@ def range_of_rows(
     span
         The range of all rows.
     total
-        How many rows the dataset has in all.
+        How many rows the dataset has in all; -1 if that is not known here.
     numbers
         Which of them the frame has; None for all.
     count

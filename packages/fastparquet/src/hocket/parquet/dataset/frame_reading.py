@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from hocket.parquet.assemble.categories import categorical_of_parts
 from hocket.parquet.assemble.frame import FrameBuilder
+from hocket.parquet.assemble.text_dtype import default_text_dtype
 from hocket.parquet.dataset.collection import Collection
 from hocket.parquet.dataset.confirming import confirm_rows
 from hocket.parquet.dataset.frame_plan import FramePlan, range_of_rows
-from hocket.parquet.dataset.partitions import Partition
 from hocket.parquet.dataset.plan import Part
 from hocket.parquet.dataset.reading import Reading, read_parts
 from hocket.parquet.dataset.receiving import Receiver
 from hocket.parquet.errors import InvalidOption
+
+if TYPE_CHECKING:
+    from hocket.parquet.dataset.partitions import Partition
 
 __all__ = ["read_frame"]
 
@@ -58,9 +60,8 @@ def read_frame(
     index: Any = None
     if plan.index_range is not None:
         numbers = _row_numbers(collection, parts)
-        index = range_of_rows(
-            plan.index_range, int(collection.rows.sum()), numbers, builder.spans.total
-        )
+        total = int(collection.rows.sum()) if collection.is_whole else -1
+        index = range_of_rows(plan.index_range, total, numbers, builder.spans.total)
     frame = builder.finish(
         labels=plan.labels, index=plan.index, index_names=plan.index_names, range_index=index
     )
@@ -105,6 +106,8 @@ def _partition_column(
     partition: Partition, parts: Sequence[Part], builder: FrameBuilder
 ) -> pd.Categorical:
     codes = [partition.codes[part.place.file] for part in parts]
+    from hocket.parquet.assemble.categories import categorical_of_parts  # noqa: PLC0415 - few need it
+
     return categorical_of_parts(codes, _categories(partition), builder.spans)
 
 
@@ -121,4 +124,4 @@ def _categories(partition: Partition) -> Any:
     values = partition.values  # noqa: PD011 - no pandas object
     if values.dtype != object:
         return values
-    return pd.Index(values, dtype=pd.Series(["a"]).dtype)
+    return pd.Index(values, dtype=default_text_dtype())

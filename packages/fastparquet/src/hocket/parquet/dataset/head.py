@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from hocket.parquet.dataset.chosen import Chosen
 from hocket.parquet.dataset.plan import Part
 from hocket.parquet.decode.selection import take_rows
+from hocket.parquet.records import replace
 
 __all__ = ["first_rows"]
 

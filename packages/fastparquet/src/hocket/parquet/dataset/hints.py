@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from hocket.parquet.assemble.arrow_hints import ArrowHint, parse_arrow_schema
-from hocket.parquet.assemble.pandas_metadata import PandasMetadata, parse_pandas_metadata
+from hocket.parquet.assemble.pandas_metadata import (
+    ColumnMetadata,
+    PandasMetadata,
+    parse_pandas_metadata,
+)
 
 __all__ = ["Hints"]
 
@@ -16,19 +21,43 @@ class Hints:
 
     Parameters
     ----------
-    key_value
-        The footer's key-value metadata.
+    *key_values
+        The footer's key-value metadata. Of a dataset with several schemas, those of a file with
+        each: what is said first of a column holds.
     """
 
-    def __init__(self, key_value: Mapping[str, str | bytes]) -> None:
-        self._key_value = key_value
+    def __init__(self, *key_values: Mapping[str, str | bytes]) -> None:
+        self._key_values = key_values
 
     @cached_property
     def pandas(self) -> PandasMetadata:
         """Of pandas; empty if it wrote nothing that can be understood."""
-        return parse_pandas_metadata(self._key_value.get("pandas")) or PandasMetadata()
+        every = [parse_pandas_metadata(each.get("pandas")) for each in self._key_values]
+        first = every[0] or PandasMetadata()
+        if len(every) == 1:
+            return first
+        columns: dict[str, ColumnMetadata] = {}
+        for each in reversed(every):
+            columns.update({} if each is None else each.columns)
+        return replace(first, columns=columns)
 
     @cached_property
     def arrow(self) -> dict[str, ArrowHint]:
         """Of Arrow, by the name of the column."""
-        return parse_arrow_schema(self._key_value.get("ARROW:schema"))
+        first, *others = [parse_arrow_schema(each.get("ARROW:schema")) for each in self._key_values]
+        for other in others:
+            for name, hint in other.items():
+                first[name] = _joined(first[name], hint) if name in first else hint
+        return first
+
+
+def _joined(first: ArrowHint, other: ArrowHint) -> ArrowHint:
+    """Return what two files say of a column: the first, and of members that it lacks, the other."""
+    if first.type_id != other.type_id or not first.children:
+        return first
+    theirs = {child.name: child for child in other.children}
+    known = [_joined(child, theirs.pop(child.name, child)) for child in first.children]
+    if len(first.children) == len(other.children) == 1 and theirs:
+        # Files may call the element of a list differently.
+        return replace(first, children=(_joined(known[0], other.children[0]),))
+    return replace(first, children=(*known, *theirs.values()))

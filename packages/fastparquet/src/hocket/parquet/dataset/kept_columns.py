@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from hocket.parquet.decode.column import ColumnData, padded_bytes
 from hocket.parquet.decode.selection import take_rows
 from hocket.parquet.decode.target import Target
+from hocket.parquet.records import replace
 
 __all__ = ["as_wanted"]
 

@@ -14,7 +14,6 @@ import numbers
 import struct
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any, Final
@@ -22,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from hocket.parquet.metadata.schema import LogicalKind, PhysicalType, SchemaNode
+from hocket.parquet.records import dataclass
 
 __all__ = ["Family", "Key", "KeyDomain", "domain_of_leaf"]
 

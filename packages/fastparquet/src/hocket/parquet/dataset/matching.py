@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +11,7 @@ from hocket.parquet.dataset.predicates import Predicate, Shape
 from hocket.parquet.decode.column import SPARE_NBYTES, ColumnData, padded_bytes
 from hocket.parquet.decode.target import UNITS, Conversion
 from hocket.parquet.kernels.library import KERNEL, address
+from hocket.parquet.records import replace
 
 __all__ = ["match", "stored_domain"]
 

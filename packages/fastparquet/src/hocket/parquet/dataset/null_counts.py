@@ -58,8 +58,8 @@ def null_counts(
 def _counts(file: DataFile, groups: list[int], columns: list[int]) -> np.ndarray[Any, Any]:
     """Return the null counts of row groups and columns; -1 for what is not told."""
     own = [file.leaf(column) for column in columns]
-    is_optional = [leaf.max_definition > 0 for leaf in own]
-    optional = [leaf.column_index for leaf in own if leaf.max_definition > 0]
+    is_optional = [leaf is not None and leaf.max_definition > 0 for leaf in own]
+    optional = [leaf.column_index for leaf in own if leaf is not None and leaf.max_definition > 0]
     metadata = file.metadata
     positions = np.ascontiguousarray(metadata.chunks.statistics_at[np.ix_(groups, optional)])
     told = np.empty_like(positions)
@@ -74,4 +74,7 @@ def _counts(file: DataFile, groups: list[int], columns: list[int]) -> np.ndarray
     )
     counts = np.zeros((len(groups), len(own)), np.int64)
     counts[:, is_optional] = told
+    is_absent = [leaf is None for leaf in own]
+    if any(is_absent):
+        counts[:, is_absent] = metadata.row_group_rows[groups, None]
     return counts

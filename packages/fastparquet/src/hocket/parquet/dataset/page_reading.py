@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +12,7 @@ from hocket.parquet.dataset.read_buffer import read_buffer
 from hocket.parquet.decode.place import ChunkPlace, PageSelection
 from hocket.parquet.errors import EncryptionError, ParquetError
 from hocket.parquet.io.source import Source
+from hocket.parquet.records import dataclass
 
 __all__ = ["Extent", "extent_of", "read_extents"]
 

@@ -22,7 +22,7 @@ from hocket.parquet.dataset.arguments import (
 from hocket.parquet.dataset.collection import Collection, open_collection
 from hocket.parquet.dataset.combining import combine
 from hocket.parquet.dataset.data_file import Opener
-from hocket.parquet.dataset.described import Described
+from hocket.parquet.dataset.edit.editable import Editable
 from hocket.parquet.dataset.progress import ProgressCallback, progress_callback
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.options import ReadOptions
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["ParquetFile"]
 
 
-class ParquetFile(Described):
+class ParquetFile(Editable):
     """A Parquet file, or several that make a dataset.
 
     Opening reads the footer; columns are read when they are asked for. An object can be sliced by
@@ -403,17 +403,6 @@ class ParquetFile(Described):
         return read_arrays(self._collection, chosen.parts, columns, reading)
 
     # ------------------------------------------------------------------------------- row groups
-
-    def close(self) -> None:
-        """Close the files; slices of this object cannot read any more either."""
-        for file in self._collection.files:
-            file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __getitem__(self, item: int | slice) -> Self:
         if isinstance(item, slice):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -17,17 +16,18 @@ import numpy as np
 from hocket.parquet.dataset.discovery import NULL_DIRECTORY
 from hocket.parquet.dataset.keys import Family, KeyDomain
 from hocket.parquet.errors import SchemaMismatch
+from hocket.parquet.records import dataclass
 
 __all__ = ["Partition", "Scheme", "parse_partitions", "split_directories"]
 
 #: ``simple``, ``flat``, ``hive``, ``drill`` or ``other``.
 Scheme = str
 
-_DIGITS: Final = re.compile(r"[+-]?\d+", re.ASCII)
-_INTEGER: Final = re.compile(r"[+-]?\d{1,19}", re.ASCII)
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf|nan", re.ASCII)
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?", re.ASCII)
-_SPAN: Final = re.compile(r"-?\d+ days?( [+-]?\d\d:\d\d:\d\d(\.\d{1,9})?)?", re.ASCII)
+_DIGITS: Final = r"(?a)[+-]?\d+"
+_INTEGER: Final = r"(?a)[+-]?\d{1,19}"
+_NUMBER: Final = r"(?a)[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf|nan"
+_DATE: Final = r"(?a)\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?"
+_SPAN: Final = r"(?a)-?\d+ days?( [+-]?\d\d:\d\d:\d\d(\.\d{1,9})?)?"
 _BOOLEANS: Final = {"true": True, "false": False}
 _DEFAULT_UNIT: Final = "us"
 
@@ -161,7 +161,11 @@ def _partition(name: str, texts: list[str | None], hint: str) -> Partition:
 def _typed(texts: list[str], hint: str) -> tuple[np.ndarray[Any, Any], KeyDomain]:
     """Return texts as an array of the one type that fits all of them."""
     for family in _families(hint):
-        if family is Family.FLOAT and not hint and all(map(_DIGITS.fullmatch, texts)):
+        if (
+            family is Family.FLOAT
+            and not hint
+            and all(re.fullmatch(_DIGITS, text) for text in texts)
+        ):
             # Integers that are too large for an integer would become equal.
             continue
         try:
@@ -198,13 +202,13 @@ def _texts(texts: list[str]) -> np.ndarray[Any, Any]:
 
 
 def _integers(texts: list[str]) -> np.ndarray[Any, Any] | None:
-    if not texts or not all(_INTEGER.fullmatch(text) for text in texts):
+    if not texts or not all(re.fullmatch(_INTEGER, text) for text in texts):
         return None
     return np.array([int(text) for text in texts], np.int64)
 
 
 def _floats(texts: list[str]) -> np.ndarray[Any, Any] | None:
-    if not all(_NUMBER.fullmatch(text) for text in texts):
+    if not all(re.fullmatch(_NUMBER, text) for text in texts):
         return None
     # Names of people are no numbers, though "nan" and "inf" alone could be.
     if not any(text.lstrip("+-")[:1] not in ("n", "i") for text in texts):
@@ -219,14 +223,14 @@ def _truths(texts: list[str]) -> np.ndarray[Any, Any] | None:
 
 
 def _times(texts: list[str]) -> np.ndarray[Any, Any] | None:
-    if not texts or not all(_DATE.fullmatch(text) for text in texts):
+    if not texts or not all(re.fullmatch(_DATE, text) for text in texts):
         return None
     times = [np.datetime64(text.replace(" ", "T")) for text in texts]
     return _with_unit(times, "datetime64")
 
 
 def _spans(texts: list[str]) -> np.ndarray[Any, Any] | None:
-    if not texts or not all(_SPAN.fullmatch(text) for text in texts):
+    if not texts or not all(re.fullmatch(_SPAN, text) for text in texts):
         return None
     import pandas as pd  # noqa: PLC0415 - only for durations
 

@@ -7,7 +7,6 @@ large one alone, small ones together, so that threads meet seldom and files are 
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +15,7 @@ from hocket.parquet.dataset.collection import Collection, RowGroupPlace
 from hocket.parquet.dataset.data_file import DataFile
 from hocket.parquet.dataset.receiving import Receiver
 from hocket.parquet.decode.place import ChunkPlace
+from hocket.parquet.records import dataclass
 
 __all__ = ["Part", "Task", "Unit", "make_unit", "plan_tasks"]
 
@@ -54,11 +54,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One column of one row group."""
+    """One column of one row group; of leaves that the file does not have, the place is None."""
 
     part: int
     receiver: Receiver
-    places: tuple[ChunkPlace, ...]
+    places: tuple[ChunkPlace | None, ...]
     start: int
     stop: int
     nbytes: int
@@ -132,11 +132,21 @@ def make_unit(file: DataFile, number: int, part: Part, receiver: Receiver) -> Un
         The column.
     """
     places = tuple(
-        file.chunk(part.place.index, file.leaf(leaf.column_index)) for leaf in receiver.field.leaves
+        _place(file, part.place.index, leaf.column_index) for leaf in receiver.field.leaves
     )
-    start = min(place.start for place in places)
-    stop = max(place.start + place.nbytes for place in places)
-    return Unit(number, receiver, places, start, stop, sum(place.nbytes for place in places))
+    known = [place for place in places if place is not None]
+    start = min((place.start for place in known), default=0)
+    stop = max((place.start + place.nbytes for place in known), default=0)
+    return Unit(number, receiver, places, start, stop, sum(place.nbytes for place in known))
+
+
+def _place(file: DataFile, row_group: int, column: int) -> ChunkPlace | None:
+    """Return the chunk that a leaf of the dataset is decoded from; None if it needs none."""
+    if file.sources is not None:
+        column = file.sources[column].column
+        if column < 0:
+            return None
+    return file.chunk(row_group, file.metadata.schema.leaves[column])
 
 
 def _grouped(units: Sequence[Unit], most: int, gap: int) -> Iterator[tuple[tuple[Unit, ...], int]]:

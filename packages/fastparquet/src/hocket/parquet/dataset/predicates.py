@@ -7,13 +7,13 @@ them, null, not null. Nulls are within nothing, among nothing and outside of not
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from hocket.parquet.dataset.filters import Condition
 from hocket.parquet.dataset.keys import Family, Key, KeyDomain
 from hocket.parquet.errors import InvalidFilter
+from hocket.parquet.records import dataclass
 
 __all__ = ["Bounds", "Predicate", "Shape", "predicate_of"]
 

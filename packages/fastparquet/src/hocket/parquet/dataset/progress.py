@@ -6,10 +6,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
 from hocket.parquet.errors import InvalidOption
+from hocket.parquet.records import dataclass
 
 __all__ = ["Progress", "ProgressCallback", "TextProgress", "progress_callback"]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Final
 
@@ -18,7 +17,8 @@ import numpy as np
 from hocket.parquet.dataset.binding import BoundFilter, ColumnTest, PartitionTest
 from hocket.parquet.dataset.collection import Collection, RowGroupPlace
 from hocket.parquet.dataset.data_file import DataFile
-from hocket.parquet.dataset.keys import Family, Key, KeyDomain
+from hocket.parquet.dataset.evolution.value_change import ValueChange
+from hocket.parquet.dataset.keys import Family, Key, KeyDomain, domain_of_leaf
 from hocket.parquet.dataset.page_places import column_index, offset_index
 from hocket.parquet.dataset.predicates import Bounds, Shape
 from hocket.parquet.dataset.selection import RowRanges
@@ -27,6 +27,7 @@ from hocket.parquet.metadata.bloom import BloomFilter, hash_of_bytes, parse_bloo
 from hocket.parquet.metadata.page_index import ColumnIndex, OffsetIndex
 from hocket.parquet.metadata.schema import PhysicalType, SchemaNode
 from hocket.parquet.metadata.statistics import ColumnStatistics
+from hocket.parquet.records import dataclass
 
 __all__ = ["Verdict", "judge", "page_ranges"]
 
@@ -117,6 +118,8 @@ def _unknown(
 def _bounds_of_chunk(file: DataFile, row_group: int, test: ColumnTest) -> Bounds:
     leaf = file.leaf(test.leaf.column_index)
     rows = int(file.metadata.row_group_rows[row_group])
+    if leaf is None:
+        return Bounds(None, None, rows, rows)
     if leaf.max_definition == 0:
         unknown = Bounds(None, None, 0, rows, may_be_nan=True)
     else:
@@ -127,24 +130,45 @@ def _bounds_of_chunk(file: DataFile, row_group: int, test: ColumnTest) -> Bounds
         return unknown
     if statistics is None:
         return unknown
-    return _bounds(statistics, test.predicate.domain, rows, leaf)
+    return _bounds(statistics, _Keys.of(file, test), rows, leaf)
 
 
-def _bounds(
-    statistics: ColumnStatistics, domain: KeyDomain, count: int, leaf: SchemaNode
-) -> Bounds:
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """How bounds of a file's column become keys of the dataset's.
+
+    Parameters
+    ----------
+    domain
+        The keys of the file's own column.
+    change
+        How its values become those of the dataset; None if they are the same.
+    """
+
+    domain: KeyDomain
+    change: ValueChange | None
+
+    @classmethod
+    def of(cls, file: DataFile, test: ColumnTest) -> _Keys:
+        """Return that of the column that is tested."""
+        change = file.change(test.leaf)
+        return cls(test.predicate.domain if change is None else domain_of_leaf(change.own), change)
+
+    def key(self, raw: bytes | None) -> Key | None:
+        """Return the key of a bound; None if it has none."""
+        key = None if raw is None else self.domain.key_of_plain(raw)
+        return key if key is None or self.change is None else self.change.key(key)
+
+
+def _bounds(statistics: ColumnStatistics, keys: _Keys, count: int, leaf: SchemaNode) -> Bounds:
     nulls = 0 if leaf.max_definition == 0 else statistics.null_count
     return Bounds(
-        _key(domain, statistics.min_bytes),
-        _key(domain, statistics.max_bytes),
+        keys.key(statistics.min_bytes),
+        keys.key(statistics.max_bytes),
         nulls,
         count,
-        may_be_nan=domain.family is Family.FLOAT and statistics.nan_count != 0,
+        may_be_nan=keys.domain.family is Family.FLOAT and statistics.nan_count != 0,
     )
-
-
-def _key(domain: KeyDomain, raw: bytes | None) -> Key | None:
-    return None if raw is None else domain.key_of_plain(raw)
 
 
 # ------------------------------------------------------------------------------ Bloom filters
@@ -156,6 +180,8 @@ def _is_ruled_out(file: DataFile, row_group: int, test: ColumnTest) -> bool:
     if predicate.shape is not Shape.AMONG or len(predicate.members) > _MOST_MEMBERS:
         return False
     leaf = file.leaf(test.leaf.column_index)
+    if leaf is None or file.change(test.leaf) is not None:
+        return False
     raws = [_plain_bytes(leaf, predicate.domain, key) for key in predicate.members]
     if None in raws:
         return False
@@ -240,13 +266,14 @@ class _Pages:
     bounds: ColumnIndex
     places: OffsetIndex
     rows: int
+    keys: _Keys
 
     def ranges(self, test: ColumnTest) -> RowRanges:
         """Return the rows of pages in which the test could hold."""
         counts = self.places.row_counts(self.rows).tolist()
         possible = np.array(
             [
-                test.predicate.is_possible(self._bounds(page, count, test))
+                test.predicate.is_possible(self._bounds(page, count))
                 for page, count in enumerate(counts)
             ],
             np.bool_,
@@ -255,12 +282,10 @@ class _Pages:
         stops = np.append(starts[1:], self.rows)
         return RowRanges.of_pieces(starts[possible], stops[possible])
 
-    def _bounds(self, page: int, count: int, test: ColumnTest) -> Bounds:
+    def _bounds(self, page: int, count: int) -> Bounds:
         if self.bounds.null_pages[page]:
             return Bounds(None, None, count, count)
-        bounds = _bounds(
-            self.bounds.statistics(page), test.predicate.domain, count, self.bounds.node
-        )
+        bounds = _bounds(self.bounds.statistics(page), self.keys, count, self.bounds.node)
         if bounds.null_count is not None and bounds.null_count >= count:
             # A page that is not a null page has values, whatever the count says.
             return Bounds(bounds.low, bounds.high, None, count, bounds.may_be_nan)
@@ -269,13 +294,16 @@ class _Pages:
 
 def _pages(file: DataFile, row_group: int, test: ColumnTest) -> _Pages | None:
     leaf = file.leaf(test.leaf.column_index)
+    if leaf is None:
+        return None
     bounds = column_index(file, row_group, leaf)
     places = offset_index(file, row_group, leaf)
     if bounds is None or places is None:
         return None
     if len(bounds) != len(places):
         return None
-    return _Pages(bounds, places, int(file.metadata.row_group_rows[row_group]))
+    rows = int(file.metadata.row_group_rows[row_group])
+    return _Pages(bounds, places, rows, _Keys.of(file, test))
 
 
 def _or_nothing(read: Callable[[], Any]) -> Any:

@@ -91,8 +91,11 @@ def _possible(collection: Collection, chosen: _Array, files: _Array, test: Colum
         here = np.flatnonzero(files == number)
         groups = np.array([collection.groups[at].index for at in chosen[here].tolist()], np.int64)
         leaf = file.leaf(test.leaf.column_index)
-        bounds = _bounds(file.metadata, leaf, groups)
-        result[here] = _fits(test.predicate, bounds)
+        if leaf is None:
+            # Nulls are in no range.
+            result[here] = False
+        elif file.change(test.leaf) is None:
+            result[here] = _fits(test.predicate, _bounds(file.metadata, leaf, groups))
     return result
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Semaphore
 from typing import Any, Final
 
 import numpy as np
 
+from hocket.parquet.dataset.adapting import adapter_of
 from hocket.parquet.dataset.bulk import BulkColumns, BulkTask, run_bulk
 from hocket.parquet.dataset.collection import Collection
 from hocket.parquet.dataset.data_file import DataFile
@@ -19,7 +19,6 @@ from hocket.parquet.dataset.memory import MemoryBudget
 from hocket.parquet.dataset.nested_rows import take_nested_rows
 from hocket.parquet.dataset.page_reading import Extent, Segments, extent_of, read_extents
 from hocket.parquet.dataset.plan import Part, Task, Unit, make_unit, plan_tasks
-from hocket.parquet.dataset.pool import run_tasks
 from hocket.parquet.dataset.progress import ProgressCallback, ProgressMeter
 from hocket.parquet.dataset.read_buffer import drop_read_buffer
 from hocket.parquet.dataset.receiving import ANYWHERE, Place, Receiver
@@ -32,6 +31,8 @@ from hocket.parquet.decode.target import Target
 from hocket.parquet.errors import ParquetError
 from hocket.parquet.kernels.library import expect
 from hocket.parquet.options import ReadOptions, thread_count
+from hocket.parquet.pool import run_tasks
+from hocket.parquet.records import dataclass, field, replace
 
 __all__ = ["Reading", "read_parts"]
 
@@ -192,6 +193,7 @@ class _Filling:
     def __init__(self, file: DataFile, unit: Unit, part: Part, reading: Reading) -> None:
         self.unit = unit
         self._file = file
+        self._part = part
         self._rows = part.rows
         self._reading = reading
         self._kept: list[ColumnData | None] = [None] * len(unit.places)
@@ -201,7 +203,7 @@ class _Filling:
                 for leaf in unit.receiver.field.leaves
             ]
         self.extents = [
-            self._extent(place) if kept is None else Extent(())
+            Extent(()) if place is None or kept is not None else self._extent(place)
             for place, kept in zip(unit.places, self._kept, strict=True)
         ]
         self._pieces: list[Segments] = []
@@ -213,9 +215,10 @@ class _Filling:
         try:
             receiver.fill(self.unit.part, self._decode)
         except ParquetError as error:
-            place = self.unit.places[0]
             raise error.located(
-                file=place.file, row_group=place.row_group, column=receiver.field.node.dotted
+                file=self._file.label,
+                row_group=self._part.place.index,
+                column=receiver.field.node.dotted,
             ) from error.__cause__
 
     def _extent(self, place: ChunkPlace) -> Extent:
@@ -230,10 +233,28 @@ class _Filling:
             if known is not None:
                 return take_rows(known, np.arange(known.count), into.values, into.valid)
             self._kept[leaf] = None
-            self.extents[leaf] = self._extent(self.unit.places[leaf])
+            self.extents[leaf] = self._extent(self._place(leaf))
             # Bytes of other units are still waiting where this thread reads into.
             more = read_extents(self._file.source, [self.extents[leaf]], is_lasting=True)
             self._pieces[leaf] = more[0]
+        adapter = adapter_of(self._file, self.unit.receiver.field.leaves[leaf])
+        if adapter is None:
+            return self._own(leaf, target, into)
+        return adapter.decode(
+            target,
+            into,
+            partial(self._own, leaf),
+            rows=self._part.count,
+            with_levels=self.unit.receiver.wants_levels,
+        )
+
+    def _place(self, leaf: int) -> ChunkPlace:
+        place = self.unit.places[leaf]
+        assert place is not None
+        return place
+
+    def _own(self, leaf: int, target: Target, into: Place) -> ColumnData:
+        """Decode the file's own chunk."""
         extent = self.extents[leaf]
         if extent.selection is not None and target.item_size == 0:
             # Of strings that a dictionary has, only those of the wanted rows are made.
@@ -249,7 +270,7 @@ class _Filling:
         if extent.selection.page_offsets is not None or len(pieces) != 1:
             return None
         column = decode_small_chunk(
-            self.unit.places[leaf],
+            self._place(leaf),
             pieces[0][1],
             target,
             extent.selection.rows,
@@ -260,7 +281,7 @@ class _Filling:
         return column
 
     def _decoded(self, leaf: int, target: Target, into: Place) -> ColumnData:
-        place, extent = self.unit.places[leaf], self.extents[leaf]
+        place, extent = self._place(leaf), self.extents[leaf]
         is_later = self._rows is not None and extent.selection is None
         column = decode_chunk(
             place,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from hocket.parquet.decode.column import ColumnData
 from hocket.parquet.decode.target import Target
 from hocket.parquet.nesting.fields import Field
+from hocket.parquet.records import dataclass
 
 __all__ = ["ANYWHERE", "Collected", "Decode", "Place", "Receiver"]
 

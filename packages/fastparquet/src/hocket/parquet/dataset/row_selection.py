@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from hocket.parquet.dataset.adapting import adapter_of
 from hocket.parquet.dataset.binding import Alternatives, BoundFilter, ColumnTest, bind, columns_of
 from hocket.parquet.dataset.chosen import Chosen, part_of_rows
 from hocket.parquet.dataset.collection import Collection, RowGroupPlace
@@ -17,9 +17,9 @@ from hocket.parquet.dataset.filters import parse_filters
 from hocket.parquet.dataset.matching import match
 from hocket.parquet.dataset.page_reading import Extent, extent_of, read_extents
 from hocket.parquet.dataset.plan import Part
-from hocket.parquet.dataset.pool import run_tasks
 from hocket.parquet.dataset.pruning import judge, page_ranges
 from hocket.parquet.dataset.quick_pruning import not_ruled_out
+from hocket.parquet.dataset.receiving import ANYWHERE
 from hocket.parquet.decode.chunk import decode_chunk
 from hocket.parquet.decode.column import ColumnData
 from hocket.parquet.decode.pages import Segments
@@ -29,6 +29,8 @@ from hocket.parquet.decode.small_chunks import decode_small_chunk
 from hocket.parquet.decode.target import Target, coarser_targets
 from hocket.parquet.errors import LimitExceeded, ValueOutOfRange
 from hocket.parquet.options import ReadOptions, thread_count
+from hocket.parquet.pool import run_tasks
+from hocket.parquet.records import dataclass
 
 __all__ = ["choose_groups", "choose_rows"]
 
@@ -167,13 +169,22 @@ class _Search:
 
     def _decoded(self, test: ColumnTest) -> ColumnData:
         leaf = self._file.leaf(test.leaf.column_index)
+        assert leaf is not None  # of what is not there, the answer was known before
         place = self._file.chunk(self._row_group, leaf)
         extent = extent_of(self._file, place, self.rows)
         pieces = read_extents(self._file.source, [extent])[0]
-        targets = [test.target, *coarser_targets(leaf, test.target)]
+        adapter = adapter_of(self._file, test.leaf)
+        targets = [test.target, *coarser_targets(test.leaf, test.target)]
         for target in targets:
             try:
-                column = self._decode(place, extent, pieces, target)
+                if adapter is None:
+                    column = self._decode(place, extent, pieces, target)
+                else:
+                    column = adapter.decode(
+                        target,
+                        ANYWHERE,
+                        lambda own, _: self._decode(place, extent, pieces, own),
+                    )
                 break
             except ValueOutOfRange:
                 if target is targets[-1]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hocket.parquet.dataset.collection import Collection
+from hocket.parquet.dataset.data_file import DataFile
+from hocket.parquet.metadata.schema import SchemaNode
 
 __all__ = ["statistics_of"]
 
@@ -31,13 +33,17 @@ def statistics_of(
         place = collection.groups[number]
         file = collection.files[place.file]
         for leaf in leaves:
-            own = file.leaf(leaf.column_index)
-            found = file.metadata.statistics(place.index, own.column_index)
-            values = (
-                (None,) * 4
-                if found is None
-                else (found.min_value, found.max_value, found.null_count, found.distinct_count)
-            )
+            values = _statistics(file, place.index, leaf)
             for kind, value in zip(result.values(), values, strict=True):
                 kind[leaf.dotted].append(value)
     return result
+
+
+def _statistics(file: DataFile, row_group: int, leaf: SchemaNode) -> tuple[Any, ...]:
+    own = file.leaf(leaf.column_index)
+    if own is None:
+        return None, None, int(file.metadata.row_group_rows[row_group]), None
+    found = file.metadata.statistics(row_group, own.column_index)
+    if found is None:
+        return (None,) * 4
+    return found.min_value, found.max_value, found.null_count, found.distinct_count

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from hocket.parquet.decode.target import Target
 from hocket.parquet.metadata.schema import SchemaNode
+from hocket.parquet.records import dataclass
 
 __all__ = ["SPARE_NBYTES", "ColumnData", "concatenate", "empty_column", "padded_bytes"]
 

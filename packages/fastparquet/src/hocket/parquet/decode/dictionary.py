@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -16,6 +15,7 @@ from hocket.parquet.kernels.library import KERNEL, address
 from hocket.parquet.kernels.source import pages as layout
 from hocket.parquet.memory import new_array
 from hocket.parquet.metadata.schema import PhysicalType, SchemaNode
+from hocket.parquet.records import replace
 
 __all__ = ["decode_dictionary", "items_of_strings"]
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hocket.parquet.crypto import ColumnCipher
 from hocket.parquet.decode.place import ChunkPlace
 from hocket.parquet.decode.scratch import Scratch
 from hocket.parquet.errors import CorruptFile
 from hocket.parquet.kernels.faults import error_of
 from hocket.parquet.kernels.library import KERNEL, address
 from hocket.parquet.kernels.source import pages as layout
+
+if TYPE_CHECKING:
+    from hocket.parquet.crypto import ColumnCipher
 
 __all__ = ["decrypted_headers"]
 

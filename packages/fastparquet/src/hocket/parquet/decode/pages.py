@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +14,7 @@ from hocket.parquet.errors import CorruptFile
 from hocket.parquet.kernels.faults import NO_SPACE, error_of, page_of
 from hocket.parquet.kernels.library import KERNEL, address
 from hocket.parquet.kernels.source import pages as layout
+from hocket.parquet.records import dataclass
 
 __all__ = ["PageTable", "Segments", "scan_chunk"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from hocket.parquet.metadata.schema import SchemaNode
 from hocket.parquet.options import ReadOptions, available_memory_nbytes
+from hocket.parquet.records import dataclass
 
 if TYPE_CHECKING:
     from hocket.parquet.crypto import ColumnCipher

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +22,7 @@ from hocket.parquet.kernels.source import job as layout
 from hocket.parquet.kernels.source import pages as page_layout
 from hocket.parquet.memory import new_array
 from hocket.parquet.metadata.schema import PhysicalType
+from hocket.parquet.records import replace
 
 __all__ = ["ChunkReading"]
 

@@ -13,11 +13,11 @@ from hocket.parquet.decode.scratch import scratch_of_thread
 from hocket.parquet.decode.target import Target, physical_width
 from hocket.parquet.errors import ParquetError
 from hocket.parquet.kernels.library import KERNEL, address
-from hocket.parquet.kernels.source import small_chunks as layout
+from hocket.parquet.kernels.source import small_chunk_table as layout
 from hocket.parquet.kernels.source.job import JOB_ITEMS
 from hocket.parquet.kernels.source.pages import ENCODING, PAGE_COLUMNS, VALUES
-from hocket.parquet.kernels.source.values import PLAIN
 from hocket.parquet.memory import new_array
+from hocket.parquet.metadata.encodings import Encoding
 from hocket.parquet.metadata.schema import PhysicalType, SchemaNode
 
 __all__ = ["CODECS", "decode_small_chunk", "decode_small_chunks"]
@@ -146,7 +146,7 @@ def _dictionary(row: _Array, leaf: SchemaNode, target: Target) -> ColumnData | N
     if source == 0:
         return None
     header = [-1] * PAGE_COLUMNS
-    header[ENCODING] = PLAIN
+    header[ENCODING] = Encoding.PLAIN
     header[VALUES] = int(row[layout.CHUNK_DICTIONARY_COUNT])
     try:
         return decode_dictionary(leaf, target, header, source, end, None)

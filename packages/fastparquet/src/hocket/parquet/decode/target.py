@@ -7,13 +7,13 @@ everything without loss takes `natural_target`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Final
 
 import numpy as np
 
 from hocket.parquet.metadata.schema import LogicalKind, LogicalType, PhysicalType, SchemaNode
+from hocket.parquet.records import dataclass, replace
 
 __all__ = [
     "NAN_32",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,6 +11,7 @@ from hocket.parquet.errors import CorruptFile
 from hocket.parquet.io.buffers import padded
 from hocket.parquet.io.foreign import describe_foreign
 from hocket.parquet.io.source import Source
+from hocket.parquet.records import dataclass
 
 __all__ = ["RawFooter", "find_footer"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hocket.parquet.records import dataclass
 
 __all__ = ["RangePolicy", "Request", "deliver", "plan_requests"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from hocket.parquet.errors import CorruptFile, InvalidOption, UnsupportedFeature
 from hocket.parquet.io.buffers import padded
+from hocket.parquet.io.filesystems import url_of
 from hocket.parquet.io.ranges import RangePolicy, Request, deliver, plan_requests
 from hocket.parquet.io.source import Source
 
@@ -50,7 +50,7 @@ class RemoteFile(Source):
         concurrent = bool(getattr(filesystem, "async_impl", False))
         self._turn: Any = nullcontext() if concurrent else threading.Lock()
         self._closed = False
-        super().__init__(_url_of(filesystem, path), self._size() if nbytes is None else nbytes)
+        super().__init__(url_of(filesystem, path), self._size() if nbytes is None else nbytes)
 
     def read_many(self, ranges: Sequence[tuple[int, int]]) -> list[NDArray[np.uint8]]:
         """Read several ranges, neighbours together and some at a time."""
@@ -131,7 +131,7 @@ class RemoteFile(Source):
     def _size(self) -> int:
         with self._turn:
             details = self._filesystem.info(self._path)
-        name = _url_of(self._filesystem, self._path)
+        name = url_of(self._filesystem, self._path)
         if details.get("type") == "directory":
             raise InvalidOption(
                 "this is a directory, not a file; name the directory as a dataset, or a file in it",
@@ -152,15 +152,6 @@ class RemoteFile(Source):
 
 def _reopen(filesystem: Any, path: str, nbytes: int, policy: RangePolicy) -> RemoteFile:
     return RemoteFile(filesystem, path, nbytes=nbytes, policy=policy)
-
-
-def _url_of(filesystem: Any, path: str) -> str:
-    """Return the path with its protocol, without the secrets that a URL may hold."""
-    try:
-        url = str(filesystem.unstrip_protocol(path))
-    except (AttributeError, NotImplementedError):
-        url = path
-    return re.sub(r"//[^/@]*@", "//", url.partition("?")[0])
 
 
 class _Budget:

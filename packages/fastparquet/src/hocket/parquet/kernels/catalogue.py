@@ -17,7 +17,7 @@ __all__ = ["digest_of_subject", "digest_of_texts", "kernels_of", "subject_of", "
 
 _FOLDER: Final = Path(__file__).parent
 
-_KERNEL: Final = re.compile(r"^@kernel\ndef (\w+)\(", re.MULTILINE)
+_KERNEL: Final = r"(?m)^@kernel\ndef (\w+)\("
 
 #: What decides, beside the kernels themselves, about the code that is made of them.
 _TOOLCHAIN: Final = (
@@ -74,7 +74,7 @@ def _subject_by_name() -> dict[str, str]:
     return {
         found.group(1): path.stem
         for path in sorted((_FOLDER / "source").glob("*.py"))
-        for found in _KERNEL.finditer(path.read_text(encoding="utf-8"))
+        for found in re.finditer(_KERNEL, path.read_text(encoding="utf-8"))
     }
 
 

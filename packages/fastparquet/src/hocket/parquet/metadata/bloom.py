@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +12,7 @@ from hocket.parquet.metadata.logical import PhysicalType
 from hocket.parquet.metadata.scanning import Fields, padded, read_struct
 from hocket.parquet.metadata.schema import SchemaNode
 from hocket.parquet.metadata.values import plain_bytes_of_value
+from hocket.parquet.records import dataclass
 
 __all__ = ["BloomFilter", "BloomHeader", "hash_of_bytes", "hash_of_value", "parse_bloom_header"]
 

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -53,9 +54,7 @@ _SCHEMA: Final = 2
 _ROW_GROUPS: Final = 4
 
 #: The writer in Java, as it calls itself, and its first version whose chunks' sizes are right.
-_OF_PARQUET_MR: Final = re.compile(
-    r"parquet-mr(?: version (\d{1,9})(?:\.(\d{1,9})(?:\.(\d{1,9}))?)?.*)?"
-)
+_OF_PARQUET_MR: Final = r"parquet-mr(?: version (\d{1,9})(?:\.(\d{1,9})(?:\.(\d{1,9}))?)?.*)?"
 _COUNTS_DICTIONARY_HEADERS: Final = (1, 2, 9)
 
 
@@ -128,6 +127,17 @@ class FileMetadata:
         return len(self.schema.leaves)
 
     @cached_property
+    def digest(self) -> bytes:
+        """What tells this footer from others: 16 bytes."""
+        return blake2b(self.data[: self.nbytes].data, digest_size=16).digest()
+
+    @property
+    def row_group_at(self) -> np.ndarray[Any, Any]:
+        """Where each row group begins in the bytes of the footer."""
+        at: np.ndarray[Any, Any] = self._groups[:, layout.AT_GROUP]
+        return at
+
+    @cached_property
     def row_group_ordinal(self) -> np.ndarray[Any, Any]:
         """Number of each row group in its file."""
         told = self._groups[:, layout.GROUP_ORDINAL]
@@ -147,7 +157,7 @@ class FileMetadata:
         parquet-mr before 1.2.9 did not count the header of the dictionary page; the oldest ones do
         not tell their version.
         """
-        told = _OF_PARQUET_MR.fullmatch(self.created_by or "")
+        told = re.fullmatch(_OF_PARQUET_MR, self.created_by or "")
         if told is None:
             return False
         return tuple(int(number or 0) for number in told.groups()) < _COUNTS_DICTIONARY_HEADERS

@@ -8,10 +8,11 @@ One that this version does not know, or that cannot annotate what it annotates, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import Final
+
+from hocket.parquet.records import dataclass
 
 __all__ = ["LogicalKind", "LogicalType", "PhysicalType", "Repetition", "logical_type_of"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from hocket.parquet.metadata.statistics import (
     believed,
     read_integers,
 )
+from hocket.parquet.records import dataclass
 
 __all__ = [
     "BoundaryOrder",

@@ -11,7 +11,7 @@ from hocket.parquet.kernels.source.thrift import BINARY
 from hocket.parquet.metadata.scanning import padded, read_items
 from hocket.parquet.metadata.schema import Schema
 
-__all__ = ["paths_of", "put_in_order"]
+__all__ = ["paths_of", "put_in_order", "varint"]
 
 
 def paths_of(schema: Schema, limit: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -46,16 +46,23 @@ def _serialised(path: tuple[str, ...]) -> bytes:
     if count == 1:
         raw = path[0].encode("utf-8", "surrogatepass")
         size = len(raw)
-        return (b"\x18%c%b" % (size, raw)) if size < 128 else b"\x18" + _varint(size) + raw
+        return (b"\x18%c%b" % (size, raw)) if size < 128 else b"\x18" + varint(size) + raw
     pieces = [bytes([count << 4 | BINARY]) if count < 15 else bytes([0xF0 | BINARY, count])]
     for name in path:
         raw = name.encode("utf-8", "surrogatepass")
-        pieces.append(_varint(len(raw)))
+        pieces.append(varint(len(raw)))
         pieces.append(raw)
     return b"".join(pieces)
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """Return a number of the compact protocol, not negative: seven bits a byte, the lowest first.
+
+    Parameters
+    ----------
+    value
+        The number.
+    """
     pieces = bytearray()
     while value > 127:
         pieces.append(value & 127 | 128)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
@@ -19,6 +17,7 @@ from hocket.parquet.metadata.logical import (
     Repetition,
     logical_type_of,
 )
+from hocket.parquet.records import dataclass, field
 
 __all__ = [
     "DEPTH_MAX",
@@ -194,6 +193,8 @@ class Schema:
         return found
 
     def _missing(self, dotted: str) -> str:
+        import difflib  # noqa: PLC0415 - needed by nobody else
+
         # Comparing is slow; names among so many are not guessed by hand anyway.
         known = [node.dotted for node in islice(self.nodes(), 1, 5000)]
         close = difflib.get_close_matches(dotted, known, n=3)
@@ -217,7 +218,8 @@ class Schema:
     def __repr__(self) -> str:
         return f"<Schema of {len(self.leaves)} columns>\n{self.text}"
 
-    def _key(self) -> list[Any]:
+    def signature(self) -> list[Any]:
+        """Return what two schemas are compared by: all of their fields, but no name of a root."""
         return [
             (
                 n.name,
@@ -233,7 +235,7 @@ class Schema:
 
     def __eq__(self, other: object) -> bool:
         """Two schemas are equal if their fields are; the root's own name does not count."""
-        return isinstance(other, Schema) and self._key() == other._key()
+        return isinstance(other, Schema) and self.signature() == other.signature()
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from hocket.parquet.metadata.scanning import read_structs
+from hocket.parquet.records import dataclass
 
 __all__ = ["SortingColumn", "parse_sorting_columns"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from hocket.parquet.metadata.logical import LogicalKind, PhysicalType
 from hocket.parquet.metadata.scanning import Fields, read_items, read_struct
 from hocket.parquet.metadata.schema import SchemaNode
 from hocket.parquet.metadata.values import bound_of_plain_bytes, value_of_plain_bytes
+from hocket.parquet.records import dataclass
 
 __all__ = [
     "BoundingBox",

@@ -7,7 +7,6 @@ from the leaf with the fewest entries, and all others have to agree with it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +16,7 @@ from hocket.parquet.errors import CorruptFile, LimitExceeded
 from hocket.parquet.kernels.faults import LIST_SHAPE, error_of
 from hocket.parquet.kernels.library import KERNEL, address
 from hocket.parquet.nesting.fields import Field, FieldKind
+from hocket.parquet.records import dataclass, replace
 
 __all__ = ["FieldData", "assemble_field", "needs_levels"]
 

@@ -7,7 +7,6 @@ no sense is read as what it is made of: a struct, or a list for each repeated no
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from hocket.parquet.metadata.schema import (
@@ -17,6 +16,7 @@ from hocket.parquet.metadata.schema import (
     Schema,
     SchemaNode,
 )
+from hocket.parquet.records import dataclass
 
 __all__ = ["Field", "FieldKind", "field_of", "fields_of"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from hocket.parquet.errors import ColumnMissing
 from hocket.parquet.metadata.schema import SchemaNode
 from hocket.parquet.nesting.fields import Field, FieldKind
+from hocket.parquet.records import replace
 
 __all__ = ["project", "pruned"]
 
@@ -174,6 +173,8 @@ def _missing(fields: Sequence[Field], name: str | Sequence[str]) -> str:
     dotted = name if isinstance(name, str) else ".".join(name)
     known = {leaf.dotted for field in fields for leaf in field.leaves}
     known.update(field.name for field in fields)
+    import difflib  # noqa: PLC0415 - needed by nobody else
+
     close = difflib.get_close_matches(dotted, sorted(known), n=3)
     if close:
         return f"there is no column {dotted!r}; did you mean {' or '.join(map(repr, close))}?"

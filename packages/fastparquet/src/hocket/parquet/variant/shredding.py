@@ -11,11 +11,11 @@ from __future__ import annotations
 import enum
 import functools
 from collections.abc import Container
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from hocket.parquet.errors import CorruptFile, UnsupportedFeature
 from hocket.parquet.metadata.schema import LogicalKind, PhysicalType, Repetition, SchemaNode
+from hocket.parquet.records import dataclass
 from hocket.parquet.variant.decoding import decode_value, is_object
 from hocket.parquet.variant.encoding import NULL, array_of, fields_of, object_of
 from hocket.parquet.variant.names import Names, names_of

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hocket.core.errors import SerializationError
+from hocket.protocol.serialize.extensions import Reducer, extension_reducers
 from hocket.protocol.serialize.pickling import (
     MAIN,
     PLAIN,
     PROTOCOL,
-    Reducer,
     dump_by_value,
+    dump_plainly,
     goes_by_value,
     reason_of,
 )
@@ -50,7 +51,11 @@ class ArgumentPickler:
         self._pickler: Any = None
         if extra:
             self._pickler = pickle.Pickler(self._file, PROTOCOL)
-            self._pickler.dispatch_table = {**copyreg.dispatch_table, **extra}
+            self._pickler.dispatch_table = {
+                **copyreg.dispatch_table,
+                **extension_reducers(),
+                **extra,
+            }
 
     def dumps(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         """Pickle ``(args, kwargs)`` in one piece.
@@ -76,7 +81,7 @@ class ArgumentPickler:
         token = _begin(keys)
         try:
             if self._pickler is None:
-                data = _dumps((args, kwargs), PROTOCOL)
+                data = dump_plainly((args, kwargs))
             else:
                 data = self._dump_extra((args, kwargs))
             if self._by_value or data.find(MAIN) >= 0:

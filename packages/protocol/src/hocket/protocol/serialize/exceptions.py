@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple
 
 from hocket.core.errors import TaskFailed
+from hocket.protocol.serialize.extensions import GUESTS
 from hocket.protocol.serialize.pickling import PROTOCOL, dump, reason_of
 
 __all__ = [
@@ -32,9 +33,6 @@ _FRAMES_FIRST: Final = 50
 #: A larger exception is carried by its repr.
 _EXCEPTION_NBYTES_MAX: Final = 16 * 1024 * 1024
 _TEXT_LENGTH_MAX: Final = 64 * 1024
-
-#: Packages in hocket's namespace whose frames are the user's business.
-_NOT_ENGINE: Final = frozenset({"parquet"})
 
 #: No row: there is no cause, or no context.
 _NONE: Final = -1
@@ -60,7 +58,7 @@ def is_engine_module(name: object) -> bool:
     if not isinstance(name, str):
         return False
     top, _, rest = name.partition(".")
-    return top == "hocket" and rest.partition(".")[0] not in _NOT_ENGINE
+    return top == "hocket" and rest.partition(".")[0] not in GUESTS
 
 
 def strip_engine_frames(trace: TracebackType | None) -> TracebackType | None:

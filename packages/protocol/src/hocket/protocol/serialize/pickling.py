@@ -15,6 +15,8 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from hocket.protocol.serialize.extensions import Reducer, extension_reducers
+
 __all__ = [
     "MAIN",
     "PLAIN",
@@ -23,6 +25,7 @@ __all__ = [
     "dump",
     "dump_by_value",
     "dump_out_of_band",
+    "dump_plainly",
     "goes_by_value",
     "is_portable",
     "reason_of",
@@ -36,9 +39,6 @@ MAIN: Final = b"__main__"
 
 #: Classes whose objects' pickles name nothing and refer to nothing.
 PLAIN: Final = frozenset({bool, bytes, complex, float, int, str, type(None)})
-
-#: Takes an object apart, as a ``__reduce__`` method does.
-Reducer = Callable[[Any], Any]
 
 _dumps = pickle.dumps
 
@@ -59,6 +59,28 @@ def is_portable(data: bytes) -> bool:
     return data.find(MAIN) < 0 and not goes_by_value()
 
 
+def dump_plainly(
+    value: object, buffer_callback: Callable[[pickle.PickleBuffer], Any] | None = None
+) -> bytes:
+    """Pickle a value with pickle, and as the packages want it that its objects are of.
+
+    Parameters
+    ----------
+    value
+        What to pickle.
+    buffer_callback
+        As for `pickle.dumps`.
+    """
+    extensions = extension_reducers()
+    if not extensions:
+        return _dumps(value, PROTOCOL, buffer_callback=buffer_callback)
+    file = io.BytesIO()
+    pickler = pickle.Pickler(file, PROTOCOL, buffer_callback=buffer_callback)
+    pickler.dispatch_table = {**copyreg.dispatch_table, **extensions}
+    pickler.dump(value)
+    return file.getvalue()
+
+
 def dump(value: object) -> bytes:
     """Pickle a value in one piece.
 
@@ -68,7 +90,7 @@ def dump(value: object) -> bytes:
         Whatever the value's own reducers raise, or pickle because it cannot pickle the value.
     """
     try:
-        data = _dumps(value, PROTOCOL)
+        data = dump_plainly(value)
         if is_portable(data):
             return data
     except Exception:  # noqa: BLE001, S110 - cloudpickle raises its own
@@ -98,7 +120,7 @@ def dump_out_of_band(value: object, buffer_nbytes_min: int) -> list[bytes | memo
         return False
 
     try:
-        data = _dumps(value, PROTOCOL, buffer_callback=keep)
+        data = dump_plainly(value, keep)
         if is_portable(data):
             return [data, *buffers]
     except Exception:  # noqa: BLE001, S110 - as in `dump`
@@ -129,8 +151,9 @@ def dump_by_value(
     import cloudpickle  # noqa: PLC0415
 
     pickler_class: Any = cloudpickle.Pickler
-    if reducers:
-        table = ChainMap(dict(reducers), cloudpickle.Pickler.dispatch_table, copyreg.dispatch_table)
+    extra = {**extension_reducers(), **(reducers or {})}
+    if extra:
+        table = ChainMap(extra, cloudpickle.Pickler.dispatch_table, copyreg.dispatch_table)
         # A class, because the C pickler looks for the table only while it is made.
         pickler_class = type("_Pickler", (cloudpickle.Pickler,), {"dispatch_table": table})
     file = io.BytesIO()

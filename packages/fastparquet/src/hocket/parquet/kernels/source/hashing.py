@@ -12,11 +12,12 @@ from hocket.parquet.kernels.language import (
     load_32,
     load_64,
     shift_right,
+    store_32,
     store_64,
     wrap,
 )
 
-__all__ = ["bloom_contains", "hash_bytes"]
+__all__ = ["bloom_contains", "bloom_insert", "hash_bytes", "hash_fixed"]
 
 # The primes of XXH64, as signed numbers.
 _PRIME_1: Final = 11400714785074694791 - (1 << 64)
@@ -42,6 +43,13 @@ def _round(state: int, lane: int) -> int:
 @inlined
 def _merge(state: int, lane: int) -> int:
     return wrap(wrap((state ^ _round(0, lane)) * _PRIME_1) + _PRIME_4)
+
+
+@inlined
+def _avalanche(state: int) -> int:
+    state = wrap((state ^ shift_right(state, 33)) * _PRIME_2)
+    state = wrap((state ^ shift_right(state, 29)) * _PRIME_3)
+    return state ^ shift_right(state, 32)
 
 
 @helper
@@ -81,9 +89,7 @@ def _hash(source: int, nbytes: int) -> int:
         state ^= wrap(load_8(source, at) * _PRIME_5)
         state = wrap(_rotate(state, 11) * _PRIME_1)
         at += 1
-    state = wrap((state ^ shift_right(state, 33)) * _PRIME_2)
-    state = wrap((state ^ shift_right(state, 29)) * _PRIME_3)
-    return state ^ shift_right(state, 32)
+    return _avalanche(state)
 
 
 @kernel
@@ -106,6 +112,35 @@ def hash_bytes(source: int, offsets: int, count: int, hashes: int) -> int:
         finish = load_64(offsets, index * 8 + 8)
         store_64(hashes, index * 8, _hash(source + begin, finish - begin))
         begin = finish
+    return 0
+
+
+@inlined
+def _hash_8(value: int) -> int:
+    """Return the hash of eight bytes, as a number."""
+    state = wrap(_PRIME_5 + 8) ^ _round(0, value)
+    return _avalanche(wrap(wrap(_rotate(state, 27) * _PRIME_1) + _PRIME_4))
+
+
+@inlined
+def _hash_4(value: int) -> int:
+    """Return the hash of four bytes, as a number that is not negative."""
+    state = wrap(_PRIME_5 + 4) ^ wrap(value * _PRIME_1)
+    return _avalanche(wrap(wrap(_rotate(state, 23) * _PRIME_2) + _PRIME_3))
+
+
+@kernel
+def hash_fixed(source: int, width: int, count: int, hashes: int) -> int:
+    """Write XXH64 (seed 0) of values of one width; return 0."""
+    if width == 8:
+        for index in range(count):
+            store_64(hashes, index * 8, _hash_8(load_64(source, index * 8)))
+    elif width == 4:
+        for index in range(count):
+            store_64(hashes, index * 8, _hash_4(load_32(source, index * 4)))
+    else:
+        for index in range(count):
+            store_64(hashes, index * 8, _hash(source + index * width, width))
     return 0
 
 
@@ -149,3 +184,40 @@ def bloom_contains(source: int, nbytes: int, hashes: int, count: int) -> int:
             & _is_set(block, 7, key, 0x5C6BFB31)
         )
     return found
+
+
+@inlined
+def _set(filter_block: int, lane: int, key: int, salt: int) -> None:
+    bit = shift_right(wrap(key * salt) & 0xFFFFFFFF, 27)
+    store_32(filter_block, lane * 4, load_32(filter_block, lane * 4) | (1 << bit))
+
+
+@kernel
+def bloom_insert(destination: int, nbytes: int, hashes: int, count: int) -> int:
+    """Put values into a split-block Bloom filter; return 0.
+
+    Parameters
+    ----------
+    destination
+        The bits of the filter.
+    nbytes
+        Their size: a multiple of 32, and not 0.
+    hashes
+        XXH64 of each value, as 64-bit numbers.
+    count
+        How many values there are.
+    """
+    blocks = nbytes // _BLOCK_NBYTES
+    for index in range(count):
+        value = load_64(hashes, index * 8)
+        block = destination + ((shift_right(value, 32) * blocks) >> 32) * _BLOCK_NBYTES
+        key = value & 0xFFFFFFFF
+        _set(block, 0, key, 0x47B6137B)
+        _set(block, 1, key, 0x44974D91)
+        _set(block, 2, key, 0x8824AD5B)
+        _set(block, 3, key, 0xA2B7289D)
+        _set(block, 4, key, 0x705495C7)
+        _set(block, 5, key, 0x2DF1424B)
+        _set(block, 6, key, 0x9EFC4947)
+        _set(block, 7, key, 0x5C6BFB31)
+    return 0

@@ -58,7 +58,7 @@ from hocket.parquet.kernels.source.pages import (
     VALUES,
 )
 from hocket.parquet.kernels.source.slots import fill_nulls
-from hocket.parquet.kernels.source.small_chunks import (
+from hocket.parquet.kernels.source.small_chunk_table import (
     CHUNK_COLUMNS,
     CHUNK_DESTINATION,
     CHUNK_RESULT,
@@ -70,6 +70,8 @@ from hocket.parquet.kernels.source.small_chunks import (
     WORK_PAGE_ITEMS_CAPACITY,
     WORK_PAGES,
     WORK_PLACES,
+)
+from hocket.parquet.kernels.source.small_chunks import (
     place_page,
     prepare_job,
     read_dictionary,

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from hocket.parquet.kernels.faults import TRUNCATED, VARINT_TOO_LONG
-from hocket.parquet.kernels.language import helper, inlined, kernel, load_8, shift_right, wrap
+from hocket.parquet.kernels.language import (
+    helper,
+    inlined,
+    kernel,
+    load_8,
+    shift_right,
+    store_8,
+    wrap,
+)
 
-__all__ = ["read_varint", "unzigzag", "varint_position", "varint_value"]
+__all__ = [
+    "read_varint",
+    "unzigzag",
+    "varint_position",
+    "varint_value",
+    "write_varint",
+    "zigzag",
+]
 
 
 @helper
@@ -30,6 +45,23 @@ def read_varint(source: int, end: int) -> tuple[int, int]:
 def unzigzag(value: int) -> int:
     """Return the signed number that an unsigned one of the same 64 bits stands for."""
     return shift_right(value, 1) ^ -(value & 1)
+
+
+@inlined
+def zigzag(value: int) -> int:
+    """Return the unsigned number, as 64 bits hold it, that stands for a signed one."""
+    return wrap(value << 1) ^ (value >> 63)
+
+
+@helper
+def write_varint(destination: int, value: int) -> int:
+    """Write an integer of 64 bits, in up to 10 bytes; return the position behind it."""
+    while shift_right(value, 7) != 0:
+        store_8(destination, 0, (value & 127) | 128)
+        value = shift_right(value, 7)
+        destination += 1
+    store_8(destination, 0, value)
+    return destination + 1
 
 
 @kernel

@@ -1,0 +1,148 @@
+"""Dask data frames of Parquet files, read and written by this library.
+
+What is here runs on whatever runs dask's graphs: its threads, its processes, its own cluster, or
+hocket (``frame.compute(scheduler=client.get)``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import dask.dataframe as dd
+import pandas as pd
+from dask.dataframe.utils import clear_known_categories
+
+from hocket.parquet.api import opened
+from hocket.parquet.dataset.parquet_part import ParquetPart
+
+if TYPE_CHECKING:
+    from hocket.parquet.dataset.parquet_file import ParquetFile
+
+__all__ = ["read_parquet"]
+
+#: A partition of the frame is made of row groups up to this size, unless told.
+_PARTITION_NBYTES: Final = 128 << 20
+
+
+def read_parquet(
+    path: Any,
+    columns: Sequence[Any] | str | None = None,
+    filters: Any = None,
+    *,
+    index: Any = None,
+    rows: int | None = None,
+    nbytes: int | None = None,
+    calculate_divisions: bool = True,
+    **options: Any,
+) -> Any:
+    """Return a dask data frame of a Parquet file or dataset.
+
+    Nothing but footers is read now. Each partition of the frame is some row groups; those that
+    `filters` rule out are in none. When columns are chosen later, only these are read.
+
+    Parameters
+    ----------
+    path
+        Whatever `hocket.parquet.ParquetFile` opens, or one that is open.
+    columns
+        Which columns, as with `ParquetFile.to_pandas`; one name alone gives a series.
+    filters
+        What rows have to fulfil, as with `ParquetFile.to_pandas`; they are applied exactly.
+    index
+        As with `ParquetFile.to_pandas`.
+    rows, nbytes
+        The most rows and bytes (decompressed) of a partition, as with `ParquetFile.parts`; 128 MiB
+        unless told. ``rows=0`` makes a partition of each row group.
+    calculate_divisions
+        Whether to tell dask between which values of the index each partition is, where statistics
+        say that the partitions are in order.
+    **options
+        More of `ParquetFile` and `ParquetFile.to_pandas`.
+
+    Returns
+    -------
+    dask.dataframe.DataFrame or Series
+    """
+    file, options = opened(path, options)
+    if rows is None and nbytes is None:
+        nbytes = _PARTITION_NBYTES
+    wanted = [columns] if isinstance(columns, str) else columns
+    parts = file.parts(wanted, filters, rows=rows, nbytes=nbytes, index=index, **options)
+    if not parts:
+        parts = [ParquetPart(file[:0], wanted, filters, {"index": index, **options}, 0, 0)]
+    meta = _meta(file, parts[0])
+    frame = dd.from_map(
+        _read if _can_choose(file, meta) else _read_all,
+        parts,
+        meta=meta,
+        divisions=_divisions(file, parts, meta, index) if calculate_divisions else None,
+        label="read-parquet",
+    )
+    return frame[meta.columns[0]] if isinstance(columns, str) else frame
+
+
+def _read(part: ParquetPart, columns: list[Any]) -> pd.DataFrame:
+    # Dask looks at the names of the parameters, and then chooses columns.
+    return part.to_pandas(columns)
+
+
+def _read_all(part: ParquetPart) -> pd.DataFrame:
+    return part.to_pandas()
+
+
+def _meta(file: ParquetFile, part: ParquetPart) -> pd.DataFrame:
+    """Return a frame without rows; of categories, only those of partitions are known by now."""
+    meta = part.empty_frame()
+    if not meta.columns.is_unique:
+        return meta
+    partitions = file.info["partitions"]
+    unknown = [
+        label
+        for label, dtype in meta.dtypes.items()
+        if isinstance(dtype, pd.CategoricalDtype) and label not in partitions
+    ]
+    return clear_known_categories(meta, cols=unknown)
+
+
+def _can_choose(file: ParquetFile, meta: pd.DataFrame) -> bool:
+    """Tell whether the frame's labels are names of columns in the files."""
+    known = {*file.columns, *file.info["partitions"]}
+    return bool(meta.columns.is_unique) and all(label in known for label in meta.columns)
+
+
+def _divisions(
+    file: ParquetFile, parts: Sequence[ParquetPart], meta: pd.DataFrame, index: Any
+) -> tuple[Any, ...] | None:
+    """Return between which values of the index each part is; None if they are not in order."""
+    if index is None:
+        index = file.pandas_metadata.get("index_columns")
+    levels = [index] if isinstance(index, str) else index
+    if not isinstance(levels, (list, tuple)) or len(levels) != 1 or not isinstance(levels[0], str):
+        return None
+    if levels[0] not in file.columns:
+        return None
+    bounds = [part.bounds(levels[0]) for part in parts]
+    told = [pair for pair in bounds if pair is not None]
+    if len(told) < len(parts) or any(high >= low for (_, high), (low, _) in pairwise(told)):
+        return None
+    return _as_labels([*(low for low, _ in told), told[-1][1]], meta.index)
+
+
+def _as_labels(values: list[Any], index: pd.Index) -> tuple[Any, ...] | None:
+    """Return values of statistics as an index has them; None if it has others."""
+    types = pd.api.types
+    if isinstance(index.dtype, pd.DatetimeTZDtype):
+        return tuple(pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(index.dtype.tz))
+    if any(
+        is_such(index.dtype)
+        for is_such in (
+            types.is_numeric_dtype,
+            types.is_datetime64_dtype,
+            types.is_timedelta64_dtype,
+            types.is_string_dtype,
+        )
+    ):
+        return tuple(pd.Index(values).astype(index.dtype))
+    return None

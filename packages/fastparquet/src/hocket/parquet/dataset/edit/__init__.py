@@ -1,0 +1,1 @@
+"""Changing datasets: every edit takes effect as a whole or not at all."""

@@ -1,0 +1,1 @@
+"""Files of one dataset with different schemas: one schema for all, and how each file fits it."""

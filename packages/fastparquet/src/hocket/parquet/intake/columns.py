@@ -1,0 +1,176 @@
+"""The one door for data that is to be written: whatever it is, columns come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from hocket.parquet.arrays.value_array import ValueArray
+from hocket.parquet.arrays.write_field import WriteField
+from hocket.parquet.errors import InvalidOption
+from hocket.parquet.intake.arrow_capsules import is_arrow
+from hocket.parquet.intake.arrow_import import ArrowBatches, arrow_batches
+from hocket.parquet.intake.arrow_schema import arrow_schema_value, needs_arrow_schema
+from hocket.parquet.intake.arrow_type import ArrowType
+from hocket.parquet.intake.column import TakenColumn
+from hocket.parquet.intake.field_options import applied, array_converter
+from hocket.parquet.intake.fitting import Fitting
+from hocket.parquet.intake.numpy_columns import taken_arrays, taken_records, taken_rows
+from hocket.parquet.intake.options import IntakeOptions
+from hocket.parquet.intake.pandas_columns import taken_frame
+from hocket.parquet.intake.pandas_metadata import KEY, extended
+from hocket.parquet.records import dataclass
+
+__all__ = ["Columns", "columns_of"]
+
+_ARROW_SCHEMA: Final = "ARROW:schema"
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Columns, and their values batch by batch.
+
+    Parameters
+    ----------
+    fields
+        What stores each column.
+    types
+        What each is in Arrow's terms.
+    batches
+        For some rows at a time, an array for each column. They can be gone through once.
+    key_value
+        What the footer tells beside: ``pandas``, ``ARROW:schema``. It is complete when the batches
+        have been gone through.
+    """
+
+    fields: tuple[WriteField, ...]
+    types: tuple[ArrowType, ...]
+    batches: Iterator[list[ValueArray]]
+    key_value: dict[str, str]
+
+    def fitted(self, fields: tuple[WriteField, ...], types: tuple[ArrowType, ...]) -> Columns:
+        """Return the same values for other columns: those that a file has already.
+
+        Parameters
+        ----------
+        fields, types
+            Of the first data that was written.
+
+        Raises
+        ------
+        SchemaMismatch
+            They do not fit; the error names the column, both types and the remedy.
+        """
+        fitting = Fitting(fields, types, self.fields, self.types)
+        return Columns(fields, types, map(fitting.arrays, self.batches), self.key_value)
+
+
+def columns_of(data: Any, options: IntakeOptions | None = None) -> Columns:
+    """Return the columns of any data that can be written.
+
+    Parameters
+    ----------
+    data
+        A frame or a column of pandas; arrays by name (a dict), a structured array; a list of rows
+        (dicts); anything with ``__arrow_c_stream__`` (polars, DuckDB, pyarrow, a `ParquetFile`);
+        or an iterable of such, each of which has the same columns.
+    options
+        How it becomes columns.
+
+    Raises
+    ------
+    ValueUnstorable
+        A value has no Parquet type; the error names column, row and value.
+    InvalidOption
+        The data is none of those.
+    """
+    options = options or IntakeOptions()
+    if isinstance(data, pd.DataFrame):
+        return _made(*taken_frame(data, options), options)
+    if isinstance(data, pd.Series):
+        named = data.to_frame("0" if data.name is None else data.name)
+        return columns_of(named, options)
+    if isinstance(data, pd.Index):
+        return columns_of(data.to_frame(index=False), options)
+    if isinstance(data, np.ndarray):
+        return _made(taken_records(data, options), {}, options)
+    if isinstance(data, Mapping):
+        return _made(taken_arrays(data, options), {}, options)
+    if is_arrow(data):
+        return _of_arrow(data, options)
+    if isinstance(data, (list, tuple)) and data and all(isinstance(row, Mapping) for row in data):
+        return _made(taken_rows(data, options), {}, options)
+    if hasattr(data, "collect") and hasattr(data, "collect_schema"):
+        raise InvalidOption(f"a {type(data).__name__} is a plan, and no data; .collect() it first")
+    if isinstance(data, Iterable) and not isinstance(data, (str, bytes, bytearray)):
+        return _of_several(data, options)
+    raise InvalidOption(
+        f"a {type(data).__name__} cannot be written; give a frame of pandas or polars, a dict of "
+        "arrays, Arrow data, or an iterable of such"
+    )
+
+
+def _made(taken: list[TakenColumn], key_value: dict[str, str], options: IntakeOptions) -> Columns:
+    types = tuple(each.type for each in taken)
+    fields = tuple(each.field for each in taken)
+    return _with_options(fields, types, iter([[each.array for each in taken]]), key_value, options)
+
+
+def _of_arrow(data: Any, options: IntakeOptions) -> Columns:
+    batches: ArrowBatches = arrow_batches(data)
+    key_value = {
+        key: value.decode("utf-8", "backslashreplace") for key, value in batches.metadata.items()
+    }
+    key_value.pop(_ARROW_SCHEMA, None)
+    return _with_options(batches.fields, batches.types, iter(batches), key_value, options)
+
+
+def _with_options(
+    fields: tuple[WriteField, ...],
+    types: tuple[ArrowType, ...],
+    batches: Iterator[list[ValueArray]],
+    key_value: dict[str, str],
+    options: IntakeOptions,
+) -> Columns:
+    """Return columns as the options that hold for all kinds of data want them."""
+    made = applied(fields, options)
+    convert = array_converter(fields, options)
+    if convert is not None:
+        batches = map(convert, batches)
+    if needs_arrow_schema(types):
+        key_value[_ARROW_SCHEMA] = arrow_schema_value(types)
+    return Columns(made, types, batches, key_value)
+
+
+def _of_several(parts: Iterable[Any], options: IntakeOptions) -> Columns:
+    """Return columns of parts, of which the first says what they are."""
+    rest = iter(parts)
+    first = next(rest, None)
+    if first is None:
+        raise InvalidOption("there is no data: the iterable to be written is empty")
+    columns = columns_of(first, options)
+    fitted = (
+        columns_of(part, options).fitted(columns.fields, columns.types).batches for part in rest
+    )
+    batches = chain(columns.batches, chain.from_iterable(fitted))
+    text = columns.key_value.get(KEY)
+    if text is not None:
+        batches = _counted(
+            batches, lambda count: columns.key_value.update({KEY: extended(text, count)})
+        )
+    return Columns(columns.fields, columns.types, batches, columns.key_value)
+
+
+def _counted(
+    batches: Iterator[list[ValueArray]], finish: Callable[[int], None]
+) -> Iterator[list[ValueArray]]:
+    """Yield batches, and tell in the end how many rows there were."""
+    count = 0
+    for batch in batches:
+        count += batch[0].length if batch else 0
+        yield batch
+    finish(count)

@@ -1,0 +1,253 @@
+"""One array of pandas, of whatever dtype, to a column; memory is shared wherever it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from hocket.parquet.arrays.value_array import ArrayKind, ValueArray
+from hocket.parquet.arrays.write_field import WriteField, WriteKind
+from hocket.parquet.errors import InvalidOption
+from hocket.parquet.intake.arrow_import import arrow_column
+from hocket.parquet.intake.arrow_of_values import dictionary_type
+from hocket.parquet.intake.arrow_type import ArrowType
+from hocket.parquet.intake.column import TakenColumn, taken_column
+from hocket.parquet.intake.made_arrays import fixed_array, missing_array, struct_array, with_missing
+from hocket.parquet.intake.object_nested import object_array
+from hocket.parquet.intake.options import IntakeOptions
+from hocket.parquet.intake.slot_errors import SlotError
+from hocket.parquet.intake.value_types import TypeKind, ValueType
+from hocket.parquet.intake.values import array_of
+from hocket.parquet.intake.zone_names import zone_name
+from hocket.parquet.records import dataclass, replace
+
+__all__ = ["pandas_column"]
+
+_Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A column to be taken in."""
+
+    name: str
+    label: Hashable
+    options: IntakeOptions
+
+    @property
+    def wanted(self) -> ValueType | None:
+        return self.options.wanted(self.label)
+
+    @property
+    def nan_is_missing(self) -> bool:
+        """Whether NaN in a column of floats becomes a missing value."""
+        told = self.options.nan_is_missing
+        return self.options.nullable(self.label, is_object=False) if told is None else told
+
+
+def pandas_column(name: str, label: Hashable, array: Any, options: IntakeOptions) -> TakenColumn:
+    """Return an array of pandas as a column.
+
+    Parameters
+    ----------
+    name
+        The name of the column in the file.
+    label
+        Its label, by which options name it.
+    array
+        What ``Series.array`` is.
+    options
+        What the caller wants.
+
+    Raises
+    ------
+    ValueUnstorable
+        A value cannot be stored; the error names its row.
+    """
+    try:
+        return _taken(_Request(name, label, options), array)
+    except SlotError as error:
+        raise error.unstorable(name) from None
+
+
+def _taken(request: _Request, array: Any) -> TakenColumn:
+    dtype = array.dtype
+    if isinstance(dtype, np.dtype):
+        return _of_numpy(request, np.asarray(array))
+    for known, take in _TAKERS:
+        if isinstance(dtype, known):
+            return take(request, array)
+    if hasattr(array, "_data") and hasattr(array, "_mask") and hasattr(dtype, "numpy_dtype"):
+        return _of_masked(request, array)
+    if str(dtype) == "geometry":
+        return _of_geometries(request, array)
+    if hasattr(array, "__arrow_array__"):
+        return _of_arrow(request, array)
+    return _of_numpy(request, np.asarray(array, object))
+
+
+def _of_numpy(request: _Request, values: _Array) -> TakenColumn:
+    is_object = values.dtype == object
+    options = request.options
+    wanted = options.wanted_of_objects(request.label) if is_object else request.wanted
+    # Objects that are missing are so whatever they are.
+    nan_is_missing = request.nan_is_missing or (is_object and options.nan_is_missing is None)
+    found, array = array_of(values, wanted, nan_is_missing=nan_is_missing)
+    found, array = _of_fixed_length(request, found, array)
+    return taken_column(request.name, request.label, found, array, options, is_object=is_object)
+
+
+def _of_fixed_length(
+    request: _Request, found: ValueType, array: ValueArray
+) -> tuple[ValueType, ValueArray]:
+    """Return byte strings of a fixed length, if that was asked for; texts only if they fit."""
+    most = (request.options.fixed_text or {}).get(request.label)
+    if most is None or array.kind is not ArrayKind.STRINGS:
+        return found, array
+    assert array.offsets is not None
+    assert array.values is not None
+    lengths = np.diff(array.offsets)
+    if lengths.size and int(lengths.max()) > most:
+        slot = int(np.argmax(lengths))
+        raise SlotError(slot, f"it takes {int(lengths[slot])} bytes, and fixed_text allows {most}")
+    missing = None if array.nulls is None else array.nulls.buffer.view(np.bool_)
+    there = lengths if missing is None else lengths[~missing]
+    if found.kind is not TypeKind.BYTES or (there != most).any():
+        # Parquet has no text of a fixed length, and zeros at the end would be read, too.
+        return found, array
+    fixed = np.zeros((array.length, most), np.uint8)
+    fixed[slice(None) if missing is None else ~missing] = array.values.reshape(-1, most)
+    made = with_missing(fixed_array(fixed.view(f"V{most}").reshape(-1)), missing)
+    return replace(found, nbytes=most), made
+
+
+def _of_masked(request: _Request, array: Any) -> TakenColumn:
+    mask: _Array = array._mask  # noqa: SLF001 - pandas has no public way to it without a copy
+    missing = mask if mask.any() else None
+    found, made = array_of(array._data, request.wanted, missing=missing)  # noqa: SLF001
+    return taken_column(request.name, request.label, found, made, request.options, is_object=True)
+
+
+def _of_zoned(request: _Request, array: Any) -> TakenColumn:
+    dtype = array.dtype
+    zone = zone_name(dtype.tz)
+    if zone is None:
+        raise SlotError(
+            0, f"the time zone {dtype.tz!r} has no name that others understand; use tz_convert"
+        )
+    stamps = array.asi8.view(f"M8[{dtype.unit}]")
+    wanted = request.wanted
+    found, made = array_of(stamps)
+    found = replace(found, timezone=zone)
+    if wanted is not None and wanted.kind is TypeKind.TIMESTAMP and wanted.timezone is not None:
+        unit = wanted.stored_unit or wanted.unit
+        found = replace(found, timezone=wanted.timezone, stored_unit=unit)
+    elif wanted is not None:
+        found, made = array_of(array.astype(object), wanted)
+    return taken_column(request.name, request.label, found, made, request.options, is_object=False)
+
+
+def _of_text(request: _Request, array: Any) -> TakenColumn:
+    wanted = request.options.wanted_of_objects(request.label)
+    if array.dtype.storage == "python" or wanted is not None or request.options.fixed_text:
+        return _of_numpy(request, array.to_numpy(object))
+    return _of_arrow(request, array)
+
+
+def _of_arrow(request: _Request, array: Any) -> TakenColumn:
+    chunked = array.__arrow_array__()
+    if hasattr(chunked, "combine_chunks"):
+        chunked = chunked.chunk(0) if chunked.num_chunks == 1 else chunked.combine_chunks()
+    wanted = request.options.wanted_of_objects(request.label)
+    if wanted is not None:
+        return _of_numpy(request, object_array(chunked.to_pylist()))
+    batches = arrow_column(chunked, request.name)
+    arrays = [made for (made,) in batches]
+    nullable = request.options.nullable(request.label, is_object=True)
+    return TakenColumn(
+        replace(batches.fields[0], nullable=nullable),
+        replace(batches.types[0], nullable=nullable),
+        arrays[0] if arrays else missing_array(0),
+    )
+
+
+def _of_categories(request: _Request, array: Any) -> TakenColumn:
+    dtype = array.dtype
+    codes: _Array = np.asarray(array.codes)
+    values = _taken(request, dtype.categories.array)
+    missing = codes < 0
+    is_missing = missing if missing.any() else None
+    nullable = request.options.nullable(request.label, is_object=True)
+    field = replace(values.field, nullable=nullable)
+    dictionary = values.array
+    if dictionary.kind not in (ArrayKind.FIXED, ArrayKind.STRINGS, ArrayKind.BITS):
+        if dictionary.kind is ArrayKind.NULL:
+            return TakenColumn(field, values.type, missing_array(len(codes)))
+        taken = pd.api.extensions.take(dtype.categories.array, codes, allow_fill=True)
+        return _taken(request, taken)
+    made = replace(fixed_array(codes, is_missing), kind=ArrayKind.DICTIONARY, dictionary=dictionary)
+    arrow = dictionary_type(codes.dtype.str[1:], values.type, ordered=bool(dtype.ordered))
+    return TakenColumn(field, replace(arrow, nullable=nullable), made)
+
+
+def _of_sparse(request: _Request, array: Any) -> TakenColumn:
+    return _of_numpy(request, np.asarray(array))
+
+
+def _of_periods(request: _Request, array: Any) -> TakenColumn:
+    missing = np.asarray(array.isna())
+    found, made = array_of(array.asi8, request.wanted, missing=missing if missing.any() else None)
+    return taken_column(request.name, request.label, found, made, request.options, is_object=True)
+
+
+def _of_intervals(request: _Request, array: Any) -> TakenColumn:
+    """Return intervals as structs of their two ends, as pyarrow does."""
+    if request.wanted is not None:
+        raise InvalidOption("intervals are stored as they are, as structs of left and right")
+    options = IntakeOptions()
+    left, right = (
+        _taken(_Request(name, name, options), end.array)
+        for name, end in (("left", array.left), ("right", array.right))
+    )
+    missing = np.asarray(array.isna())
+    made = struct_array((left.array, right.array), len(array))
+    nullable = request.options.nullable(request.label, is_object=True)
+    return TakenColumn(
+        WriteField(request.name, WriteKind.STRUCT, nullable, children=(left.field, right.field)),
+        ArrowType(request.name, "+s", nullable, children=(left.type, right.type)),
+        with_missing(made, missing if missing.any() else None),
+    )
+
+
+def _of_geometries(request: _Request, array: Any) -> TakenColumn:
+    """Return geopandas' geometries as well-known binary."""
+    wanted = request.wanted or ValueType(TypeKind.GEOMETRY, crs=_crs_of(array))
+    found, made = array_of(object_array(list(array)), wanted, nan_is_missing=True)
+    return taken_column(request.name, request.label, found, made, request.options, is_object=True)
+
+
+def _crs_of(array: Any) -> str | None:
+    crs = getattr(array, "crs", None)
+    if crs is None:
+        return None
+    authority = crs.to_authority()
+    if authority is not None:
+        name = ":".join(authority)
+        return None if name == "OGC:CRS84" else name
+    described: str = crs.to_json()
+    return described
+
+
+_Taker = Callable[[_Request, Any], TakenColumn]
+_TAKERS: Final[tuple[tuple[Any, _Taker], ...]] = (
+    (pd.CategoricalDtype, _of_categories),
+    (pd.DatetimeTZDtype, _of_zoned),
+    (pd.StringDtype, _of_text),
+    (pd.ArrowDtype, _of_arrow),
+    (pd.SparseDtype, _of_sparse),
+    (pd.PeriodDtype, _of_periods),
+    (pd.IntervalDtype, _of_intervals),
+)

@@ -1,0 +1,161 @@
+"""One row group of a file: its columns are encoded at the same time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from hocket.parquet.arrays.leaf_entries import LeafEntries
+from hocket.parquet.arrays.sizes import nbytes_of
+from hocket.parquet.arrays.write_field import WriteField, WriteKind
+from hocket.parquet.encode.choice import LearnedChoice
+from hocket.parquet.encode.chunk import encode_chunk
+from hocket.parquet.encode.options import ChunkOptions
+from hocket.parquet.encode.written_chunk import WrittenChunk
+from hocket.parquet.errors import ParquetError
+from hocket.parquet.io.sink import Sink
+from hocket.parquet.metadata.schema import Schema
+from hocket.parquet.nesting.shredding import shred
+from hocket.parquet.pool import run_tasks
+from hocket.parquet.writing.footer import ChunkRecord, GroupRecord, chunk_metadata
+from hocket.parquet.writing.page_indexes import column_index, offset_index
+from hocket.parquet.writing.row_groups import Rows
+
+__all__ = ["FilePlan", "GroupWriter"]
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlan:
+    """What is decided before the first row is written.
+
+    Parameters
+    ----------
+    fields
+        The columns.
+    schema
+        What readers will see.
+    options
+        How each leaf is encoded.
+    learned
+        What is learnt of each leaf on the way.
+    threads
+        How many may encode at once.
+    """
+
+    fields: tuple[WriteField, ...]
+    schema: Schema
+    options: list[ChunkOptions]
+    learned: list[LearnedChoice]
+    threads: int
+
+
+class GroupWriter:
+    """One row group: columns on threads, written in their order as they become ready.
+
+    Parameters
+    ----------
+    plan
+        That of the file.
+    sink
+        Where bytes go.
+    record
+        What the footer will tell of it, filled here.
+    group
+        Its rows.
+    """
+
+    def __init__(self, plan: FilePlan, sink: Sink, record: GroupRecord, group: list[Rows]) -> None:
+        self._plan = plan
+        self._sink = sink
+        self._record = record
+        self._group = group
+        leaves = plan.schema.leaves
+        self._ready: list[WrittenChunk | None] = [None] * len(leaves)
+        self._next = 0
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Encode and write all columns."""
+        threads = self._plan.threads
+        shredding: list[Callable[[], None]] = []
+        encoding: list[tuple[int, int, Callable[[], None]]] = []
+        column = 0
+        for number, (field, node) in enumerate(
+            zip(self._plan.fields, self._plan.schema.fields, strict=True)
+        ):
+            nbytes = sum(nbytes_of(rows.arrays[number]) for rows in self._group)
+            if field.kind is WriteKind.LEAF:
+                encoding.append((nbytes, column, partial(self._encode_flat, number, column)))
+                column += 1
+                continue
+            count = len(self._plan.schema.leaves_under(node))
+            parts: list[list[LeafEntries]] = [[] for _ in range(count)]
+            shredding.append(partial(self._shred, number, parts))
+            for place in range(count):
+                task = partial(self._encode, parts[place], column + place)
+                encoding.append((nbytes // count, column + place, task))
+            column += count
+        run_tasks(shredding, threads)
+        if threads > 1:
+            # The largest first, so that none is left alone at the end.
+            encoding.sort(key=lambda each: (-each[0], each[1]))
+        run_tasks([task for _, _, task in encoding], threads)
+        self._write_ready()
+
+    def _shred(self, number: int, parts: list[list[LeafEntries]]) -> None:
+        field, node = self._plan.fields[number], self._plan.schema.fields[number]
+        for rows in self._group:
+            for kept, entries in zip(parts, shred(field, node, rows.arrays[number]), strict=True):
+                kept.append(entries)
+
+    def _encode_flat(self, number: int, column: int) -> None:
+        parts: list[list[LeafEntries]] = [[]]
+        self._shred(number, parts)
+        self._encode(parts[0], column)
+
+    def _encode(self, parts: list[LeafEntries], column: int) -> None:
+        plan = self._plan
+        try:
+            chunk = encode_chunk(parts, plan.options[column], plan.learned[column])
+        except ParquetError as error:
+            name = plan.schema.leaves[column].dotted
+            raise error.located(column=name) from error.__cause__
+        parts.clear()
+        self._ready[column] = chunk
+        # Whoever is writing already will see this one too.
+        if self._lock.acquire(blocking=False):
+            try:
+                self._write_ready()
+            finally:
+                self._lock.release()
+
+    def _write_ready(self) -> None:
+        while self._next < len(self._ready):
+            chunk = self._ready[self._next]
+            if chunk is None:
+                return
+            self._place(chunk, self._next)
+            self._ready[self._next] = None
+            self._next += 1
+
+    def _place(self, chunk: WrittenChunk, column: int) -> None:
+        sink, record = self._sink, self._record
+        options = self._plan.options[column]
+        offset = sink.position
+        sink.write(chunk.parts)
+        chunk.parts.clear()
+        place = None
+        if chunk.bloom is not None:
+            place = sink.position, len(chunk.bloom)
+            sink.write([chunk.bloom])
+        record.chunks.append(
+            ChunkRecord(
+                chunk_metadata(chunk, offset, place, has_statistics=options.has_statistics),
+                offset_index(chunk, offset) if options.has_page_index else None,
+                column_index(chunk) if options.has_page_index else None,
+            )
+        )
+        record.plain_nbytes += chunk.uncompressed_nbytes
+        record.nbytes += chunk.compressed_nbytes

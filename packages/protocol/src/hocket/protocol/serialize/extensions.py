@@ -1,0 +1,55 @@
+"""Packages beside the engine that have their own way to send their objects.
+
+Such a package names, through an entry point, a function that returns how objects of its classes are
+taken apart, as `copyreg` wants it. It is asked when something is pickled after the package was
+imported: before that, none of its objects can be there. Nothing is needed to put objects together
+again: their pickles name what does.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+__all__ = ["ENTRY_POINT_GROUP", "GUESTS", "Reducer", "extension_reducers"]
+
+#: Where packages name the function; the entry point itself has the name of the package.
+ENTRY_POINT_GROUP: Final = "hocket.serializers"
+
+#: What lives in hocket's namespace and is not the engine's.
+GUESTS: Final = frozenset({"parquet"})
+
+#: Takes an object apart, as a ``__reduce__`` method does.
+Reducer = Callable[[Any], Any]
+
+#: Packages that have not been imported yet.
+_waiting: list[str] = [f"hocket.{name}" for name in sorted(GUESTS)]
+_reducers: dict[type, Reducer] = {}
+
+
+def extension_reducers() -> Mapping[type, Reducer]:
+    """Return how to take objects of some classes apart, as far as their packages are imported."""
+    if _waiting:
+        for package in tuple(_waiting):
+            if package in sys.modules:
+                _ask(package)
+    return _reducers
+
+
+def _ask(package: str) -> None:
+    global _reducers  # noqa: PLW0603 - others may be going through the old one
+    # Imported here: most processes never need it, and it takes long.
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
+    found: dict[type, Reducer] = {}
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP, name=package):
+        try:
+            found |= entry_point.load()()
+        except Exception as error:  # noqa: BLE001 - it is another package's
+            text = f"the serializers of {package} cannot be used, pickle's are: {error!r}"
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
+    _reducers = {**_reducers, **found}
+    if package in _waiting:
+        _waiting.remove(package)
