@@ -1,4 +1,4 @@
-"""The decoding kernels of the Parquet library, one by one: million values a second on one core.
+"""The kernels of the Parquet library, one by one: million values a second on one core.
 
 ``.venv/bin/python benchmarks/parquet_kernels.py [REGEX]``
 
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from hocket.parquet.kernels.library import KERNEL, address, origin
-from hocket.parquet.kernels.source import convert
+from hocket.parquet.kernels.source import bounds, convert, storing
 
 COUNT = 1 << 16
 STRINGS = 20_000
@@ -195,6 +195,144 @@ def others() -> Iterator[Case]:
         yield f"8 bytes spread over {share:.0%} nulls", "spread_items", arguments, COUNT
 
 
+def numbering() -> Iterator[Case]:
+    """Values to codes of a dictionary."""
+    near = random.integers(-500, 500, COUNT)
+    table = room(4 * 1000)
+    arguments = [8, near, COUNT, -500, room(4 * COUNT), table, room(8 * 1000), 1000]
+    yield "codes of integers near each other", "number_near", arguments, COUNT
+    for size in (4, 8):
+        far = random.integers(0, 1 << 30, 1000).astype(f"i{size}")[random.integers(0, 1000, COUNT)]
+        arguments = [size, far, 0, COUNT, room(4 * COUNT), room(8 << 12), 12]
+        arguments += [room(8 * 2048), 2048, room(16)]
+        yield f"codes of values of {size} bytes", "number_words", arguments, COUNT
+    for shortest, longest in ((4, 8), (10, 10), (6, 13), (20, 60)):
+        some = words(shortest, longest, 1000)
+        picked = [some[index] for index in random.integers(0, 1000, STRINGS)]
+        ends, whole = np.cumsum([0, *map(len, picked)]), np.frombuffer(b"".join(picked), np.uint8)
+        arguments = [ends, whole, whole.size, 0, STRINGS, room(4 * STRINGS), room(8 << 12), 12]
+        arguments += [room(32 * 2048), 2048, room(1 << 17), 1 << 17, room(16)]
+        sizes = f"strings of {shortest} to {longest} bytes"
+        yield f"codes of {sizes}", "number_strings", arguments, STRINGS
+
+
+def strings_to_pages() -> Iterator[Case]:
+    """Byte strings to their encodings, bounds and hashes."""
+    for shortest, longest in ((4, 8), (10, 43), (100, 300)):
+        some = sorted(words(shortest, longest, STRINGS))
+        ends, whole = np.cumsum([0, *map(len, some)]), np.frombuffer(b"".join(some), np.uint8)
+        sizes = f"strings of {shortest} to {longest} bytes"
+        source = [ends, STRINGS, whole, whole.size]
+        nbytes = whole.size + 4 * STRINGS
+        yield f"{sizes} to plain", "encode_byte_arrays", [*source, room(nbytes), nbytes], STRINGS
+        arguments = [*source, room(4 * STRINGS), room(4 * STRINGS), room(nbytes), nbytes]
+        yield f"prefixes of sorted {sizes}", "split_prefixes", arguments, STRINGS
+        arguments = [ends, whole, whole.size, 0, STRINGS, STRINGS, room(16)]
+        yield f"bounds of {sizes}", "bounds_of_strings", arguments, STRINGS
+        yield f"hashes of {sizes}", "hash_bytes", [whole, ends, STRINGS, room(8 * STRINGS)], STRINGS
+
+
+def bounds_and_blooms() -> Iterator[Case]:
+    """Bounds of numbers, and Bloom filters."""
+    for kind in ("SIGNED_32", "SIGNED_64", "UNSIGNED_64", "FLOAT_32", "FLOAT_64", "FLOAT_16"):
+        raw = random.integers(0, 128, 8 * COUNT, dtype=np.uint8)
+        arguments = [getattr(bounds, kind), raw, COUNT, room(16)]
+        name = kind.lower().replace("_", ", ")
+        yield f"bounds of numbers: {name}", "bounds_of_numbers", arguments, COUNT
+    hashes = random.integers(-(1 << 62), 1 << 62, COUNT)
+    for size in (4, 8, 16):
+        arguments = [room(size * COUNT), size, COUNT, room(8 * COUNT)]
+        yield f"hashes of {size} bytes", "hash_fixed", arguments, COUNT
+    filled = [room(1 << 17), 1 << 17, hashes, COUNT]
+    yield "hashes into a Bloom filter", "bloom_insert", filled, COUNT
+
+
+def runs_and_groups() -> Iterator[Case]:
+    """Levels and codes to runs and groups."""
+    for share in (0, 0.01, 0.05, 0.5):
+        flags = (random.random(COUNT) >= share).astype(np.uint8)
+        arguments = [flags, COUNT, 1, room(COUNT), COUNT]
+        yield f"flags with {share:.0%} nulls to runs", "encode_hybrid_levels", arguments, COUNT
+    some = random.integers(0, 6, COUNT, dtype=np.uint8)
+    arguments = [some, COUNT, 3, room(COUNT), COUNT]
+    yield "levels of 3 bits to groups", "encode_hybrid_levels", arguments, COUNT
+    for width in (1, 4, 8, 12, 16, 20):
+        codes = random.integers(0, 1 << width, COUNT, dtype=np.uint32)
+        arguments = [codes, COUNT, width, room(5 * COUNT), 5 * COUNT]
+        yield f"codes of {width} bits to groups", "encode_hybrid_codes", arguments, COUNT
+    codes = np.sort(random.integers(0, COUNT // 20, COUNT, dtype=np.uint32))
+    arguments = [codes, COUNT, 12, room(5 * COUNT), 5 * COUNT]
+    yield "codes that come about 20 times to runs", "encode_hybrid_codes", arguments, COUNT
+
+
+def numbers_to_pages() -> Iterator[Case]:
+    """Numbers to deltas, streams of bytes, ALP."""
+    tail = [room(12 * COUNT), 12 * COUNT, room(1 << 14)]
+    for bits in (32, 64):
+        for width in (0, 5, 11, 20, 28, 40):
+            if width < bits:
+                steps = np.cumsum(random.integers(0, 1 << width, COUNT)).astype(f"i{bits // 8}")
+                arguments = [steps, bits // 8, COUNT, *tail]
+                yield f"{bits} bits to deltas of {width} bits", "encode_delta", arguments, COUNT
+    raw = random.integers(0, 256, 16 * COUNT, dtype=np.uint8)
+    for size in (2, 4, 8, 12, 16):
+        arguments = [raw, size, COUNT, room(size * COUNT)]
+        yield f"values of {size} bytes to streams", "encode_split", arguments, COUNT
+    tail = [room(24 * COUNT), 24 * COUNT, room(1 << 14)]
+    for size in (4, 8):
+        cents = (random.integers(0, 10_000, COUNT) / 100).astype(f"f{size}")
+        yield (
+            f"{size} bytes with two digits to ALP",
+            "encode_alp",
+            [cents, size, COUNT, *tail],
+            COUNT,
+        )
+
+
+def slots_to_values() -> Iterator[Case]:
+    """Values that are there, gathered and converted."""
+    yield "a bitmap to levels", "bytes_of_bitmap", [room(COUNT), 3, COUNT, room(COUNT)], COUNT
+    yield "a mask to levels", "bytes_of_mask", [room(COUNT), COUNT, room(COUNT)], COUNT
+    raw = random.integers(0, 256, 16 * COUNT, dtype=np.uint8)
+    for share in (0.01, 0.05, 0.5):
+        flags = (random.random(COUNT) >= share).astype(np.uint8)
+        for size in (4, 8, 16):
+            arguments = [flags, 0, COUNT, raw, size, room(size * COUNT)]
+            yield f"{size} bytes out of {share:.0%} nulls", "gather_items", arguments, COUNT
+    slots = np.sort(random.integers(0, COUNT, COUNT))
+    yield "8 bytes out of slots", "gather_items", [0, slots, COUNT, raw, 8, room(8 * COUNT)], COUNT
+    numbers = random.integers(-(10**8), 10**8, COUNT) * 10**9
+    parameters = np.zeros(storing.PARAMETER_COUNT, np.int64)
+    parameters[storing.FACTOR] = 1000
+    parameters[storing.LEAST : storing.MOST] = -(1 << 62), -1, -1, -1
+    parameters[storing.MOST] = 1 << 62
+    for name, size, after in (
+        ("WIDEN_SIGNED", 2, 4),
+        ("DIVIDED", 8, 8),
+        ("INT96", 8, 12),
+        ("DECIMAL_BYTES", 8, 7),
+        ("DOUBLE_TO_FLOAT", 8, 4),
+    ):
+        arguments = [getattr(storing, name), 0, 0, COUNT, numbers, size, parameters]
+        arguments += [room(1 << 14), room(12 * COUNT), after]
+        title = f"stored: {name.lower().replace('_', ' ')}, {size} to {after} bytes"
+        yield title, "store_values", arguments, COUNT
+    wide = np.zeros((COUNT, 2), np.int64)
+    wide[:, 0] = random.integers(0, 10**8, COUNT)
+    for name, after in (("DECIMAL", 8), ("DECIMAL_BYTES", 7), ("DECIMAL_BYTES", 16)):
+        limits = parameters.copy()
+        limits[storing.MOST + 1] = after >> 4
+        arguments = [getattr(storing, name), 0, 0, COUNT, wide, 16, limits]
+        arguments += [room(1 << 14), room(16 * COUNT), after]
+        title = f"stored: {name.lower().replace('_', ' ')}, 16 to {after} bytes"
+        yield title, "store_values", arguments, COUNT
+    parameters = parameters.copy()
+    parameters[[storing.LEAST, storing.MOST]] = -(1 << 52), 1 << 52
+    arguments = [storing.TIMES, 0, 0, COUNT, numbers // 10**9, 8, parameters]
+    arguments += [room(1 << 14), room(8 * COUNT), 8]
+    yield "stored: times, 8 to 8 bytes", "store_values", arguments, COUNT
+
+
 def addresses(arguments: list[Any]) -> list[int]:
     """Return what a kernel is called with."""
     made: list[int] = []
@@ -206,10 +344,25 @@ def addresses(arguments: list[Any]) -> list[int]:
     return made
 
 
+GROUPS = (
+    levels,
+    dictionaries,
+    deltas,
+    strings,
+    others,
+    numbering,
+    strings_to_pages,
+    bounds_and_blooms,
+    runs_and_groups,
+    numbers_to_pages,
+    slots_to_values,
+)
+
+
 def main() -> None:
     """Print the figures of the kernels whose titles are asked for."""
     wanted = re.compile(sys.argv[1] if len(sys.argv) > 1 else "")
-    for group in (levels, dictionaries, deltas, strings, others):
+    for group in GROUPS:
         for title, name, arguments, count in group():
             if not wanted.search(title):
                 continue

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parquet_encoder_runner import run_encoder
 from parquet_slow_decoder import leaf
 
+import hocket.parquet as hp
 from hocket.parquet.arrays.leaf_entries import DenseValues
 from hocket.parquet.encode.bloom import bloom_of, can_have_bloom
 from hocket.parquet.errors import InvalidOption
@@ -103,6 +108,42 @@ def test_the_header_is_what_thrift_writes():
         compression=ttypes.BloomFilterCompression(UNCOMPRESSED=ttypes.Uncompressed()),
     )
     assert raw.startswith(bytes_of_object(header))
+
+
+def filters_of_pyarrow(table, count, rate):
+    """Return the Bloom filters that pyarrow makes, headers and all."""
+    file = io.BytesIO()
+    wish = {"ndv": count, "fpp": rate}
+    pq.write_table(table, file, bloom_filter_options=dict.fromkeys(table.column_names, wish))
+    raw = file.getvalue()
+    for column in hp.ParquetFile(io.BytesIO(raw)).fmd.row_groups[0].columns:
+        told = column.meta_data
+        yield raw[told.bloom_filter_offset :][: told.bloom_filter_length]
+
+
+@pytest.mark.parametrize(("count", "rate"), [(3000, 0.01), (3000, 0.2), (20, 0.001)])
+def test_pyarrow_makes_the_same(count, rate):
+    numbers = np.random.default_rng(6).integers(-(1 << 31), 1 << 31, count)
+    texts = [str(each) for each in numbers]
+    fixed = numbers.astype(">i8").view("V8")
+    table = pa.table(
+        {
+            "i64": numbers,
+            "i32": numbers.astype(np.int32),
+            "f64": numbers.astype(float),
+            "text": texts,
+            "fixed": pa.array([each.tobytes() for each in fixed], pa.binary(8)),
+        }
+    )
+    ours = [
+        of_array(numbers, P.INT64),
+        of_array(numbers.astype(np.int32), P.INT32),
+        of_array(numbers.astype(float), P.DOUBLE),
+        of_strings([each.encode() for each in texts]),
+        of_array(fixed, P.FIXED_LEN_BYTE_ARRAY),
+    ]
+    for values, wanted in zip(ours, filters_of_pyarrow(table, count, rate), strict=True):
+        assert made(values, rate, count) == wanted
 
 
 def test_entries_of_a_dictionary_are_put_in():

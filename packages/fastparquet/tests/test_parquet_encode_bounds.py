@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parquet_encoder_runner import run_encoder
 from parquet_slow_decoder import leaf
 
+import hocket.parquet as hp
 from hocket.parquet.arrays.leaf_entries import DenseValues
 from hocket.parquet.encode.bounds import bounds_of, has_order, merge_bounds
 from hocket.parquet.encode.written_chunk import ValueBounds
@@ -319,6 +323,42 @@ def test_a_bound_is_exact_if_one_part_has_just_it():
     assert merge_bounds(node, [exact, ValueBounds(b"aa", b"c", False, False)]) == ValueBounds(
         b"aa", b"c", False, False
     )
+
+
+# ---------------------------------------------------------------------------------------- pyarrow
+
+
+def statistics_of_pyarrow(column):
+    file = io.BytesIO()
+    pq.write_table(pa.table({"x": column}), file)
+    told = hp.ParquetFile(io.BytesIO(file.getvalue())).fmd.row_groups[0].columns[0].meta_data
+    return told.statistics.min_value, told.statistics.max_value
+
+
+def test_pyarrow_finds_the_same():
+    chance = np.random.default_rng(8)
+    floats = np.array([0.0, 3.5, np.nan, 0.0, 1e300])
+    for array, physical, logical in [
+        (chance.integers(-(1 << 40), 1 << 40, 500), P.INT64, {}),
+        (chance.integers(0, 1 << 64, 500, dtype=np.uint64), *INTEGERS["u8"]),
+        (chance.integers(0, 1 << 32, 500, dtype=np.uint32), *INTEGERS["u4"]),
+        (floats, P.DOUBLE, {}),
+        (-floats[:2], P.DOUBLE, {}),
+        (floats[:4].astype(np.float32), P.FLOAT, {}),
+    ]:
+        column = array.view(f"i{array.itemsize}") if logical else array
+        found = whole(of_array(column, physical, **logical))
+        assert statistics_of_pyarrow(pa.array(array)) == (found.minimum, found.maximum)
+    half = np.array([2, -0.0, 1], np.float16)
+    found = whole(of_floats(half))
+    assert statistics_of_pyarrow(pa.array(half)) == (found.minimum, found.maximum)
+    strings = [b"\xff", b"a", b"", b"zz"]
+    found = whole(of_strings(strings))
+    assert statistics_of_pyarrow(pa.array(strings)) == (found.minimum, found.maximum)
+    cents = pa.array([5, -3, 127], pa.decimal128(25, 2))
+    raws = [each.to_bytes(11, "big", signed=True) for each in (500, -300, 12_700)]
+    decimals = of_array(np.frombuffer(b"".join(raws), "V11"), FIXED, K.DECIMAL, precision=25)
+    assert statistics_of_pyarrow(cents) == (whole(decimals).minimum, whole(decimals).maximum)
 
 
 # ---------------------------------------------------------------------------------------- kernels

@@ -211,7 +211,7 @@ def test_gathering_between_bounds_of_memory(strings, places):
     offsets, data = joined(strings)
     codes = np.array(places, np.uint32)
     total, _ = run_encoder(
-        "measure_slots",
+        "measure_entries",
         lambda source, _: (source(codes), len(codes), source(offsets), len(strings)),
     )
     if any(each >= len(strings) for each in places):
@@ -224,12 +224,12 @@ def test_gathering_between_bounds_of_memory(strings, places):
         places = source(codes), len(codes), source(offsets), source(data), data.size
         return *places, *rooms, capacity
 
-    answer, (ends, made) = run_encoder("gather_slots", arguments)
+    answer, (ends, made) = run_encoder("gather_entries", arguments)
     assert (answer, total) == (len(made), sum(map(len, wanted)))
     assert made.tobytes() == b"".join(wanted)
     assert ends.view(np.int64).tolist() == joined(wanted)[0].tolist()
     if total:
-        answer, _ = run_encoder("gather_slots", lambda s, r: arguments(s, r, total - 1))
+        answer, _ = run_encoder("gather_entries", lambda s, r: arguments(s, r, total - 1))
         assert fault_of(answer) == faults.NO_SPACE
 
 

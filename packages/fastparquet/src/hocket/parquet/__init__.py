@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from hocket.parquet.api import read
+    from hocket.parquet.api import read, write
     from hocket.parquet.crypto import DecryptionKeys
     from hocket.parquet.dataset.parquet_file import ParquetFile
     from hocket.parquet.dataset.parquet_part import ParquetPart
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         ValueUnstorable,
     )
     from hocket.parquet.errors import ParquetError as ParquetException
+    from hocket.parquet.writing.writer import ParquetWriter
 
 __all__ = [
     "ChecksumMismatch",
@@ -53,11 +54,13 @@ __all__ = [
     "ParquetException",
     "ParquetFile",
     "ParquetPart",
+    "ParquetWriter",
     "SchemaMismatch",
     "UnsupportedFeature",
     "ValueOutOfRange",
     "ValueUnstorable",
     "read",
+    "write",
 ]
 
 #: Where each name comes from when it is first asked for: importing this package imports nothing.
@@ -65,7 +68,9 @@ _MODULES: Final = {
     "DecryptionKeys": "hocket.parquet.crypto.keys",
     "ParquetFile": "hocket.parquet.dataset.parquet_file",
     "ParquetPart": "hocket.parquet.dataset.parquet_part",
+    "ParquetWriter": "hocket.parquet.writing.writer",
     "read": "hocket.parquet.api",
+    "write": "hocket.parquet.api",
 }
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "read",
     "sorted_partitioned_columns",
     "statistics",
+    "write",
 ]
 
 #: Another name of `hocket.parquet.ParquetError`, under which fastparquet's users know it.
@@ -58,6 +59,29 @@ def opened(path: Any, options: Mapping[str, Any]) -> tuple[ParquetFile, dict[str
     if isinstance(path, ParquetFile) and not opening:
         return path, others
     return ParquetFile(path, **opening), others
+
+
+def write(path: Any, data: Any, **options: Any) -> None:
+    """Write a Parquet file.
+
+    The file appears as a whole: if anything goes wrong, what was there before stays.
+
+    Parameters
+    ----------
+    path
+        A path, a URL that fsspec knows, or an open binary file object.
+    data
+        A frame of pandas; arrays by name (a dict), a structured array; a list of rows (dicts);
+        anything with ``__arrow_c_stream__`` (polars, DuckDB, pyarrow, a `ParquetFile`); or an
+        iterable of such.
+    **options
+        How data becomes columns: `hocket.parquet.intake.options.IntakeOptions`. How columns are
+        stored: `hocket.parquet.writing.options.WriteOptions`. Where: ``fs``, ``open_with``,
+        ``storage_options``.
+    """
+    from hocket.parquet.writing.writer import write_file  # noqa: PLC0415 - readers need none of it
+
+    write_file(path, data, **options)
 
 
 def statistics(obj: ParquetFile) -> dict[str, dict[str, list[Any]]]:

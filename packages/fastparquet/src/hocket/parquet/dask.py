@@ -73,7 +73,7 @@ def read_parquet(
     if not parts:
         parts = [ParquetPart(file[:0], wanted, filters, {"index": index, **options}, 0, 0)]
     meta = _meta(file, parts[0])
-    frame = dd.from_map(
+    frame = dd.from_map(  # type: ignore[no-untyped-call]
         _read if _can_choose(file, meta) else _read_all,
         parts,
         meta=meta,
@@ -103,7 +103,8 @@ def _meta(file: ParquetFile, part: ParquetPart) -> pd.DataFrame:
         for label, dtype in meta.dtypes.items()
         if isinstance(dtype, pd.CategoricalDtype) and label not in partitions
     ]
-    return clear_known_categories(meta, cols=unknown)
+    cleared: pd.DataFrame = clear_known_categories(meta, cols=unknown)  # type: ignore[no-untyped-call]
+    return cleared
 
 
 def _can_choose(file: ParquetFile, meta: pd.DataFrame) -> bool:
@@ -135,13 +136,13 @@ def _as_labels(values: list[Any], index: pd.Index) -> tuple[Any, ...] | None:
     types = pd.api.types
     if isinstance(index.dtype, pd.DatetimeTZDtype):
         return tuple(pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(index.dtype.tz))
-    if any(
+    are_texts = types.is_string_dtype(index.dtype) and all(isinstance(each, str) for each in values)
+    if are_texts or any(
         is_such(index.dtype)
         for is_such in (
             types.is_numeric_dtype,
             types.is_datetime64_dtype,
             types.is_timedelta64_dtype,
-            types.is_string_dtype,
         )
     ):
         return tuple(pd.Index(values).astype(index.dtype))

@@ -21,7 +21,7 @@ import numpy as np
 from hocket.parquet.errors import InvalidOption, LimitExceeded
 from hocket.parquet.options import available_memory_nbytes
 
-__all__ = ["KEPT_VARIABLE", "BlockPool", "new_array"]
+__all__ = ["KEPT_VARIABLE", "BlockPool", "discard", "new_array"]
 
 _Array = np.ndarray[Any, Any]
 
@@ -54,6 +54,14 @@ class _Block:
 
     def __del__(self) -> None:
         self._pool.put(self._map)
+
+    def discard(self, start: int, nbytes: int) -> None:
+        """Give back the large pages that lie wholly in a range of addresses."""
+        offset = start - self.__array_interface__["data"][0]
+        first = -(-offset // _LARGE_PAGE_NBYTES) * _LARGE_PAGE_NBYTES
+        size = (offset + nbytes) // _LARGE_PAGE_NBYTES * _LARGE_PAGE_NBYTES - first
+        if size > 0:
+            self._map.madvise(mmap.MADV_DONTNEED, first, size)
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
@@ -217,3 +225,18 @@ def new_array(shape: int | tuple[int, ...], dtype: Any) -> _Array:
             f"{count:,} items of {dtype.itemsize} bytes are wanted at once, and there is no memory "
             "for them"
         ) from error
+
+
+def discard(part: _Array) -> None:
+    """Give back what memory can be of an array, or of a part of one; its values are lost.
+
+    Parameters
+    ----------
+    part
+        Contiguous. What `new_array` did not make in large pages stays as it is.
+    """
+    owner: Any = part
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, _Block):
+        owner.discard(part.__array_interface__["data"][0], part.nbytes)

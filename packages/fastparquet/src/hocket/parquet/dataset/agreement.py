@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from hocket.parquet.dataset.data_file import DataFile
-from hocket.parquet.dataset.evolution.leaf_source import sources_of
+from hocket.parquet.dataset.evolution.durations import (
+    Durations,
+    durations_beside,
+    durations_of,
+    finest,
+    ticks_of,
+)
+from hocket.parquet.dataset.evolution.leaf_source import LeafSource, sources_of
 from hocket.parquet.dataset.evolution.unified import unified_schema
 from hocket.parquet.metadata.footer import FileMetadata
 from hocket.parquet.metadata.schema import Schema
@@ -28,10 +35,13 @@ class Agreement:
         All columns, each of a type that holds the values of all files.
     key_values
         What is written beside the different schemas, the first one's first.
+    durations
+        The units of columns that are durations.
     """
 
     schema: Schema
     key_values: tuple[Mapping[str, str | bytes], ...]
+    durations: Durations
 
 
 def agree(
@@ -63,46 +73,57 @@ def agree(
     SchemaMismatch
         A column has types that no type holds together.
     """
+    if known is None and all(file.metadata is summary for file in files):
+        return None
     kinds, kind_of = _kinds(files, summary)
     if known is None:
         if len(kinds) == 1:
             return None
         known = _common(kinds, partitions)
-    sources = [
-        None if kind.schema == known.schema else sources_of(kind.schema, known.schema)
-        for kind in kinds
-    ]
+    sources = [_sources(kind, known) for kind in kinds]
     for file, kind in zip(files, kind_of, strict=True):
         file.sources = sources[kind]
     return known
 
 
 class _Kind(NamedTuple):
-    """A schema, and a file that has it."""
+    """A schema, the units of durations, and a file that has them."""
 
     label: str
     metadata: FileMetadata
+    durations: Durations
 
     @property
     def schema(self) -> Schema:
         return self.metadata.schema
 
 
+def _sources(kind: _Kind, known: Agreement) -> tuple[LeafSource, ...] | None:
+    ticks = ticks_of(kind.durations, known.durations, known.schema)
+    if not ticks and kind.schema == known.schema:
+        return None
+    return sources_of(kind.schema, known.schema, ticks)
+
+
 def _kinds(files: Sequence[DataFile], summary: FileMetadata) -> tuple[list[_Kind], list[int]]:
-    """Return the different schemas, that of the summary first, and which of them each file has."""
-    kinds = [_Kind("the first file", summary)]
-    known: list[list[Any]] = []
+    """Return what files differ in, the summary first, and which of these each file has."""
+    first = durations_of(summary)
+    kinds = [_Kind("the first file", summary, first)]
+    known: list[tuple[list[Any], Durations]] = [(summary.schema.signature(), first)]
     kind_of = []
     for file in files:
-        own = file.metadata.schema
+        own = file.metadata
         number = 0
-        if own is not summary.schema:
-            known = known or [summary.schema.signature()]
-            signature = own.signature()
-            number = next((at for at, each in enumerate(known) if each == signature), len(kinds))
+        if own is not summary:
+            is_same = own.schema is summary.schema
+            key = (
+                known[0][0] if is_same else own.schema.signature(),
+                durations_beside(own, summary, first),
+            )
+            number = next((at for at, each in enumerate(known) if each == key), len(kinds))
             if number == len(kinds):
-                kinds.append(_Kind(file.label, file.metadata))
-                known.append(signature)
+                kinds.append(_Kind(file.label, own, key[1]))
+                known.append(key)
         kind_of.append(number)
     if 0 in kind_of:
         kinds[0] = kinds[0]._replace(label=files[kind_of.index(0)].label)
@@ -113,4 +134,4 @@ def _common(kinds: Sequence[_Kind], partitions: Collection[str]) -> Agreement:
     schema = unified_schema([(each.label, each.schema) for each in kinds], partitions)
     every = [each.metadata.key_value for each in kinds]
     hints = ({key: each[key] for key in _HINT_KEYS if key in each} for each in every)
-    return Agreement(schema, tuple(hints))
+    return Agreement(schema, tuple(hints), finest([each.durations for each in kinds]))

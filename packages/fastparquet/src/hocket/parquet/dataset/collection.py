@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from hocket.parquet.dataset.hints import Hints
     from hocket.parquet.dataset.partitions import Partition, Scheme
 
-__all__ = ["FOOTER_THREADS", "Collection", "RowGroupPlace", "open_collection", "open_found", "partitions_of"]
+__all__ = [
+    "FOOTER_THREADS",
+    "Collection",
+    "RowGroupPlace",
+    "open_collection",
+    "open_found",
+    "partitions_of",
+]
 
 #: So many footers are read at once; most of the time is waiting for answers.
 FOOTER_THREADS: Final = 16
@@ -132,7 +139,7 @@ class Collection:
 
         if self.agreement is None:
             return Hints(self.summary.key_value)
-        return Hints(*self.agreement.key_values)
+        return Hints(*self.agreement.key_values, durations=self.agreement.durations)
 
     def location(self, file: int) -> str:
         """Return the path or URL of a file."""

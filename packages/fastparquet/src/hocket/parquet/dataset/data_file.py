@@ -193,7 +193,7 @@ class DataFile:
             return None
         from hocket.parquet.dataset.evolution.value_change import ValueChange  # noqa: PLC0415 - few need it
 
-        return ValueChange(self.metadata.schema.leaves[source.column], leaf)
+        return ValueChange(self.metadata.schema.leaves[source.column], leaf, source.ticks)
 
     def chunk(self, row_group: int, leaf: SchemaNode) -> ChunkPlace:
         """Return where a column chunk is, its numbers checked against the file.

@@ -1,8 +1,7 @@
-"""An opened dataset as something that is handed on: to other processes, and piece by piece."""
+"""An opened dataset as something that is handed on to other processes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from hocket.parquet.dataset.described import Described
@@ -10,7 +9,6 @@ from hocket.parquet.errors import InvalidOption
 from hocket.parquet.options import ReadOptions
 
 if TYPE_CHECKING:
-    from hocket.parquet.dataset.parquet_part import ParquetPart
     from hocket.parquet.dataset.references import CollectionReference
 
 __all__ = ["Handle", "reduced"]
@@ -35,36 +33,6 @@ class Handle(Described):
                 self._collection = self._reference.opened()
                 return self._collection
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def parts(
-        self,
-        columns: Sequence[Any] | str | None = None,
-        filters: Any = None,
-        *,
-        rows: int | None = None,
-        nbytes: int | None = None,
-        **options: Any,
-    ) -> list[ParquetPart]:
-        """Return pieces that can be read one by one, anywhere: in threads, processes, on machines.
-
-        Each piece is some row groups with what shall be read of them. It pickles into some hundred
-        bytes; a process that gets many of one file reads its footer once. All pieces together are
-        what `to_pandas` reads with the same arguments, in the same order and with the same dtypes;
-        but categoricals may have only the categories of their piece.
-
-        Parameters
-        ----------
-        columns, filters
-            As with `to_pandas`. Row groups that `filters` rule out are in no piece.
-        rows, nbytes
-            Row groups are joined as long as a piece has at most so many rows, and so many bytes
-            when decompressed; without both, each row group is a piece.
-        **options
-            More of `to_pandas`, for all pieces; `row_filter` may only be None, True or False.
-        """
-        from hocket.parquet.dataset.parts import make_parts  # noqa: PLC0415 - needs pandas
-
-        return make_parts(self, columns, filters, rows=rows, nbytes=nbytes, options=options)  # type: ignore[arg-type]
 
     def close(self) -> None:
         """Close the files; slices of this object cannot read any more either."""

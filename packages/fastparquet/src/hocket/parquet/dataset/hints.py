@@ -24,21 +24,29 @@ class Hints:
     *key_values
         The footer's key-value metadata. Of a dataset with several schemas, those of a file with
         each: what is said first of a column holds.
+    durations
+        Units of durations, whatever is said of them.
     """
 
-    def __init__(self, *key_values: Mapping[str, str | bytes]) -> None:
+    def __init__(
+        self, *key_values: Mapping[str, str | bytes], durations: Mapping[str, str] | None = None
+    ) -> None:
         self._key_values = key_values
+        self._durations = durations or {}
 
     @cached_property
     def pandas(self) -> PandasMetadata:
         """Of pandas; empty if it wrote nothing that can be understood."""
         every = [parse_pandas_metadata(each.get("pandas")) for each in self._key_values]
         first = every[0] or PandasMetadata()
-        if len(every) == 1:
+        if len(every) == 1 and not self._durations:
             return first
         columns: dict[str, ColumnMetadata] = {}
         for each in reversed(every):
             columns.update({} if each is None else each.columns)
+        for name, unit in self._durations.items():
+            if name in columns:
+                columns[name] = replace(columns[name], numpy_type=f"timedelta64[{unit}]")
         return replace(first, columns=columns)
 
     @cached_property
@@ -48,6 +56,9 @@ class Hints:
         for other in others:
             for name, hint in other.items():
                 first[name] = _joined(first[name], hint) if name in first else hint
+        for name, unit in self._durations.items():
+            if name in first:
+                first[name] = replace(first[name], unit=unit)
         return first
 
 

@@ -22,6 +22,7 @@ from hocket.parquet.dataset.arguments import (
 from hocket.parquet.dataset.collection import Collection, open_collection
 from hocket.parquet.dataset.combining import combine
 from hocket.parquet.dataset.data_file import Opener
+from hocket.parquet.dataset.divisible import Divisible
 from hocket.parquet.dataset.edit.editable import Editable
 from hocket.parquet.dataset.progress import ProgressCallback, progress_callback
 from hocket.parquet.errors import InvalidOption
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["ParquetFile"]
 
 
-class ParquetFile(Editable):
+class ParquetFile(Divisible, Editable):
     """A Parquet file, or several that make a dataset.
 
     Opening reads the footer; columns are read when they are asked for. An object can be sliced by

@@ -29,6 +29,7 @@ from hocket.parquet.decode.selection import take_rows
 from hocket.parquet.decode.small_chunks import decode_small_chunk
 from hocket.parquet.decode.target import Target
 from hocket.parquet.errors import ParquetError
+from hocket.parquet.io.local import LocalFile
 from hocket.parquet.kernels.library import expect
 from hocket.parquet.options import ReadOptions, thread_count
 from hocket.parquet.pool import run_tasks
@@ -38,6 +39,8 @@ __all__ = ["Reading", "read_parts"]
 
 #: Less than this (compressed) is read by the calling thread alone: starting others takes longer.
 _ALONE_NBYTES: Final = 1 << 18
+#: Bytes of a chunk of at least this size are given back while it is decoded.
+_SPENT_NBYTES: Final = 1 << 24
 #: How many threads may wait for a store's answers, beside those that decode.
 _WAITING_THREADS: Final = 8
 
@@ -207,6 +210,8 @@ class _Filling:
             for place, kept in zip(unit.places, self._kept, strict=True)
         ]
         self._pieces: list[Segments] = []
+        #: Leaves whose bytes are lost.
+        self._spent: set[int] = set()
 
     def run(self, pieces: list[Segments]) -> None:
         """Have the receiver take the bytes that were read of each leaf."""
@@ -234,9 +239,7 @@ class _Filling:
                 return take_rows(known, np.arange(known.count), into.values, into.valid)
             self._kept[leaf] = None
             self.extents[leaf] = self._extent(self._place(leaf))
-            # Bytes of other units are still waiting where this thread reads into.
-            more = read_extents(self._file.source, [self.extents[leaf]], is_lasting=True)
-            self._pieces[leaf] = more[0]
+            self._read_again(leaf)
         adapter = adapter_of(self._file, self.unit.receiver.field.leaves[leaf])
         if adapter is None:
             return self._own(leaf, target, into)
@@ -247,6 +250,11 @@ class _Filling:
             rows=self._part.count,
             with_levels=self.unit.receiver.wants_levels,
         )
+
+    def _read_again(self, leaf: int) -> None:
+        # Bytes of other units are still waiting where this thread reads into.
+        more = read_extents(self._file.source, [self.extents[leaf]], is_lasting=True)
+        self._pieces[leaf] = more[0]
 
     def _place(self, leaf: int) -> ChunkPlace:
         place = self.unit.places[leaf]
@@ -283,6 +291,14 @@ class _Filling:
     def _decoded(self, leaf: int, target: Target, into: Place) -> ColumnData:
         place, extent = self._place(leaf), self.extents[leaf]
         is_later = self._rows is not None and extent.selection is None
+        if leaf in self._spent:
+            self._spent.discard(leaf)
+            self._read_again(leaf)
+        # What comes from elsewhere may be somebody's own memory.
+        is_own = isinstance(self._file.source, LocalFile)
+        spends = is_own and extent.selection is None and place.nbytes >= _SPENT_NBYTES
+        if spends:
+            self._spent.add(leaf)
         column = decode_chunk(
             place,
             self._pieces[leaf],
@@ -293,6 +309,7 @@ class _Filling:
             want_valid=into.wants_valid,
             with_levels=self.unit.receiver.wants_levels,
             pages=extent.selection,
+            spends=spends,
         )
         if is_later and self._rows is not None:
             column = take_nested_rows(column, self._rows)

@@ -44,6 +44,7 @@ def decode_chunk(  # noqa: PLR0913
     want_valid: bool = True,
     with_levels: bool = False,
     pages: PageSelection | None = None,
+    spends: bool = False,
 ) -> ColumnData:
     """Decode a column chunk, or some rows of it.
 
@@ -74,6 +75,8 @@ def decode_chunk(  # noqa: PLR0913
     pages
         Which rows are wanted, in a column without repetition; all, unless told. The result has
         exactly these rows.
+    spends
+        Whether memory of `segments` is given back as pages are done with.
 
     Returns
     -------
@@ -94,7 +97,11 @@ def decode_chunk(  # noqa: PLR0913
         table = scan_chunk(place, segments, scratch=scratch)
         reading = ChunkReading(place, table, target, options, scratch)
         return reading.run(
-            destination, valid_destination, want_valid=want_valid, with_levels=with_levels
+            destination,
+            valid_destination,
+            want_valid=want_valid,
+            with_levels=with_levels,
+            spends=spends,
         )
     except ParquetError as error:
         error.located(file=place.file, row_group=place.row_group, column=place.leaf.dotted)

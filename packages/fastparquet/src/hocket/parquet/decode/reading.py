@@ -20,7 +20,7 @@ from hocket.parquet.kernels.faults import NO_SPACE, error_of, fault_of, page_of
 from hocket.parquet.kernels.library import KERNEL, address
 from hocket.parquet.kernels.source import job as layout
 from hocket.parquet.kernels.source import pages as page_layout
-from hocket.parquet.memory import new_array
+from hocket.parquet.memory import discard, new_array
 from hocket.parquet.metadata.schema import PhysicalType
 from hocket.parquet.records import replace
 
@@ -33,6 +33,8 @@ _DICTIONARY_ENCODINGS: Final = (2, 8)
 _SPARE_NBYTES: Final = 64
 #: Bytes of byte strings that there is space for at first, when nothing is known about them.
 _FIRST_NBYTES: Final = 4096
+#: Memory of pages that are done with is given back by pieces of at least this.
+_SPEND_NBYTES: Final = 8 << 20
 
 
 class ChunkReading:
@@ -59,6 +61,9 @@ class ChunkReading:
         self._bodies = PageBodies(place, table, options, scratch)
         self._dictionary: ColumnData | None = None
         self._data: _Array | None = None
+        self._spends = False
+        #: How many bytes of each segment were given back.
+        self._spent: dict[int, int] = {}
         self._target = target
         self._wanted = target
         self._survey(target)
@@ -98,9 +103,11 @@ class ChunkReading:
         *,
         want_valid: bool,
         with_levels: bool = False,
+        spends: bool = False,
     ) -> ColumnData:
         """Decode all pages; see `hocket.parquet.decode.chunk.decode_chunk`."""
         place, target = self._place, self._target
+        self._spends = spends
         leaf, count = place.leaf, self._table.values
         self._job = begin_job(leaf, target, self._bodies.headers, self._scratch)
         self._job[layout.PAGE_TABLE] = address(self._table.rows)
@@ -208,7 +215,23 @@ class ChunkReading:
                 if fault_of(answer) != NO_SPACE:
                     raise self._fault(answer)
                 self._more_space(self._extrapolated(page_of(answer)))
+            if self._spends:
+                self._spend(page, after)
             page = after
+
+    def _spend(self, page: int, after: int) -> None:
+        """Give back the memory that the bytes of pages took which are done with."""
+        headers = self._bodies.headers
+        for number in range(page, after):
+            segment = headers[number][page_layout.SEGMENT]
+            origin, data = self._table.segments[segment]
+            end = headers[number][page_layout.BODY] + headers[number][page_layout.COMPRESSED_NBYTES]
+            done = end - origin
+            spent = self._spent.get(segment, 0)
+            if done - spent >= _SPEND_NBYTES:
+                # With what was left the last time, when others' bytes lay in the same large page.
+                discard(data[max(spent - _SPEND_NBYTES, 0) : done])
+                self._spent[segment] = done
 
     def _read_dictionary(self) -> None:
         page = self._dictionary_page

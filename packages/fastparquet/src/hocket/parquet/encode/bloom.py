@@ -24,8 +24,8 @@ _BLOCK_NBYTES: Final = 32
 _NBYTES_MAX: Final = 128 << 20
 #: Each value sets a bit in each of so many words of its block.
 _LANES: Final = 8
-# The header in the compact protocol: the size, then three unions, of algorithm, hash and compression,
-# of which each is set to its first member, a struct without fields.
+# The header in the compact protocol: the size, then unions of algorithm, hash and compression, each
+# set to its first member, a struct without fields.
 _SIZE: Final = b"\x15"
 _FIRST_OF_UNION: Final = b"\x1c\x1c\0\0"
 _END: Final = b"\0"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +19,7 @@ from hocket.parquet.records import dataclass, replace
 
 __all__ = ["EncodingChoice", "LearnedChoice", "choose_encoding"]
 
-_Array = np.ndarray[Any, Any]
+_Bytes = np.ndarray[Any, Any] | memoryview | bytes
 
 #: What is tried on values of a type, and by how much each has to be smaller than it is to be worth
 #: it: decoding some takes longer, and older readers know fewer. Others are for who asks for them.
@@ -55,6 +54,11 @@ _SAMPLE_PART: Final = 12
 _SAMPLE_PLACES: Final = 3
 _SAMPLE_NBYTES: Final = 1 << 19
 
+#: Of codecs that are told how hard to try: a low level, and one to take if it makes things smaller
+#: by more than this.
+_LEVELS: Final = {6: (1, 3)}
+_LEVEL_GAIN: Final = 1.012
+
 #: If more of a sample than this differ from each other, no dictionary is tried.
 _MOST_DISTINCT: Final = 0.97
 
@@ -69,14 +73,17 @@ class EncodingChoice:
         All its values, with codes if there is to be a dictionary.
     encoding
         Of values without codes.
+    level
+        How hard the codec is to try.
     dictionary_plain, dictionary_compressed
         The dictionary's page, if it was made already.
     """
 
     values: DenseValues
     encoding: Encoding
-    dictionary_plain: _Array | memoryview | bytes | None = None
-    dictionary_compressed: _Array | memoryview | bytes | None = None
+    level: int | None
+    dictionary_plain: _Bytes | None = None
+    dictionary_compressed: _Bytes | None = None
 
 
 @dataclass(slots=True)
@@ -89,10 +96,13 @@ class LearnedChoice:
         Of values that are in no dictionary; None if nothing was measured yet.
     has_dictionary
         Whether there is to be one, if it can be.
+    level
+        How hard the codec is to try; None if that was not measured.
     """
 
     encoding: Encoding | None = None
     has_dictionary: bool = False
+    level: int | None = None
 
 
 def choose_encoding(
@@ -110,68 +120,112 @@ def choose_encoding(
         What is known of the column; what is measured is kept there.
     """
     learned = LearnedChoice() if learned is None else learned
+    if options.level is None and learned.level is not None:
+        options = replace(options, level=learned.level)
     if values.count == 0:
-        return EncodingChoice(without_dictionary(values), Encoding.PLAIN)
-    can_have_dictionary = values.node.physical is not PhysicalType.BOOLEAN
-    wants = options.dictionary if can_have_dictionary else False
-    if wants is None and options.encoding is not None:
+        return EncodingChoice(without_dictionary(values), Encoding.PLAIN, options.level)
+    wants = options.dictionary
+    is_boolean = values.node.physical is PhysicalType.BOOLEAN
+    if is_boolean or (wants is None and options.encoding is not None):
         wants = False
-    if learned.encoding is not None and wants is None:
+    elif wants is None and learned.encoding is not None:
         wants = learned.has_dictionary
     if wants is None:
         return _measured(values, options, learned)
-    coded = _dictionary_of(values, options, is_wanted=True) if wants else None
-    if coded is not None:
-        return EncodingChoice(coded, learned.encoding or options.encoding or Encoding.PLAIN)
+    if wants:
+        coded = build_dictionary(
+            values, most_nbytes=options.dictionary_nbytes, most_count=values.count
+        )
+        if coded is not None:
+            return _coded(coded, options, learned)
     plain = without_dictionary(values)
     encoding = options.encoding or learned.encoding
-    if encoding is None:
-        encoding = learned.encoding = _best(_sample_of(plain), options)[0]
-    return EncodingChoice(plain, encoding)
-
-
-def _dictionary_of(
-    values: DenseValues, options: ChunkOptions, *, is_wanted: bool
-) -> DenseValues | None:
-    most_count = values.count if is_wanted else max(1, values.count * 3 // 4)
-    return build_dictionary(values, most_nbytes=options.dictionary_nbytes, most_count=most_count)
+    if encoding is None or learned.level is None:
+        sample = _sample_of(plain)
+        found = _best(sample, options, encoding)
+        encoding = learned.encoding = found.encoding
+        options = _with_level(options, learned, found.plain)
+    return EncodingChoice(plain, encoding, options.level)
 
 
 def _measured(values: DenseValues, options: ChunkOptions, learned: LearnedChoice) -> EncodingChoice:
     """Choose by the sizes that a sample comes to."""
     if values.codes is not None:
         # Who made a dictionary had a reason: it is kept unless it is too large.
-        learned.has_dictionary = True
-        coded = _dictionary_of(values, options, is_wanted=True)
+        coded = build_dictionary(
+            values, most_nbytes=options.dictionary_nbytes, most_count=values.count
+        )
         if coded is not None:
-            return EncodingChoice(coded, Encoding.PLAIN)
+            learned.has_dictionary = True
+            return _coded(coded, options, learned)
         values = without_dictionary(values)
     sample = _sample_of(values)
-    encoding, nbytes = _best(sample, options)
-    learned.encoding, learned.has_dictionary = encoding, False
-    if distinct_in_sample(sample, sample.count) > sample.count * _MOST_DISTINCT:
-        return EncodingChoice(values, encoding)
-    coded = _dictionary_of(values, options, is_wanted=False)
-    if coded is None:
-        return EncodingChoice(values, encoding)
-    entries = dictionary_entries(coded)
-    plain = encode_values(Encoding.PLAIN, entries, 0, entries.count)
-    compressed = _compressed(plain, options)
-    expected = nbytes * values.count / sample.count
-    if memoryview(compressed).nbytes + _codes_nbytes(coded, sample.count, options) < expected:
-        learned.has_dictionary = True
-        return EncodingChoice(coded, encoding, plain, compressed)
-    return EncodingChoice(values, encoding)
+    found = _best(sample, options)
+    learned.encoding, learned.has_dictionary = found.encoding, False
+    coded = None
+    if distinct_in_sample(sample, sample.count) <= sample.count * _MOST_DISTINCT:
+        most_count = max(1, values.count * 3 // 4)
+        coded = build_dictionary(
+            values, most_nbytes=options.dictionary_nbytes, most_count=most_count
+        )
+    if coded is not None:
+        entries = dictionary_entries(coded)
+        plain = encode_values(Encoding.PLAIN, entries, 0, entries.count)
+        compressed = _compressed(plain, options)
+        codes_nbytes = _codes_nbytes(coded, sample.count, options)
+        if _size(compressed) + codes_nbytes < found.nbytes * values.count / sample.count:
+            learned.has_dictionary = True
+            return replace(
+                _coded(coded, options, learned),
+                dictionary_plain=plain,
+                dictionary_compressed=compressed,
+            )
+    options = _with_level(options, learned, found.plain)
+    return EncodingChoice(values, found.encoding, options.level)
 
 
-def _best(sample: DenseValues, options: ChunkOptions) -> tuple[Encoding, float]:
-    """Return the best encoding for a sample, and the bytes that it takes then."""
-    sizes: list[tuple[float, int, Encoding]] = []
-    for rank, (encoding, handicap) in enumerate(_CANDIDATES[sample.node.physical]):  # type: ignore[index]
-        made = _compressed(encode_values(encoding, sample, 0, sample.count), options)
-        sizes.append((memoryview(made).nbytes * handicap, rank, encoding))
-    nbytes, _, encoding = min(sizes)
-    return encoding, nbytes
+def _coded(coded: DenseValues, options: ChunkOptions, learned: LearnedChoice) -> EncodingChoice:
+    """Return the choice of a dictionary, after a look at how well its codes are compressed."""
+    if options.level is None and options.codec in _LEVELS:
+        assert coded.codes is not None
+        first, stop = _places(coded.count, _SAMPLE_COUNT)[0]
+        plain = encode_hybrid(coded.codes[first:stop], code_width(coded))
+        options = _with_level(options, learned, plain)
+    return EncodingChoice(coded, learned.encoding or Encoding.PLAIN, options.level)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A sample in an encoding."""
+
+    encoding: Encoding
+    nbytes: float
+    plain: _Bytes
+
+
+def _best(sample: DenseValues, options: ChunkOptions, only: Encoding | None = None) -> _Tried:
+    """Return a sample in its best encoding, or in the only one that may be."""
+    assert sample.node.physical is not None
+    candidates = ((only, 1.0),) if only is not None else _CANDIDATES[sample.node.physical]
+    best: _Tried | None = None
+    for encoding, handicap in candidates:
+        plain = encode_values(encoding, sample, 0, sample.count)
+        nbytes = _size(_compressed(plain, options)) * handicap
+        if best is None or nbytes < best.nbytes:
+            best = _Tried(encoding, nbytes, plain)
+    assert best is not None
+    return best
+
+
+def _with_level(options: ChunkOptions, learned: LearnedChoice, plain: _Bytes) -> ChunkOptions:
+    """Return options with a level, the lower one if the higher gains little on a sample."""
+    if options.level is not None or options.codec not in _LEVELS:
+        return options
+    if learned.level is None:
+        low, high = _LEVELS[options.codec]
+        sizes = [_size(compress(options.codec, plain, level)) for level in (low, high)]
+        learned.level = low if sizes[0] <= sizes[1] * _LEVEL_GAIN else high
+    return replace(options, level=learned.level)
 
 
 def _codes_nbytes(coded: DenseValues, sample_count: int, options: ChunkOptions) -> float:
@@ -180,14 +234,18 @@ def _codes_nbytes(coded: DenseValues, sample_count: int, options: ChunkOptions) 
     width = code_width(coded)
     taken = count = 0
     for first, stop in _places(coded.count, sample_count):
-        made = _compressed(encode_hybrid(coded.codes[first:stop], width), options)
-        taken += memoryview(made).nbytes
+        taken += _size(_compressed(encode_hybrid(coded.codes[first:stop], width), options))
         count += stop - first
     return taken * coded.count / count
 
 
-def _compressed(plain: Any, options: ChunkOptions) -> Any:
-    return plain if options.codec == 0 else compress(options.codec, plain, options.level)
+def _compressed(plain: _Bytes, options: ChunkOptions) -> _Bytes:
+    made: _Bytes = compress(options.codec, plain, options.level)
+    return made
+
+
+def _size(data: _Bytes) -> int:
+    return memoryview(data).nbytes
 
 
 def _sample_of(values: DenseValues) -> DenseValues:
@@ -218,7 +276,7 @@ def _joined_strings(values: DenseValues, parts: list[DenseValues], count: int) -
     return replace(values, count=count, values=np.concatenate(data), offsets=offsets)
 
 
-def _places(count: int, wanted: int) -> Iterable[tuple[int, int]]:
+def _places(count: int, wanted: int) -> tuple[tuple[int, int], ...]:
     """Return where a sample comes from."""
     if wanted >= count:
         return ((0, count),)

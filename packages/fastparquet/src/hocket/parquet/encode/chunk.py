@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +19,7 @@ from hocket.parquet.encode.levels import histogram_of_levels
 from hocket.parquet.encode.options import ChunkOptions
 from hocket.parquet.encode.page_cuts import PageCut, cut_pages
 from hocket.parquet.encode.page_headers import DATA_PAGE, DATA_PAGE_V2, DICTIONARY_PAGE
-from hocket.parquet.encode.pages import PageWriter, Sealer
+from hocket.parquet.encode.pages import Page, PageMaker, Sealer
 from hocket.parquet.encode.written_chunk import (
     LevelHistograms,
     PageSummary,
@@ -27,6 +29,7 @@ from hocket.parquet.encode.written_chunk import (
 from hocket.parquet.metadata.encodings import Encoding
 from hocket.parquet.metadata.logical import LogicalKind, PhysicalType
 from hocket.parquet.metadata.schema import SchemaNode
+from hocket.parquet.pool import run_tasks
 from hocket.parquet.records import replace
 
 __all__ = ["encode_chunk"]
@@ -41,6 +44,7 @@ def encode_chunk(
     options: ChunkOptions,
     learned: LearnedChoice | None = None,
     seal: Sealer | None = None,
+    threads: int = 1,
 ) -> WrittenChunk:
     """Encode one chunk.
 
@@ -54,64 +58,88 @@ def encode_chunk(
         What is known of the column from chunks before, and is learnt from this one.
     seal
         What encrypts pages.
+    threads
+        How many may make pages at once.
     """
     column = join_entries(parts)
     choice = choose_encoding(column.values, options, learned)
     column = replace(column, values=choice.values)
-    writer = PageWriter(column, choice.encoding, options, seal)
-    has_dictionary = column.values.codes is not None
-    if has_dictionary:
-        _add_dictionary(writer, choice)
+    options = replace(options, level=choice.level)
+    maker = PageMaker(column, choice.encoding, options, seal)
     cuts: list[PageCut] = []
     if column.row_count:
         cuts = cut_pages(column, page_nbytes=options.page_nbytes, page_rows=options.page_rows)
-    for cut in cuts:
-        writer.add_page(cut)
-    return _described(column, writer, cuts, options)
+    dictionary = _dictionary_page(maker, choice) if column.values.codes is not None else None
+    return _described(
+        column, dictionary, _data_pages(maker, cuts, threads), maker.encoding, cuts, options
+    )
 
 
-def _add_dictionary(writer: PageWriter, choice: EncodingChoice) -> None:
+def _dictionary_page(maker: PageMaker, choice: EncodingChoice) -> Page:
     plain = choice.dictionary_plain
     if plain is None:
         entries = dictionary_entries(choice.values)
         plain = encode_values(Encoding.PLAIN, entries, 0, entries.count)
-    writer.add_dictionary(plain, choice.dictionary_compressed)
+    return maker.dictionary(plain, choice.dictionary_compressed)
+
+
+def _data_pages(maker: PageMaker, cuts: list[PageCut], threads: int) -> list[Page]:
+    if threads == 1 or len(cuts) < 2:
+        return [maker.page(cut, number) for number, cut in enumerate(cuts)]
+    made: dict[int, Page] = {}
+
+    def make(number: int) -> None:
+        made[number] = maker.page(cuts[number], number)
+
+    run_tasks([partial(make, number) for number in range(len(cuts))], threads)
+    return [made[number] for number in range(len(cuts))]
 
 
 def _described(
-    column: ColumnEntries, writer: PageWriter, cuts: list[PageCut], options: ChunkOptions
+    column: ColumnEntries,
+    dictionary: Page | None,
+    data: list[Page],
+    encoding: Encoding,
+    cuts: list[PageCut],
+    options: ChunkOptions,
 ) -> WrittenChunk:
     """Return the chunk with all that is known of it."""
-    values, written, node = column.values, writer.written, column.values.node
+    values, node = column.values, column.values.node
     has_levels = node.max_definition + node.max_repetition > 0
-    has_dictionary = values.codes is not None
-    encodings = {int(writer.encoding)} if cuts else set()
+    encodings = {int(encoding)} if cuts else set()
     if has_levels:
         encodings.add(int(Encoding.RLE))
     page_counts: dict[tuple[int, int], int] = {}
-    if has_dictionary:
+    if dictionary is not None:
         encodings.add(int(Encoding.PLAIN))
         page_counts[DICTIONARY_PAGE, int(Encoding.PLAIN)] = 1
     if cuts:
         kind = DATA_PAGE if options.page_version == 1 else DATA_PAGE_V2
-        page_counts[kind, int(writer.encoding)] = len(cuts)
-    pages, bounds = _summaries(column, written.places, cuts, options)
+        page_counts[kind, int(encoding)] = len(cuts)
+    written = data if dictionary is None else [dictionary, *data]
+    places = list(accumulate((page.nbytes for page in written), initial=0))
+    first = len(written) - len(data)
+    pages, bounds = _summaries(
+        column,
+        list(zip(places[first:], (page.nbytes for page in data), strict=False)),
+        cuts,
+        options,
+    )
+    is_counted = dictionary is not None and _has_equality(node)
     return WrittenChunk(
         node=node,
-        parts=written.parts,
+        parts=[part for page in written for part in (page.header, page.body)],
         codec=options.codec,
         encodings=tuple(sorted(encodings)),
         page_counts=page_counts,
         entry_count=column.entry_count,
         null_count=column.entry_count - values.count,
-        uncompressed_nbytes=written.plain_nbytes,
-        compressed_nbytes=written.nbytes,
-        dictionary_nbytes=written.dictionary_nbytes,
+        uncompressed_nbytes=sum(len(page.header) + page.plain_nbytes for page in written),
+        compressed_nbytes=places[-1],
+        dictionary_nbytes=0 if dictionary is None else dictionary.nbytes,
         pages=pages,
         bounds=bounds,
-        distinct_count=dictionary_entries(values).count
-        if has_dictionary and _has_equality(node)
-        else None,
+        distinct_count=dictionary_entries(values).count if is_counted else None,
         histograms=_sum_of([each.histograms for each in pages]),
         unencoded_nbytes=_sum([each.unencoded_nbytes for each in pages]),
         bloom=_bloom(values, options),

@@ -20,8 +20,7 @@ __all__ = ["build_dictionary", "distinct_in_sample"]
 
 _Array = np.ndarray[Any, Any]
 
-#: How large a table is at first, and how many entries there is room for: it is at most a quarter full,
-#: so that most values are found at the first look.
+#: How large a table is at first; it is never more than half full.
 _FIRST_BITS: Final = 11
 #: How many bytes of strings there is room for at first.
 _FIRST_NBYTES: Final = 1 << 14

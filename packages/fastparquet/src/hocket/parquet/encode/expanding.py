@@ -57,13 +57,13 @@ def entries_of(values: DenseValues, codes: _Array) -> tuple[_Array, _Array | Non
     check_strings(values.offsets, values.values)
     codes = np.ascontiguousarray(codes, np.uint32)
     places = address(codes), len(codes), address(values.offsets)
-    nbytes = KERNEL.measure_slots(*places, len(values.offsets) - 1)
+    nbytes = KERNEL.measure_entries(*places, len(values.offsets) - 1)
     if nbytes < 0:
         raise error_of(nbytes)
     found = new_array(nbytes + _SPARE_NBYTES, np.uint8)
     offsets = new_array(len(codes) + 1, np.int64)
     source = address(values.values), values.values.nbytes
-    answer = KERNEL.gather_slots(*places, *source, address(offsets), address(found), nbytes)
+    answer = KERNEL.gather_entries(*places, *source, address(offsets), address(found), nbytes)
     if answer < 0:
         raise error_of(answer)
     return found[:nbytes], offsets

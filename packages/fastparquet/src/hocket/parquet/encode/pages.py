@@ -17,9 +17,9 @@ from hocket.parquet.encode.page_cuts import PageCut
 from hocket.parquet.encode.page_headers import data_page_header, dictionary_header
 from hocket.parquet.metadata.compact import varint
 from hocket.parquet.metadata.encodings import Encoding
-from hocket.parquet.records import dataclass, field
+from hocket.parquet.records import dataclass
 
-__all__ = ["PageWriter", "PagesWritten", "Sealer"]
+__all__ = ["Page", "PageMaker", "Sealer"]
 
 _Array = np.ndarray[Any, Any]
 _Bytes = bytes | memoryview | _Array
@@ -38,33 +38,30 @@ class Sealer(Protocol):
 _LENGTH_NBYTES: Final = 4
 
 
-@dataclass(slots=True)
-class PagesWritten:
-    """Bytes of pages, and where in them they are.
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as it is written.
 
     Parameters
     ----------
-    parts
-        The bytes.
-    nbytes
-        How many there are, headers counted.
+    header, body
+        Its bytes.
     plain_nbytes
-        How many there would be without compression.
-    places
-        Offset and size of each data page.
-    dictionary_nbytes
-        Size of the dictionary page.
+        The size of the body before it was compressed.
     """
 
-    parts: list[bytes | memoryview] = field(default_factory=list)
-    nbytes: int = 0
-    plain_nbytes: int = 0
-    places: list[tuple[int, int]] = field(default_factory=list)
-    dictionary_nbytes: int = 0
+    header: bytes
+    body: bytes | memoryview
+    plain_nbytes: int
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes are written."""
+        return len(self.header) + len(self.body)
 
 
-class PageWriter:
-    """Makes the pages of a chunk, one after the other.
+class PageMaker:
+    """Makes the pages of a chunk. Several threads may make pages of one chunk.
 
     Parameters
     ----------
@@ -93,10 +90,9 @@ class PageWriter:
         has_codes = column.values.codes is not None
         self.encoding = Encoding.RLE_DICTIONARY if has_codes else encoding
         self._width = code_width(column.values) if has_codes else 0
-        self.written = PagesWritten()
 
-    def add_dictionary(self, plain: _Bytes, compressed: _Bytes | None = None) -> None:
-        """Add the page of the dictionary, which has to be the first.
+    def dictionary(self, plain: _Bytes, compressed: _Bytes | None = None) -> Page:
+        """Return the page of the dictionary, which has to be the first.
 
         Parameters
         ----------
@@ -109,30 +105,29 @@ class PageWriter:
         if compressed is None:
             compressed = self._compressed(plain)
         count = dictionary_entries(self._values).count
-        self._add(
+        return self._page(
             size, compressed, None, lambda nbytes, crc: dictionary_header(size, nbytes, crc, count)
         )
-        self.written.dictionary_nbytes = self.written.nbytes
 
-    def add_page(self, cut: PageCut) -> None:
-        """Add a data page.
+    def page(self, cut: PageCut, number: int) -> Page:
+        """Return a data page.
 
         Parameters
         ----------
         cut
             What is in it.
+        number
+            Which data page of its chunk it is.
         """
         node, entry_count = self._node, cut.stop_entry - cut.first_entry
         repetition = self._levels(self._column.repetition, node.max_repetition, cut)
         definition = self._levels(self._column.definition, node.max_definition, cut)
         values = self._encoded(cut)
         encoding = int(self.encoding)
-        begin = self.written.nbytes
-        number = len(self.written.places)
         if self._options.page_version == 1:
             body = _body(repetition, definition, values)
             size = _nbytes(body)
-            self._add(
+            return self._page(
                 size,
                 self._compressed(body),
                 number,
@@ -140,26 +135,24 @@ class PageWriter:
                     size, nbytes, crc, encoding, entry_count, None
                 ),
             )
-        else:
-            size = len(repetition) + len(definition) + _nbytes(values)
-            levels = (
-                entry_count - (cut.stop_value - cut.first_value),
-                cut.stop_row - cut.first_row,
-                len(definition),
-                len(repetition),
-            )
-            # Nothing is compressed to nothing: some readers would not read it otherwise.
-            is_compressed = self._options.codec != 0 and _nbytes(values) > 0
-            after = self._compressed(values) if is_compressed else values
-            self._add(
-                size,
-                _joined(repetition, definition, after),
-                number,
-                lambda nbytes, crc: data_page_header(
-                    size, nbytes, crc, encoding, entry_count, (*levels, is_compressed)
-                ),
-            )
-        self.written.places.append((begin, self.written.nbytes - begin))
+        size = len(repetition) + len(definition) + _nbytes(values)
+        levels = (
+            entry_count - (cut.stop_value - cut.first_value),
+            cut.stop_row - cut.first_row,
+            len(definition),
+            len(repetition),
+        )
+        # Nothing is not compressed: some readers take the zero bytes as they are.
+        is_compressed = self._options.codec != 0 and _nbytes(values) > 0
+        after = self._compressed(values) if is_compressed else values
+        return self._page(
+            size,
+            _joined(repetition, definition, after),
+            number,
+            lambda nbytes, crc: data_page_header(
+                size, nbytes, crc, encoding, entry_count, (*levels, is_compressed)
+            ),
+        )
 
     def _levels(self, levels: _Array | None, maximum: int, cut: PageCut) -> bytes:
         """Return the levels of a page, without their length."""
@@ -182,13 +175,13 @@ class PageWriter:
             return plain
         return compress(self._options.codec, plain, self._options.level)
 
-    def _add(
+    def _page(
         self,
         plain_nbytes: int,
         body: _Bytes,
         number: int | None,
         header_of: Callable[[int, int | None], bytes],
-    ) -> None:
+    ) -> Page:
         if self._seal is not None:
             body = self._seal.seal_page(body, number)
         part = body if isinstance(body, bytes) else memoryview(body).cast("B")
@@ -196,10 +189,7 @@ class PageWriter:
         header = header_of(len(part), crc)
         if self._seal is not None:
             header = self._seal.seal_page_header(header, number)
-        written = self.written
-        written.parts += (header, part)
-        written.nbytes += len(header) + len(part)
-        written.plain_nbytes += len(header) + plain_nbytes
+        return Page(header, part, plain_nbytes)
 
 
 def _nbytes(data: _Bytes) -> int:

@@ -118,7 +118,9 @@ def encode_delta_strings(values: DenseValues, start: int, stop: int) -> _Array:
         answer = KERNEL.split_prefixes(*source, prefixes, suffixes, address(made), nbytes)
     if answer < 0:
         raise error_of(answer)
-    return np.concatenate([delta_of_integers(lengths[0]), delta_of_integers(lengths[1]), made[:answer]])
+    return np.concatenate(
+        [delta_of_integers(lengths[0]), delta_of_integers(lengths[1]), made[:answer]]
+    )
 
 
 def _strings_of(values: DenseValues) -> tuple[_Array, _Array]:

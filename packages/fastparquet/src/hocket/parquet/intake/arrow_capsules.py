@@ -152,6 +152,15 @@ class _ArraySource(ArrowSource):
 class _StreamSource(ArrowSource):
     def __init__(self, capsule: Any) -> None:
         self._stream: _Owned | None = _Owned(StreamStructure, capsule, b"arrow_array_stream")
+        try:
+            super().__init__(self._schema())
+        except BaseException:
+            # Who keeps the error keeps this, too.
+            self.close()
+            raise
+
+    def _schema(self) -> ArrowType:
+        assert self._stream is not None
         structure = self._stream.structure
         if not (structure.get_schema and structure.get_next and structure.get_last_error):
             raise InvalidArrow("a function of the stream is a null pointer")
@@ -159,7 +168,7 @@ class _StreamSource(ArrowSource):
         self._get(structure.get_schema, schema)
         if not schema.structure.release:
             raise InvalidArrow("the stream gave no schema")
-        super().__init__(_read_schema(schema))
+        return _read_schema(schema)
 
     def arrays(self) -> Iterator[OwnedArray]:
         while self._stream is not None:

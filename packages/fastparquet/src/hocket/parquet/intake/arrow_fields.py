@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 from hocket.parquet.arrays.write_field import Storing, WriteField, WriteKind
@@ -10,6 +9,7 @@ from hocket.parquet.errors import ValueUnstorable
 from hocket.parquet.intake.arrow_geometry import geometry_type
 from hocket.parquet.intake.arrow_type import ArrowType
 from hocket.parquet.metadata.logical import LogicalKind, LogicalType, PhysicalType
+from hocket.parquet.records import replace
 
 __all__ = ["decimal_field", "is_boolean", "is_variant", "write_field"]
 

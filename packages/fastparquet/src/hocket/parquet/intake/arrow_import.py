@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from hocket.parquet.arrays.value_array import ValueArray
@@ -13,6 +12,7 @@ from hocket.parquet.intake.arrow_capsules import ArrowSource, OwnedArray, open_s
 from hocket.parquet.intake.arrow_fields import write_field
 from hocket.parquet.intake.arrow_type import ArrowType
 from hocket.parquet.intake.arrow_values import ArrowValues, value_array
+from hocket.parquet.records import replace
 
 __all__ = ["ArrowBatches", "arrow_batches", "arrow_column"]
 
@@ -95,17 +95,12 @@ def arrow_batches(data: Any, *, decimal_integers: bool = True) -> ArrowBatches:
     """
     source = open_source(data)
     if source.type.format != "+s":
+        source.close()
         raise InvalidOption(
             f"{type(data).__name__} hands out a column of Arrow type {source.type.format!r}, and "
             "no table; put it into one with a name for it"
         )
-    return ArrowBatches(
-        source,
-        source.type.children,
-        dict(source.type.metadata),
-        is_table=True,
-        decimal_integers=decimal_integers,
-    )
+    return _batches(source, source.type.children, is_table=True, decimal_integers=decimal_integers)
 
 
 def arrow_column(data: Any, name: str, *, decimal_integers: bool = True) -> ArrowBatches:
@@ -122,4 +117,18 @@ def arrow_column(data: Any, name: str, *, decimal_integers: bool = True) -> Arro
     """
     source = open_source(data)
     column = replace(source.type, name=name)
-    return ArrowBatches(source, (column,), {}, is_table=False, decimal_integers=decimal_integers)
+    return _batches(source, (column,), is_table=False, decimal_integers=decimal_integers)
+
+
+def _batches(
+    source: ArrowSource, types: tuple[ArrowType, ...], *, is_table: bool, decimal_integers: bool
+) -> ArrowBatches:
+    metadata = dict(source.type.metadata) if is_table else {}
+    try:
+        return ArrowBatches(
+            source, types, metadata, is_table=is_table, decimal_integers=decimal_integers
+        )
+    except BaseException:
+        # Who keeps the error keeps what it was about, too.
+        source.close()
+        raise

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from hocket.parquet.intake.arrow_fields import is_boolean
 from hocket.parquet.intake.arrow_type import FIELD_ID, ArrowType
 from hocket.parquet.intake.flatbuffer import Scalar, Table, flatbuffer
+from hocket.parquet.records import replace
 
 __all__ = ["arrow_schema_value", "needs_arrow_schema", "stored_type"]
 
@@ -88,16 +88,22 @@ def needs_arrow_schema(types: Sequence[ArrowType]) -> bool:
     return any(map(_loses, types))
 
 
-def arrow_schema_value(types: Sequence[ArrowType]) -> str:
+def arrow_schema_value(
+    types: Sequence[ArrowType], metadata: Mapping[str, str | bytes] | None = None
+) -> str:
     """Return the value of the key.
 
     Parameters
     ----------
     types
         All columns of the file, in their order.
+    metadata
+        The other keys of the footer: pyarrow takes those of Arrow's schema for them.
     """
     count = iter(range(1 << 62))
-    schema = Table({0: Scalar("h", 0), 1: [_field(stored_type(each), count) for each in types]})
+    pairs = [Table({0: key, 1: value}) for key, value in (metadata or {}).items()]
+    fields = [_field(stored_type(each), count) for each in types]
+    schema = Table({0: Scalar("h", 0), 1: fields, 2: pairs or None})
     message = flatbuffer(Table({0: _VERSION_5, 1: _SCHEMA_HEADER, 2: schema, 3: Scalar("q", 0)}))
     message += bytes(-len(message) % 8)
     framed = b"\xff\xff\xff\xff" + struct.pack("<i", len(message)) + message

@@ -43,22 +43,21 @@ def arrow_text(arrow: ArrowType) -> str:
     """Return what a type is called."""
     if arrow.dictionary is not None:
         return arrow_text(arrow.dictionary)
-    layout = arrow.format
-    word = _EXTENSIONS.get(arrow.extension) or _WORDS.get(layout)
+    word = _EXTENSIONS.get(arrow.extension) or _WORDS.get(arrow.format)
     if word is not None:
         return word
-    if layout.startswith("+"):
-        return _nested(arrow)
+    return _nested(arrow) if arrow.format.startswith("+") else _with_parameters(arrow.format)
+
+
+def _with_parameters(layout: str) -> str:
     head, _, rest = layout.partition(":")
+    kind = _TIMES.get(head[:2])
+    if kind is not None:
+        unit = _UNITS.get(head[2:], head[2:])
+        return f"{kind}({unit}, {rest})" if rest else f"{kind}({unit})"
     if head == "d":
         return f"decimal({', '.join(rest.split(',')[:2])})"
-    if head == "w":
-        return f"binary({rest})"
-    kind = _TIMES.get(head[:2])
-    if kind is None:
-        return layout
-    unit = _UNITS.get(head[2:], head[2:])
-    return f"{kind}({unit}, {rest})" if rest else f"{kind}({unit})"
+    return f"binary({rest})" if head == "w" else layout
 
 
 def _nested(arrow: ArrowType) -> str:

@@ -34,10 +34,12 @@ def missing_of(array: ValueArray) -> _Array | None:
     if nulls is None:
         return None
     if not nulls.is_bitmap:
-        return nulls.buffer[: array.length] != 0
+        present: _Array = nulls.buffer[: array.length] != 0
+        return present
     start = nulls.bit_offset
     bits = np.unpackbits(nulls.buffer, count=start + array.length, bitorder="little")
-    return bits[start:] == 0
+    missing: _Array = bits[start:] == 0
+    return missing
 
 
 def first_wrong(wrong: _Array, array: ValueArray) -> int | None:

@@ -23,7 +23,7 @@ from hocket.parquet.intake.numpy_columns import taken_arrays, taken_records, tak
 from hocket.parquet.intake.options import IntakeOptions
 from hocket.parquet.intake.pandas_columns import taken_frame
 from hocket.parquet.intake.pandas_metadata import KEY, extended
-from hocket.parquet.records import dataclass
+from hocket.parquet.records import dataclass, replace
 
 __all__ = ["Columns", "columns_of"]
 
@@ -51,6 +51,20 @@ class Columns:
     types: tuple[ArrowType, ...]
     batches: Iterator[list[ValueArray]]
     key_value: dict[str, str]
+
+    def complete(self, row_count: int) -> None:
+        """Let `key_value` tell of all rows that the file has got.
+
+        Parameters
+        ----------
+        row_count
+            How many there are; more than these columns had, if others followed.
+        """
+        text = self.key_value.get(KEY)
+        if text is not None:
+            self.key_value[KEY] = extended(text, row_count)
+        if self.key_value.pop(_ARROW_SCHEMA, None) is not None:
+            self.key_value[_ARROW_SCHEMA] = arrow_schema_value(self.types, self.key_value)
 
     def fitted(self, fields: tuple[WriteField, ...], types: tuple[ArrowType, ...]) -> Columns:
         """Return the same values for other columns: those that a file has already.
@@ -89,29 +103,33 @@ def columns_of(data: Any, options: IntakeOptions | None = None) -> Columns:
         The data is none of those.
     """
     options = options or IntakeOptions()
-    if isinstance(data, pd.DataFrame):
-        return _made(*taken_frame(data, options), options)
-    if isinstance(data, pd.Series):
-        named = data.to_frame("0" if data.name is None else data.name)
-        return columns_of(named, options)
-    if isinstance(data, pd.Index):
-        return columns_of(data.to_frame(index=False), options)
-    if isinstance(data, np.ndarray):
-        return _made(taken_records(data, options), {}, options)
-    if isinstance(data, Mapping):
-        return _made(taken_arrays(data, options), {}, options)
-    if is_arrow(data):
-        return _of_arrow(data, options)
-    if isinstance(data, (list, tuple)) and data and all(isinstance(row, Mapping) for row in data):
-        return _made(taken_rows(data, options), {}, options)
+    take = next((take for is_such, take in _TAKERS if is_such(data)), None)
+    if take is not None:
+        return take(data, options)
     if hasattr(data, "collect") and hasattr(data, "collect_schema"):
         raise InvalidOption(f"a {type(data).__name__} is a plan, and no data; .collect() it first")
-    if isinstance(data, Iterable) and not isinstance(data, (str, bytes, bytearray)):
-        return _of_several(data, options)
     raise InvalidOption(
         f"a {type(data).__name__} cannot be written; give a frame of pandas or polars, a dict of "
         "arrays, Arrow data, or an iterable of such"
     )
+
+
+def _is_rows(data: Any) -> bool:
+    is_list = isinstance(data, (list, tuple)) and len(data) > 0
+    return is_list and all(isinstance(row, Mapping) for row in data)
+
+
+def _is_several(data: Any) -> bool:
+    return isinstance(data, Iterable) and not isinstance(data, (str, bytes, bytearray))
+
+
+def _of_series(data: Any, options: IntakeOptions) -> Columns:
+    named = data.to_frame("0" if data.name is None else data.name)
+    return _made(*taken_frame(named, options), options)
+
+
+def _of_index(data: Any, options: IntakeOptions) -> Columns:
+    return _made(*taken_frame(data.to_frame(index=False), options), options)
 
 
 def _made(taken: list[TakenColumn], key_value: dict[str, str], options: IntakeOptions) -> Columns:
@@ -142,7 +160,7 @@ def _with_options(
     if convert is not None:
         batches = map(convert, batches)
     if needs_arrow_schema(types):
-        key_value[_ARROW_SCHEMA] = arrow_schema_value(types)
+        key_value[_ARROW_SCHEMA] = arrow_schema_value(types, key_value)
     return Columns(made, types, batches, key_value)
 
 
@@ -157,16 +175,11 @@ def _of_several(parts: Iterable[Any], options: IntakeOptions) -> Columns:
         columns_of(part, options).fitted(columns.fields, columns.types).batches for part in rest
     )
     batches = chain(columns.batches, chain.from_iterable(fitted))
-    text = columns.key_value.get(KEY)
-    if text is not None:
-        batches = _counted(
-            batches, lambda count: columns.key_value.update({KEY: extended(text, count)})
-        )
-    return Columns(columns.fields, columns.types, batches, columns.key_value)
+    return replace(columns, batches=_counted(batches, columns.complete))
 
 
 def _counted(
-    batches: Iterator[list[ValueArray]], finish: Callable[[int], None]
+    batches: Iterable[list[ValueArray]], finish: Callable[[int], None]
 ) -> Iterator[list[ValueArray]]:
     """Yield batches, and tell in the end how many rows there were."""
     count = 0
@@ -174,3 +187,27 @@ def _counted(
         count += batch[0].length if batch else 0
         yield batch
     finish(count)
+
+
+_Take = Callable[[Any, IntakeOptions], Columns]
+#: What data can be; the first test that is passed counts. (Frames of pandas hand out Arrow data
+#: too, but need pyarrow for it.)
+_TAKERS: Final[tuple[tuple[Callable[[Any], bool], _Take], ...]] = (
+    (
+        lambda data: isinstance(data, pd.DataFrame),
+        lambda data, options: _made(*taken_frame(data, options), options),
+    ),
+    (lambda data: isinstance(data, pd.Series), _of_series),
+    (lambda data: isinstance(data, pd.Index), _of_index),
+    (
+        lambda data: isinstance(data, np.ndarray),
+        lambda data, options: _made(taken_records(data, options), {}, options),
+    ),
+    (
+        lambda data: isinstance(data, Mapping),
+        lambda data, options: _made(taken_arrays(data, options), {}, options),
+    ),
+    (is_arrow, _of_arrow),
+    (_is_rows, lambda data, options: _made(taken_rows(data, options), {}, options)),
+    (_is_several, _of_several),
+)

@@ -1,4 +1,4 @@
-"""Later data in the columns that the first data had: widened and converted where nothing is lost."""
+"""Later data in the columns that the first data had: converted where nothing is lost by it."""
 
 from __future__ import annotations
 
@@ -166,21 +166,25 @@ def _plain_converter(first: ArrowType, later: ArrowType, path: str) -> _Convert 
         return _only_missing(first, later, path)
     if mine.startswith("+") and theirs.startswith("+"):
         return _nested(first, later, path)
-    if arrow_text(first) == arrow_text(later) and mine == theirs:
+    if mine == theirs and (mine == "z" or arrow_text(first) == arrow_text(later)):
+        # Of well-known binary, for one, it may be said only once what it is.
         return None
-    if mine in _NUMBERS and theirs in _NUMBERS:
-        return _number(_NUMBERS[mine], _NUMBERS[theirs])
     if mine[:2] in ("ts", "tt", "tD", "td") and theirs[0] == "t":
         return _time(first, later, path)
+    return _converted_values(first, later, path)
+
+
+def _converted_values(first: ArrowType, later: ArrowType, path: str) -> _Convert:
+    """Return what makes other numbers or byte strings of such."""
+    mine, theirs = _layout(first), _layout(later)
+    if mine in _NUMBERS and theirs in _NUMBERS:
+        return _number(_NUMBERS[mine], _NUMBERS[theirs])
     if mine.startswith("d:") and theirs.startswith("d:"):
         return _decimal(mine, theirs)
     if theirs == "z" and mine.startswith("w:") and not later.extension:
         return _fixed(int(mine[2:]))
     if mine == "z" and theirs.startswith("w:") and not first.extension:
         return _unfixed
-    if mine == theirs == "z":
-        # Well-known binary, for one, that is said to be that only once.
-        return None
     raise _mismatch(first, later, path)
 
 

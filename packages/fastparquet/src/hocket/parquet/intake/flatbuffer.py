@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from hocket.parquet.records import dataclass, field
 
 __all__ = ["Scalar", "Table", "flatbuffer"]
 

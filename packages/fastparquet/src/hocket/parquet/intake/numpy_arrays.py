@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -49,31 +50,40 @@ def array_of_dtype(
     if values.ndim > 1:
         return _lists(values, make, missing)
     dtype = values.dtype
-    kind = dtype.kind
     if dtype.names is not None:
         return _structs(values, make, missing)
-    if kind in "biu":
-        found = ValueType(TypeKind.INTEGER, bits=8 * dtype.itemsize, is_signed=kind == "i")
-        if kind == "b":
-            found = ValueType(TypeKind.BOOLEAN)
-        return found, fixed_array(values, missing)
-    if kind == "f":
+    if dtype.kind == "f":
         return _floats(values, missing, nan_is_missing=nan_is_missing)
-    if kind in "Mm":
-        return _times(values, missing)
-    if kind in "SU":
-        return _texts(values, missing)
-    if kind == "V":
-        if not dtype.itemsize:
-            return ValueType(TypeKind.BYTES), _texts(np.zeros(len(values), "S1"), missing)[1]
-        return ValueType(TypeKind.BYTES, nbytes=dtype.itemsize), fixed_array(values, missing)
-    if kind == "T":
+    if dtype.kind == "T":
+        # NumPy's text of any length has no memory that could be shared.
         return make(values.astype(object), None)
-    raise SlotError(
-        0,
-        f"the dtype {dtype} has no Parquet type; "
-        + ("store the real and the imaginary part as two columns" if kind == "c" else "convert it"),
-    )
+    take = _TAKERS.get(dtype.kind)
+    if take is None:
+        remedy = "store the real and the imaginary part as two columns"
+        raise SlotError(
+            0,
+            f"the dtype {dtype} has no Parquet type; "
+            f"{remedy if dtype.kind == 'c' else 'convert it first'}",
+        )
+    return take(values, missing)
+
+
+def _booleans(values: _Array, missing: _Array | None) -> _Built:
+    return ValueType(TypeKind.BOOLEAN), fixed_array(values, missing)
+
+
+def _integers(values: _Array, missing: _Array | None) -> _Built:
+    bits, is_signed = 8 * values.dtype.itemsize, values.dtype.kind == "i"
+    found = ValueType(TypeKind.INTEGER, bits=bits, is_signed=is_signed)
+    return found, fixed_array(values, missing)
+
+
+def _raw(values: _Array, missing: _Array | None) -> _Built:
+    width = values.dtype.itemsize
+    if not width:
+        empty = strings_array(b"", np.zeros(len(values) + 1, np.int64))
+        return ValueType(TypeKind.BYTES), with_missing(empty, missing)
+    return ValueType(TypeKind.BYTES, nbytes=width), fixed_array(values, missing)
 
 
 def _floats(values: _Array, missing: _Array | None, *, nan_is_missing: bool) -> _Built:
@@ -119,10 +129,7 @@ def _times(values: _Array, missing: _Array | None) -> _Built:
             slot = int(np.flatnonzero(wrong)[0])
             raise SlotError(slot, f"{described(values[slot])} does not fit the 32 bits of a date")
         return ValueType(TypeKind.DATE), fixed_array(narrow, missing)
-    if unit in _FINE:
-        wanted = "ns"
-    else:
-        wanted = unit if unit in UNITS_PER_SECOND else "s"
+    wanted = "ns" if unit in _FINE else unit if unit in UNITS_PER_SECOND else "s"
     if unit == "generic" or (is_span and unit in ("Y", "M")):
         raise SlotError(0, f"the dtype {values.dtype} has no unit of a fixed length; convert it")
     if wanted != unit or steps != 1:
@@ -185,3 +192,15 @@ def _structs(values: _Array, make: Make, missing: _Array | None) -> _Built:
     found = ValueType(TypeKind.STRUCT, names=names, children=tuple(kind for kind, _ in members))
     made = struct_array([array for _, array in members], len(values))
     return found, with_missing(made, missing)
+
+
+_TAKERS: Final[dict[str, Callable[[_Array, _Array | None], _Built]]] = {
+    "b": _booleans,
+    "i": _integers,
+    "u": _integers,
+    "M": _times,
+    "m": _times,
+    "S": _texts,
+    "U": _texts,
+    "V": _raw,
+}

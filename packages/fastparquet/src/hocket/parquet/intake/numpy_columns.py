@@ -50,7 +50,7 @@ def _taken(label: str, values: Any, options: IntakeOptions) -> TakenColumn:
         return pandas_column(label, label, getattr(values, "array", values), options)
     missing: _Array | None = None
     if isinstance(values, np.ma.MaskedArray):
-        mask = np.ma.getmaskarray(values)
+        mask: Any = np.ma.getmaskarray(values)
         if mask.dtype.names is not None:
             mask = np.logical_and.reduce([mask[name] for name in mask.dtype.names])
         while mask.ndim > 1:

@@ -38,7 +38,7 @@ def decimals_of(values: list[Any], wanted: ValueType | None = None) -> _Built:
                 "point: replace it by None, or store floats",
             )
     if wanted is None or not wanted.precision:
-        scale = max((-exponent for exponent in exponents), default=0)  # type: ignore[operator]
+        scale = max((-exponent for exponent in exponents), default=0)
         scale = max(scale, 0)
         numbers = _unscaled(decimals, scale)
         digits = max((len(str(abs(number))) for number in _extremes(numbers)), default=1)

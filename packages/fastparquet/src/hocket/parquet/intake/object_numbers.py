@@ -44,9 +44,8 @@ def integers_of(values: list[Any], wanted: ValueType | None = None) -> _Built:
     """Return integers: of the width that is asked for, or of 64 bits."""
     if wanted is None:
         for is_signed in (True, False):
-            dtype = np.int64 if is_signed else np.uint64
             try:
-                array = np.array(values, dtype)
+                array = np.array(values, np.int64 if is_signed else np.uint64)
             except OverflowError:
                 continue
             return ValueType(TypeKind.INTEGER, bits=64, is_signed=is_signed), fixed_array(array)
@@ -82,7 +81,7 @@ def _whole(slot: int, value: Any, wanted: ValueType) -> int:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Integral, Real, Decimal)):
         raise SlotError(slot, f"{described(value)} is no number, and {wanted} is asked for")
     try:
-        whole = int(value)
+        whole = int(value)  # type: ignore[arg-type]  # what a Real is, int takes
     except (ValueError, OverflowError):
         whole = None
     if whole is None or whole != value:
@@ -101,7 +100,7 @@ def floats_of(values: list[Any], wanted: ValueType | None = None) -> _Built:
             continue
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, (Real, Decimal)):
             raise SlotError(slot, f"{described(value)} is no number, and a float is asked for")
-        if wanted is None and abs(value) > _EXACT_MAX and int(float(value)) != value:
+        if wanted is None and int(float(value)) != value:
             raise SlotError(
                 slot,
                 f"{described(value)} is among floats, and none is equal to it; ask for "

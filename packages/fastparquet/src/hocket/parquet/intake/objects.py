@@ -67,7 +67,7 @@ _EXACT: Final[dict[type, TypeKind]] = {
     list: TypeKind.LIST,
     dict: TypeKind.STRUCT,
 }
-#: What other types are subclasses of; the first that fits counts.
+#: What other types are subclasses of.
 _BASES: Final[tuple[tuple[tuple[type, ...], TypeKind], ...]] = (
     ((str,), TypeKind.TEXT),
     ((bytes, bytearray, memoryview, np.void), TypeKind.BYTES),
@@ -170,16 +170,26 @@ def _kind(each: type, values: list[Any] | _Array) -> TypeKind | None:
         stamps = [value for value in values if isinstance(value, np.datetime64)]
         is_days = all(np.datetime_data(value.dtype)[0] in "YMWD" for value in stamps)
         return TypeKind.DATE if is_days else TypeKind.TIMESTAMP
-    for bases, kind in _BASES:
-        if issubclass(each, bases):
-            return kind
-    if is_interval(each):
-        return TypeKind.INTERVAL
-    if is_struct(each):
-        return TypeKind.STRUCT
-    if hasattr(each, "wkb") and hasattr(each, "geom_type"):
-        return TypeKind.GEOMETRY
-    return TypeKind.LIST if is_list(each) else None
+    return next((kind for is_such, kind in _TESTS if is_such(each)), None)
+
+
+def _is_geometry(each: type) -> bool:
+    """Whether objects of a type are shapely's, or like those."""
+    return hasattr(each, "wkb") and hasattr(each, "geom_type")
+
+
+def _is_a(bases: tuple[type, ...]) -> Callable[[type], bool]:
+    return lambda each: issubclass(each, bases)
+
+
+#: What types are that are not known exactly; the first test that is passed counts.
+_TESTS: Final[tuple[tuple[Callable[[type], bool], TypeKind], ...]] = (
+    *((_is_a(bases), kind) for bases, kind in _BASES),
+    (is_interval, TypeKind.INTERVAL),
+    (is_struct, TypeKind.STRUCT),
+    (_is_geometry, TypeKind.GEOMETRY),
+    (is_list, TypeKind.LIST),
+)
 
 
 def _mixed(values: list[Any]) -> SlotError:

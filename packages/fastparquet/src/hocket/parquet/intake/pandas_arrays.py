@@ -8,13 +8,14 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from hocket.parquet.arrays.value_array import ArrayKind, ValueArray
+from hocket.parquet.arrays.value_array import ArrayKind
 from hocket.parquet.arrays.write_field import WriteField, WriteKind
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.intake.arrow_import import arrow_column
 from hocket.parquet.intake.arrow_of_values import dictionary_type
 from hocket.parquet.intake.arrow_type import ArrowType
 from hocket.parquet.intake.column import TakenColumn, taken_column
+from hocket.parquet.intake.fixed_lengths import of_fixed_length
 from hocket.parquet.intake.made_arrays import fixed_array, missing_array, struct_array, with_missing
 from hocket.parquet.intake.object_nested import object_array
 from hocket.parquet.intake.options import IntakeOptions
@@ -75,7 +76,7 @@ def pandas_column(name: str, label: Hashable, array: Any, options: IntakeOptions
 
 def _taken(request: _Request, array: Any) -> TakenColumn:
     dtype = array.dtype
-    if isinstance(dtype, np.dtype):
+    if isinstance(dtype, np.dtype) or isinstance(array, pd.arrays.NumpyExtensionArray):
         return _of_numpy(request, np.asarray(array))
     for known, take in _TAKERS:
         if isinstance(dtype, known):
@@ -96,32 +97,8 @@ def _of_numpy(request: _Request, values: _Array) -> TakenColumn:
     # Objects that are missing are so whatever they are.
     nan_is_missing = request.nan_is_missing or (is_object and options.nan_is_missing is None)
     found, array = array_of(values, wanted, nan_is_missing=nan_is_missing)
-    found, array = _of_fixed_length(request, found, array)
+    found, array = of_fixed_length(found, array, (options.fixed_text or {}).get(request.label))
     return taken_column(request.name, request.label, found, array, options, is_object=is_object)
-
-
-def _of_fixed_length(
-    request: _Request, found: ValueType, array: ValueArray
-) -> tuple[ValueType, ValueArray]:
-    """Return byte strings of a fixed length, if that was asked for; texts only if they fit."""
-    most = (request.options.fixed_text or {}).get(request.label)
-    if most is None or array.kind is not ArrayKind.STRINGS:
-        return found, array
-    assert array.offsets is not None
-    assert array.values is not None
-    lengths = np.diff(array.offsets)
-    if lengths.size and int(lengths.max()) > most:
-        slot = int(np.argmax(lengths))
-        raise SlotError(slot, f"it takes {int(lengths[slot])} bytes, and fixed_text allows {most}")
-    missing = None if array.nulls is None else array.nulls.buffer.view(np.bool_)
-    there = lengths if missing is None else lengths[~missing]
-    if found.kind is not TypeKind.BYTES or (there != most).any():
-        # Parquet has no text of a fixed length, and zeros at the end would be read, too.
-        return found, array
-    fixed = np.zeros((array.length, most), np.uint8)
-    fixed[slice(None) if missing is None else ~missing] = array.values.reshape(-1, most)
-    made = with_missing(fixed_array(fixed.view(f"V{most}").reshape(-1)), missing)
-    return replace(found, nbytes=most), made
 
 
 def _of_masked(request: _Request, array: Any) -> TakenColumn:

@@ -45,7 +45,7 @@ def array_of(
     """
     if values.dtype == object and values.ndim == 1:
         if missing is not None:
-            values = np.where(missing, None, values)
+            values = _without(values, missing)
         return array_of_objects(values, wanted, _inner, nan_is_missing=nan_is_missing)
     found, array = array_of_dtype(values, _inner, missing=missing, nan_is_missing=nan_is_missing)
     if wanted is None:
@@ -72,4 +72,11 @@ def _objects(values: _Array, missing: _Array | None, found: ValueType) -> _Array
         objects = np.fromiter(values.tolist(), object, count=len(values))
     else:
         objects = values.astype(object)
-    return objects if missing is None else np.where(missing, None, objects)
+    return objects if missing is None else _without(objects, missing)
+
+
+def _without(objects: _Array, missing: _Array) -> _Array:
+    """Return objects, and None where a value is missing."""
+    objects = objects.copy()
+    objects[missing] = None
+    return objects

@@ -8,10 +8,11 @@ import numpy as np
 
 from hocket.parquet.kernels.source import footer as layout
 from hocket.parquet.kernels.source.thrift import BINARY
+from hocket.parquet.metadata.compact import varint
 from hocket.parquet.metadata.scanning import padded, read_items
 from hocket.parquet.metadata.schema import Schema
 
-__all__ = ["paths_of", "put_in_order", "varint"]
+__all__ = ["paths_of", "put_in_order"]
 
 
 def paths_of(schema: Schema, limit: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -53,22 +54,6 @@ def _serialised(path: tuple[str, ...]) -> bytes:
         pieces.append(varint(len(raw)))
         pieces.append(raw)
     return b"".join(pieces)
-
-
-def varint(value: int) -> bytes:
-    """Return a number of the compact protocol, not negative: seven bits a byte, the lowest first.
-
-    Parameters
-    ----------
-    value
-        The number.
-    """
-    pieces = bytearray()
-    while value > 127:
-        pieces.append(value & 127 | 128)
-        value >>= 7
-    pieces.append(value)
-    return bytes(pieces)
 
 
 def put_in_order(

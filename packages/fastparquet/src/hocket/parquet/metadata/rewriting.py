@@ -11,14 +11,15 @@ import numpy as np
 from hocket.parquet.errors import CorruptFile
 from hocket.parquet.kernels.library import KERNEL, address
 from hocket.parquet.kernels.source import footer as layout
-from hocket.parquet.kernels.source.thrift import BINARY, I32, I64, LIST, STRUCT
-from hocket.parquet.metadata.footer import FileMetadata
-from hocket.parquet.metadata.paths import varint
-from hocket.parquet.metadata.scanning import checked, read_struct, scratch
+from hocket.parquet.kernels.source.thrift import BINARY, LIST, STRUCT
+from hocket.parquet.metadata.compact import StructWriter, structs, varint
+from hocket.parquet.metadata.footer import FileMetadata, parse_footer
+from hocket.parquet.metadata.scanning import Fields, checked, padded, read_struct, scratch
 
 __all__ = [
     "file_of_footer",
     "footer_of_parts",
+    "joined_footer",
     "row_group_parts",
     "trailer_of_footer",
     "with_key_values",
@@ -110,9 +111,31 @@ def footer_of_parts(
     key_value
         What is told beside the schema; as in `base` unless given.
     """
-    rows = _StructWriter()
-    rows.list_of_structs(row_groups)
-    return _footer(base, row_count, b"".join(rows.pieces), key_value)
+    return _footer(base, row_count, structs(row_groups), key_value)
+
+
+def joined_footer(
+    first: FileMetadata, second: bytes, key_value: Mapping[str, str | bytes]
+) -> bytes:
+    """Return a footer with the row groups of two, which have to be of one schema.
+
+    Parameters
+    ----------
+    first
+        The one that tells all else.
+    second
+        The bytes of the other.
+    key_value
+        What is told beside the schema, in addition to what the first one tells.
+    """
+    other = parse_footer(padded(second))
+    parts = [
+        *row_group_parts(first, range(first.row_group_count), ""),
+        *row_group_parts(other, range(other.row_group_count), ""),
+    ]
+    rows = int(first.row_group_rows.sum() + other.row_group_rows.sum())
+    pairs = {**first.key_value, **key_value} if key_value else None
+    return footer_of_parts(first, parts, rows, key_value=pairs)
 
 
 def with_key_values(base: FileMetadata, key_value: Mapping[str, str | bytes]) -> bytes:
@@ -126,10 +149,9 @@ def with_key_values(base: FileMetadata, key_value: Mapping[str, str | bytes]) ->
         What is told beside the schema.
     """
     fields, _ = read_struct(base.data, 0, _FIELD_COUNT, "FileMetaData")
-    at = fields.list_at(_ROW_GROUPS)
-    if at is None:
+    row_groups = _list_of(fields, _ROW_GROUPS)
+    if row_groups is None:
         raise fields.missing(_ROW_GROUPS)
-    row_groups = base.data[at : _end_of(base.data, at, LIST)].tobytes()
     return _footer(base, base.num_rows, row_groups, key_value)
 
 
@@ -139,25 +161,26 @@ def _footer(
     row_groups: bytes,
     key_value: Mapping[str, str | bytes] | None,
 ) -> bytes:
-    data = base.data
-    fields, _ = read_struct(data, 0, _FIELD_COUNT, "FileMetaData")
-    writer = _StructWriter()
-    writer.integer(_VERSION, I32, base.version)
-    writer.copied(_SCHEMA, data, fields.list_at(_SCHEMA))
-    writer.integer(_NUM_ROWS, I64, row_count)
-    writer.header(_ROW_GROUPS, LIST)
-    writer.pieces.append(row_groups)
+    fields, _ = read_struct(base.data, 0, _FIELD_COUNT, "FileMetaData")
+    writer = StructWriter().i32(_VERSION, base.version)
+    writer.listed(_SCHEMA, _list_of(fields, _SCHEMA)).i64(_NUM_ROWS, row_count)
+    writer.listed(_ROW_GROUPS, row_groups)
     if key_value is None:
-        writer.copied(_KEY_VALUES, data, fields.list_at(_KEY_VALUES))
+        writer.listed(_KEY_VALUES, _list_of(fields, _KEY_VALUES))
     elif key_value:
-        writer.header(_KEY_VALUES, LIST)
-        writer.list_of_structs([_key_value(key, value) for key, value in key_value.items()])
-    created_by = fields.binary(_CREATED_BY)
-    if created_by is not None:
-        writer.header(_CREATED_BY, BINARY)
-        writer.pieces += [varint(len(created_by)), created_by]
-    writer.copied(_COLUMN_ORDERS, data, fields.list_at(_COLUMN_ORDERS))
-    return b"".join([*writer.pieces, b"\0"])
+        writer.listed(_KEY_VALUES, structs([_key_value(*pair) for pair in key_value.items()]))
+    writer.binary(_CREATED_BY, fields.binary(_CREATED_BY))
+    return writer.listed(_COLUMN_ORDERS, _list_of(fields, _COLUMN_ORDERS)).finish()
+
+
+def _list_of(fields: Fields, number: int) -> bytes | None:
+    at = fields.list_at(number)
+    return None if at is None else fields.data[at : _end_of(fields.data, at, LIST)].tobytes()
+
+
+def _key_value(key: str, value: str | bytes) -> bytes:
+    raw = value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
+    return StructWriter().binary(1, key.encode("utf-8", "surrogateescape")).binary(2, raw).finish()
 
 
 def file_of_footer(footer: bytes) -> bytes:
@@ -170,41 +193,6 @@ def trailer_of_footer(footer: bytes) -> bytes:
     if len(footer) > _FOOTER_NBYTES_MAX:
         raise CorruptFile(f"the footer would have {len(footer):,} bytes, more than can be told")
     return footer + len(footer).to_bytes(4, "little") + _MAGIC
-
-
-class _StructWriter:
-    """Writes the fields of a struct in the order of their numbers."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self._last = 0
-
-    def header(self, field: int, kind: int) -> None:
-        self.pieces.append(bytes([(field - self._last) << 4 | kind]))
-        self._last = field
-
-    def integer(self, field: int, kind: int, value: int) -> None:
-        self.header(field, kind)
-        self.pieces.append(varint(value << 1 if value >= 0 else (-value << 1) - 1))
-
-    def copied(self, field: int, data: np.ndarray[Any, Any], at: int | None) -> None:
-        if at is not None:
-            self.header(field, LIST)
-            self.pieces.append(data[at : _end_of(data, at, LIST)].tobytes())
-
-    def list_of_structs(self, elements: Sequence[bytes]) -> None:
-        count = len(elements)
-        head = bytes([count << 4 | STRUCT]) if count < 15 else bytes([0xF0 | STRUCT])
-        self.pieces.append(head if count < 15 else head + varint(count))
-        self.pieces += elements
-
-
-def _key_value(key: str, value: str | bytes) -> bytes:
-    pieces = []
-    for each in (key, value):
-        raw = each if isinstance(each, bytes) else each.encode("utf-8", "surrogateescape")
-        pieces += [bytes([1 << 4 | BINARY]), varint(len(raw)), raw]
-    return b"".join([*pieces, b"\0"])
 
 
 def _end_of(data: np.ndarray[Any, Any], at: int, kind: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
@@ -50,13 +50,14 @@ def _collect(value: Any, names: dict[str, None], depth: int) -> None:
     if isinstance(value, (Mapping, list, tuple, np.ndarray)):
         if depth == _DEEPEST:
             raise NotVariant(f"it is nested more than {_DEEPEST} levels deep")
-        is_object = isinstance(value, Mapping)
-        if is_object:
+        elements: Iterable[Any] = value
+        if isinstance(value, Mapping):
             for name in value:
                 if not isinstance(name, str):
-                    raise NotVariant(f"the key {name!r:.60} is no text")
+                    raise NotVariant(f"the key {repr(name)[:60]} is no text")
                 names[name] = None
-        for each in value.values() if is_object else value:
+            elements = value.values()
+        for each in elements:
             _collect(each, names, depth + 1)
 
 
@@ -88,7 +89,8 @@ def _encoded(value: Any, metadata: bytes) -> bytes:
         make = next((found for known, found in _BASES if isinstance(value, known)), None)
     if make is None:
         raise NotVariant(f"a {type(value).__qualname__} has no form among Variants")
-    return make(value)
+    raw: bytes = make(value)
+    return raw
 
 
 def _head(kind: int) -> bytes:

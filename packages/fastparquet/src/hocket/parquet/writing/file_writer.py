@@ -14,6 +14,7 @@ from hocket.parquet.io.buffers import padded_copy
 from hocket.parquet.io.sink import Sink
 from hocket.parquet.kernels.library import expect
 from hocket.parquet.metadata.footer import FileMetadata, parse_footer
+from hocket.parquet.metadata.rewriting import joined_footer
 from hocket.parquet.metadata.schema import Schema
 from hocket.parquet.options import thread_count
 from hocket.parquet.writing.column_options import chunk_options, sorting_columns
@@ -40,7 +41,7 @@ class FileWriter:
     options
         How it is written.
     key_value
-        Key-value metadata, beside that of the options, which goes first.
+        Key-value metadata, as it is in the end; that of the options goes before it.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class FileWriter:
     ) -> None:
         self._sink = sink
         self.options = WriteOptions() if options is None else options
-        self.key_value = {**(key_value or {}), **self.options.custom_metadata}
+        self._key_value = key_value or {}
         self._elements = schema_elements(fields)
         schema = schema_of(self._elements)
         self._plan = FilePlan(
@@ -65,7 +66,8 @@ class FileWriter:
         self._sorting = sorting_columns(self.options.sorting_columns, schema)
         self._cutter = RowGroupCutter(self.options)
         self._groups: list[GroupRecord] = []
-        self._write([_MAGIC])
+        if not sink.position:
+            self._write([_MAGIC])
 
     @property
     def fields(self) -> tuple[WriteField, ...]:
@@ -123,13 +125,27 @@ class FileWriter:
         """Copy rows that are collected: whoever gave them may change them from now on."""
         self._cutter.keep()
 
-    def finish(self) -> FileMetadata:
-        """Write what is left, and let the file appear; return what its footer says."""
+    def finish(self, earlier: FileMetadata | None = None) -> FileMetadata:
+        """Write what is left, and let the file appear; return what its footer says.
+
+        Parameters
+        ----------
+        earlier
+            What the footer tells of row groups that are in the file already, and of its schema.
+        """
         self.end_row_group()
         self._write_indexes()
+        # What comes with the data may be known only now.
+        pairs = {**self._key_value, **self.options.custom_metadata}
         footer = file_metadata(
-            self._elements, self._groups, self.key_value, column_count=len(self.schema.leaves)
+            self._elements,
+            self._groups,
+            pairs,
+            column_count=len(self.schema.leaves),
+            first_ordinal=0 if earlier is None else earlier.row_group_count,
         )
+        if earlier is not None:
+            footer = joined_footer(earlier, footer, self.options.custom_metadata)
         self._write([footer, len(footer).to_bytes(4, "little"), _MAGIC])
         self._sink.commit()
         metadata = parse_footer(padded_copy(footer))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -15,6 +14,7 @@ from hocket.parquet.metadata.compact import (
     structs,
 )
 from hocket.parquet.metadata.sorting import SortingColumn
+from hocket.parquet.records import dataclass, field
 
 __all__ = [
     "ChunkRecord",
@@ -235,6 +235,7 @@ def file_metadata(
     pairs: Mapping[str, str | bytes],
     *,
     column_count: int,
+    first_ordinal: int = 0,
     algorithm: bytes | None = None,
     signing_key_metadata: bytes | None = None,
 ) -> bytes:
@@ -250,6 +251,8 @@ def file_metadata(
         Key-value metadata.
     column_count
         How many leaves the schema has.
+    first_ordinal
+        The number of the first row group in the file: how many others are before it.
     algorithm, signing_key_metadata
         Of a plain footer of an encrypted file.
     """
@@ -258,7 +261,7 @@ def file_metadata(
         .i32(1, 2)
         .listed(2, structs(elements))
         .i64(3, sum(group.row_count for group in groups))
-        .listed(4, structs([group.serialised(number) for number, group in enumerate(groups)]))
+        .listed(4, structs([each.serialised(at) for at, each in enumerate(groups, first_ordinal)]))
         .listed(5, key_values(pairs) if pairs else None)
         .text(6, created_by())
         .listed(7, structs([_TYPE_ORDER] * column_count))

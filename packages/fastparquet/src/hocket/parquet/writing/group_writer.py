@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from hocket.parquet.arrays.leaf_entries import LeafEntries
@@ -19,6 +18,7 @@ from hocket.parquet.io.sink import Sink
 from hocket.parquet.metadata.schema import Schema
 from hocket.parquet.nesting.shredding import shred
 from hocket.parquet.pool import run_tasks
+from hocket.parquet.records import dataclass
 from hocket.parquet.writing.footer import ChunkRecord, GroupRecord, chunk_metadata
 from hocket.parquet.writing.page_indexes import column_index, offset_index
 from hocket.parquet.writing.row_groups import Rows
@@ -80,7 +80,7 @@ class GroupWriter:
         """Encode and write all columns."""
         threads = self._plan.threads
         shredding: list[Callable[[], None]] = []
-        encoding: list[tuple[int, int, Callable[[], None]]] = []
+        encoding: list[tuple[int, int, Callable[[int], None]]] = []
         column = 0
         for number, (field, node) in enumerate(
             zip(self._plan.fields, self._plan.schema.fields, strict=True)
@@ -101,7 +101,12 @@ class GroupWriter:
         if threads > 1:
             # The largest first, so that none is left alone at the end.
             encoding.sort(key=lambda each: (-each[0], each[1]))
-        run_tasks([task for _, _, task in encoding], threads)
+        # What one thread would still be at when the others have done all else is done by all.
+        share = sum(nbytes for nbytes, _, _ in encoding) // threads
+        run_tasks(
+            [partial(task, threads if nbytes > share else 1) for nbytes, _, task in encoding],
+            threads,
+        )
         self._write_ready()
 
     def _shred(self, number: int, parts: list[list[LeafEntries]]) -> None:
@@ -110,15 +115,15 @@ class GroupWriter:
             for kept, entries in zip(parts, shred(field, node, rows.arrays[number]), strict=True):
                 kept.append(entries)
 
-    def _encode_flat(self, number: int, column: int) -> None:
+    def _encode_flat(self, number: int, column: int, threads: int) -> None:
         parts: list[list[LeafEntries]] = [[]]
         self._shred(number, parts)
-        self._encode(parts[0], column)
+        self._encode(parts[0], column, threads)
 
-    def _encode(self, parts: list[LeafEntries], column: int) -> None:
+    def _encode(self, parts: list[LeafEntries], column: int, threads: int) -> None:
         plan = self._plan
         try:
-            chunk = encode_chunk(parts, plan.options[column], plan.learned[column])
+            chunk = encode_chunk(parts, plan.options[column], plan.learned[column], threads=threads)
         except ParquetError as error:
             name = plan.schema.leaves[column].dotted
             raise error.located(column=name) from error.__cause__

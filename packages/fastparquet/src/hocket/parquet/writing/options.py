@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from numbers import Integral
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from hocket.parquet.encode.options import DICTIONARY_NBYTES, PAGE_NBYTES, PAGE_R
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.metadata.encodings import Encoding
 from hocket.parquet.options import ReadOptions
+from hocket.parquet.records import dataclass, field, fields
 
 __all__ = ["DEFAULT_KEY", "WriteOptions", "check_names"]
 

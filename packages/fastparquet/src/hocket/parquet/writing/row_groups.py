@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from hocket.parquet.arrays.owning import owned
 from hocket.parquet.arrays.sizes import nbytes_of
 from hocket.parquet.arrays.value_array import ValueArray
+from hocket.parquet.records import dataclass
 from hocket.parquet.writing.options import WriteOptions
 
 __all__ = ["RowGroupCutter", "Rows"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from hocket.parquet.dataset.data_file import Opener, read_file
-from hocket.parquet.dataset.discovery import METADATA, data_names
+from hocket.parquet.dataset.discovery import COMMON_METADATA, METADATA, data_names
 from hocket.parquet.dataset.edit.folder import Folder
 from hocket.parquet.dataset.edit.naming import Numbering
 from hocket.parquet.dataset.edit.summary import FileChanges, Summary, check_mergeable
@@ -18,9 +18,6 @@ from hocket.parquet.io.sink import Sink
 from hocket.parquet.metadata.footer import FileMetadata
 
 __all__ = ["FileEdit"]
-
-#: Whether there is to be a summary: yes, no, or if there is one before.
-WriteSummary = bool | None
 
 
 class FileEdit:
@@ -36,12 +33,15 @@ class FileEdit:
 
     def __init__(self, edit: Edit, opener: Opener) -> None:
         self.folder: Folder = edit.folder
+        #: A footer that tells the schema if there is no file that does.
+        self.template: FileMetadata | None = None
         self._edit = edit
         self._opener = opener
         #: Staged files with the directories that they get into.
         self._added: list[tuple[str, str]] = []
         self._replaced: dict[str, str] = {}
         self._removed: set[str] = set()
+        self._footers: dict[str, FileMetadata] = {}
 
     def remove(self, name: str) -> None:
         """Remove a data file."""
@@ -53,24 +53,42 @@ class FileEdit:
         """Write a data file that takes the place of another."""
         self._edit.watch([name])
         staged = self._edit.stage()
-        with open_sink(self.folder.place(staged), fs=self.folder.filesystem) as sink:
+        with self._sink(staged) as sink:
             yield sink
         self._replaced[name] = staged
 
-    @contextmanager
-    def addition(self, directory: str) -> Iterator[Sink]:
-        """Write a new data file of a directory; its name is found later."""
+    def addition(self, directory: str) -> tuple[Sink, Callable[[FileMetadata], None]]:
+        """Return what a new data file is to be written to.
+
+        Parameters
+        ----------
+        directory
+            Where it belongs; its name is found later.
+
+        Returns
+        -------
+        sink : Sink
+            To be committed.
+        finish : callable
+            To be told the file's footer then.
+        """
         staged = self._edit.stage()
-        with open_sink(self.folder.place(staged), fs=self.folder.filesystem) as sink:
-            yield sink
+
+        def finish(footer: FileMetadata) -> None:
+            self._footers[staged] = footer
+
         self._added.append((staged, directory))
+        return self._sink(staged), finish
+
+    def _sink(self, staged: str) -> Sink:
+        return open_sink(self.folder.place(staged), fs=self.folder.filesystem)
 
     def commit(
         self,
         *,
-        write_summary: WriteSummary = None,
+        write_summary: bool | None = None,
         sort_key: Callable[[Any], Any] | None = None,
-        overwrite: Callable[[FileChanges, list[str]], set[str]] | None = None,
+        overwritten: Callable[[FileChanges, list[str]], set[str]] | None = None,
     ) -> FileChanges:
         """Let the edit take effect, and return what it was.
 
@@ -80,74 +98,64 @@ class FileEdit:
             Whether ``_metadata`` is written: True, False, or None: if there is one.
         sort_key
             The order of the row groups in it.
-        overwrite
+        overwritten
             Tells by the names of all files which of them go too.
         """
         done = FileChanges()
 
         def decide() -> Changes:
-            names = data_names(self.folder.names())
+            every = self.folder.names()
+            names = data_names(every)
             changes = Changes()
             numbering = Numbering(names)
             for staged, directory in self._added:
                 target = numbering.next(directory)
                 changes.renames[staged] = target
-                done.added[target] = self._metadata(staged, target)
+                done.added[target] = self._footer(staged, target)
             for name, staged in self._replaced.items():
                 changes.renames[staged] = name
-                done.replaced[name] = self._metadata(staged, name)
+                done.replaced[name] = self._footer(staged, name)
             done.removed = set(self._removed)
-            if overwrite is not None:
-                done.removed |= overwrite(done, names)
-            self._summarise(changes, done, names, write_summary, sort_key)
+            if overwritten is not None:
+                done.removed |= overwritten(done, names)
+            has_summary = METADATA in every
+            if write_summary or (write_summary is None and has_summary):
+                summary = self._summary(names, done, has_summary=has_summary)
+                if sort_key is not None:
+                    summary.sort(sort_key)
+                contents = {METADATA: summary.file_bytes()}
+                if COMMON_METADATA not in every or done.removed >= set(names):
+                    contents[COMMON_METADATA] = Summary(summary.base).file_bytes()
+                for name, content in contents.items():
+                    staged = self._edit.stage()
+                    self.folder.write(staged, content)
+                    changes.renames[staged] = name
             changes.removals += sorted(done.removed)
             return changes
 
         self._edit.commit(decide)
         return done
 
-    def _metadata(self, staged: str, name: str) -> FileMetadata:
-        return read_file(name, self.folder.place(staged), self._opener).metadata
+    def _footer(self, staged: str, name: str) -> FileMetadata:
+        known = self._footers.get(staged)
+        return known or read_file(name, self.folder.place(staged), self._opener).metadata
 
-    def _summarise(
-        self,
-        changes: Changes,
-        done: FileChanges,
-        names: list[str],
-        write_summary: WriteSummary,
-        sort_key: Callable[[Any], Any] | None,
-    ) -> None:
-        there = self.folder.stamp(METADATA) is not None
-        if write_summary is False or (write_summary is None and not there):
-            return
+    def _summary(self, names: Sequence[str], done: FileChanges, *, has_summary: bool) -> Summary:
+        kept = [name for name in names if name not in done.removed and name not in done.replaced]
         new = [*done.replaced.items(), *done.added.items()]
-        if there:
+        if has_summary and (kept or done.replaced):
             base = read_file(METADATA, self.folder.place(METADATA), self._opener).metadata
             summary = Summary(base)
             check_mergeable(base, new)
             summary.add_changed(base, done)
-        else:
-            summary = self._summary_of(names, done)
-        if sort_key is not None:
-            summary.sort(sort_key)
-        staged = self._edit.stage()
-        self.folder.write(staged, summary.file_bytes())
-        changes.renames[staged] = METADATA
-
-    def _summary_of(self, names: list[str], done: FileChanges) -> Summary:
-        """Return a summary of files that had none."""
-        kept = [name for name in names if name not in done.removed and name not in done.replaced]
-        footers: dict[str, FileMetadata] = {}
-        for name in kept:
-            footers[name] = self._metadata(name, name)
-        every = footers | done.replaced
-        order = [name for name in names if name in every]
-        listed = [(name, every[name]) for name in order] + list(done.added.items())
-        if not listed:
+            return summary
+        every = {name: self._footer(name, name) for name in kept} | done.replaced
+        listed = [(name, every[name]) for name in names if name in every] + [*done.added.items()]
+        first = listed[0][1] if listed else self.template
+        if first is None:
             raise InvalidOption("no file would be left in the dataset", file=self.folder.root)
-        base = listed[0][1]
-        check_mergeable(base, listed)
-        summary = Summary(base)
+        check_mergeable(first, listed)
+        summary = Summary(first)
         for name, metadata in listed:
             summary.add_file(metadata, name)
         return summary

@@ -45,7 +45,8 @@ class Summary:
     """
 
     def __init__(self, base: FileMetadata) -> None:
-        self._base = base
+        #: The footer that tells all else.
+        self.base = base
         self._parts: list[bytes] = []
         self._rows = 0
 
@@ -123,7 +124,7 @@ class Summary:
         return file_of_footer(self._footer(key_value))
 
     def _footer(self, key_value: Mapping[str, str | bytes] | None) -> bytes:
-        return footer_of_parts(self._base, self._parts, self._rows, key_value=key_value)
+        return footer_of_parts(self.base, self._parts, self._rows, key_value=key_value)
 
 
 def check_mergeable(base: FileMetadata, others: Sequence[tuple[str, FileMetadata]]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from hocket.parquet.dataset.evolution.common_type import LeafShape
 from hocket.parquet.dataset.evolution.unified import named
 from hocket.parquet.metadata.schema import Schema
 from hocket.parquet.nesting.fields import Field, FieldKind, fields_of
-from hocket.parquet.records import dataclass
+from hocket.parquet.records import dataclass, replace
 
 __all__ = ["LeafSource", "sources_of"]
 
@@ -33,6 +35,8 @@ class LeafSource:
         The definition level for each one of the file's leaf; None if they are the same.
     repetition
         Of an absent leaf: entries with higher repetition levels are none of its own.
+    ticks
+        Of durations: how many units of the dataset's are one of the file's.
     """
 
     column: int
@@ -40,6 +44,7 @@ class LeafSource:
     is_changed: bool = False
     levels: bytes | None = None
     repetition: int = 0
+    ticks: int = 1
 
     @property
     def is_plain(self) -> bool:
@@ -51,7 +56,9 @@ class LeafSource:
         return None if self.levels is None else np.frombuffer(self.levels, np.uint8)
 
 
-def sources_of(own: Schema, whole: Schema) -> tuple[LeafSource, ...]:
+def sources_of(
+    own: Schema, whole: Schema, ticks: Mapping[int, int] | None = None
+) -> tuple[LeafSource, ...]:
     """Return the source of each leaf of a dataset's schema in a file.
 
     Parameters
@@ -60,6 +67,8 @@ def sources_of(own: Schema, whole: Schema) -> tuple[LeafSource, ...]:
         The schema of the file.
     whole
         A schema that holds it, see `hocket.parquet.dataset.evolution.unified`.
+    ticks
+        Of durations that the file has in another unit: see `LeafSource`.
     """
     walk = _Walk(len(whole.leaves))
     theirs = dict(named(fields_of(own)))
@@ -69,6 +78,8 @@ def sources_of(own: Schema, whole: Schema) -> tuple[LeafSource, ...]:
             walk.leave_out(field)
         else:
             walk.compare(field, other, ())
+    for column, each in (ticks or {}).items():
+        walk.found[column] = replace(walk.found[column], is_changed=True, ticks=each)
     return tuple(walk.found)
 
 

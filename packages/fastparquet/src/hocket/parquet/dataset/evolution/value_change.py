@@ -42,10 +42,13 @@ class ValueChange:
         The leaf of the file.
     leaf
         That of the dataset, of a type that holds the values (`common_type`).
+    ticks
+        Of durations: how many units of the dataset's are one of the file's.
     """
 
     own: SchemaNode
     leaf: SchemaNode
+    ticks: int = 1
 
     def direct_target(self, wanted: Target) -> Target | None:
         """Return what to decode the file's leaf to, so that nothing is left to be changed.
@@ -132,6 +135,8 @@ class ValueChange:
 
     def _factor(self) -> int:
         """Return how many units of the dataset's times are one of the file's."""
+        if self.ticks != 1:
+            return self.ticks
         own, whole = LeafShape.of(self.own).time(), LeafShape.of(self.leaf).time()
         if own is None or whole is None or own[1] == whole[1]:
             return 1

@@ -95,9 +95,7 @@ def _gather_flagged(flags: int, count: int, source: int, item_size: int, destina
 
 @inlined
 def _move_item(destination: int, source: int, item_size: int) -> None:
-    if item_size == 16:
-        move_16(destination, source)
-    elif item_size == 32:
+    if item_size == 32:
         move_32(destination, source)
     elif item_size >= 8:
         for at in range(0, item_size - 8, 8):
@@ -123,6 +121,11 @@ def gather_flagged(flags: int, count: int, source: int, item_size: int, destinat
     if item_size == 1:
         return _gather_flagged(flags, count, source, 1, destination)
     done = 0
+    if item_size == 16:
+        for index in range(count):
+            move_16(destination + done, source + index * 16)
+            done += load_8(flags, index) * 16
+        return done >> 4
     for index in range(count):
         if load_8(flags, index) != 0:
             _move_item(destination + done * item_size, source + index * item_size, item_size)
@@ -148,6 +151,9 @@ def gather_slots_of(slots: int, count: int, source: int, item_size: int, destina
         _gather_slots(slots, count, source, 2, destination)
     elif item_size == 1:
         _gather_slots(slots, count, source, 1, destination)
+    elif item_size == 16:
+        for index in range(count):
+            move_16(destination + index * 16, source + load_64(slots, index * 8) * 16)
     else:
         for index in range(count):
             slot = load_64(slots, index * 8)

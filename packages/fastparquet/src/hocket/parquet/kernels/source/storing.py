@@ -287,7 +287,7 @@ def _word(source: int, item_size: int, index: int, word: int) -> int:
 
 
 @inlined
-def _less(source: int, item_size: int, index: int, other: int, words: int) -> int:
+def _compare(source: int, item_size: int, index: int, other: int, words: int) -> int:
     """Return -1, 0 or 1: a number is less than, equal to or more than another one."""
     mine = _word(source, item_size, index, words - 1)
     theirs = load_64(other, (words - 1) * 8)
@@ -302,15 +302,39 @@ def _less(source: int, item_size: int, index: int, other: int, words: int) -> in
 
 
 @inlined
+def _are_near(source: int, item_size: int, count: int, least: int, most: int) -> bool:
+    """Tell whether no number can be outside of a range, by the highest words alone."""
+    words = (item_size + 7) >> 3
+    lowest = load_64(least, (words - 1) * 8)
+    highest = load_64(most, (words - 1) * 8)
+    outside = 0
+    for index in range(count):
+        value = _word(source, item_size, index, words - 1)
+        if words == 1:
+            outside |= (1 if value < lowest else 0) | (1 if value > highest else 0)
+        elif words == 2 and highest == 0:
+            # What fits into one word: the other one only repeats its sign.
+            low = load_64(source, index * item_size)
+            outside |= value ^ (low >> 63)
+            outside |= 1 if low < load_64(least, 0) else 0
+            outside |= 1 if low > load_64(most, 0) else 0
+        else:
+            outside |= (1 if value <= lowest else 0) | (1 if value >= highest else 0)
+    return outside == 0
+
+
+@inlined
 def _first_decimal_outside(source: int, item_size: int, count: int, parameters: int) -> int:
     """Return the index of the first number that is not in the range, or -1."""
     words = (item_size + 7) >> 3
     least = parameters + LEAST * 8
     most = parameters + MOST * 8
+    if _are_near(source, item_size, count, least, most):
+        return -1
     for index in range(count):
-        if _less(source, item_size, index, least, words) < 0:
+        if _compare(source, item_size, index, least, words) < 0:
             return index
-        if _less(source, item_size, index, most, words) > 0:
+        if _compare(source, item_size, index, most, words) > 0:
             return index
     return -1
 
@@ -373,6 +397,8 @@ def _decimal_bytes_of_sizes(
     if item_size == 8:
         return _decimal_bytes(source, 8, count, parameters, destination, size)
     if item_size == 16:
+        if size == 16:
+            return _decimal_bytes(source, 16, count, parameters, destination, 16)
         return _decimal_bytes(source, 16, count, parameters, destination, size)
     return _decimal_bytes(source, 32, count, parameters, destination, size)
 

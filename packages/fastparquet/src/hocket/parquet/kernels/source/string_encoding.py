@@ -25,8 +25,8 @@ from hocket.parquet.kernels.source.strings import copy_blocks
 
 __all__ = [
     "encode_byte_arrays",
-    "gather_slots",
-    "measure_slots",
+    "gather_entries",
+    "measure_entries",
     "measure_strings",
     "split_fixed_prefixes",
     "split_prefixes",
@@ -172,7 +172,7 @@ def split_fixed_prefixes(
 
 
 @kernel
-def measure_slots(codes: int, count: int, offsets: int, entry_count: int) -> int:
+def measure_entries(codes: int, count: int, offsets: int, entry_count: int) -> int:
     """Return how many bytes the strings of these codes (32 bits) have together, or a fault."""
     total = 0
     for index in range(count):
@@ -184,7 +184,7 @@ def measure_slots(codes: int, count: int, offsets: int, entry_count: int) -> int
 
 
 @kernel
-def gather_slots(
+def gather_entries(
     codes: int,
     count: int,
     offsets: int,
@@ -194,7 +194,7 @@ def gather_slots(
     destination: int,
     capacity: int,
 ) -> int:
-    """Write the strings of codes that `measure_slots` found right, and their offsets.
+    """Write the strings of codes that `measure_entries` found right, and their offsets.
 
     `ends` are `count` + 1 numbers of 64 bits. The answer is the number of bytes, or a fault.
     """
