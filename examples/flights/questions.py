@@ -1,6 +1,7 @@
 """Four questions about the flights, each in three steps that run as tasks in the workers.
 
-1. ``partial`` makes of one month's flights a small table of sums and counts;
+1. ``partial`` reads what it needs of one month's flights, and makes of it a small table of sums and
+   counts;
 2. `add_up` adds such tables together, a few at a time, as a tree;
 3. ``finish`` makes of the sum for the year the table that answers the question.
 
@@ -11,9 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from hocket.parquet import ParquetPart
 
 __all__ = ["QUESTIONS", "Question", "add_up"]
 
@@ -39,13 +43,19 @@ class Question:
     ----------
     name
         A short name, unique.
+    columns
+        What is read of the flights.
+    filters
+        Which flights are.
     partial
-        From one month's flights, and the small tables named in ``partial_tables``, to sums.
+        From a piece of the flights, and the small tables named in ``partial_tables``, to sums.
     finish
         From the year's sums, and the small tables named in ``finish_tables``, to the answer.
     """
 
     name: str
+    columns: tuple[str, ...]
+    filters: tuple[tuple[str, str, Any], ...]
     partial: Callable[..., pd.DataFrame]
     finish: Callable[..., pd.DataFrame]
     partial_tables: tuple[str, ...] = ()
@@ -58,8 +68,10 @@ def add_up(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return together.groupby(level=list(range(together.index.nlevels))).sum()
 
 
-def carriers_partial(flights: pd.DataFrame) -> pd.DataFrame:
+def carriers_partial(part: ParquetPart) -> pd.DataFrame:
     """Count flights and add up departure delays, by carrier and month."""
+    # The month comes from the name of the directory, and as a category unless it is told otherwise.
+    flights = part.to_pandas(dtypes={"month": "int64"})
     return flights.groupby(["carrier", "month"]).agg(
         flights=("dep_delay", "size"), departed=("dep_delay", "count"), delay=("dep_delay", "sum")
     )
@@ -80,9 +92,9 @@ def carriers_finish(total: pd.DataFrame, airlines: pd.DataFrame) -> pd.DataFrame
     return answer.join(months).sort_values("flights", ascending=False)
 
 
-def airports_partial(flights: pd.DataFrame) -> pd.DataFrame:
+def airports_partial(part: ParquetPart) -> pd.DataFrame:
     """Count arrivals and add up their delays, by hour of departure and airport of arrival."""
-    arrived = flights[flights["arr_delay"].notna()]
+    arrived = part.to_pandas()
     return arrived.groupby(["hour", "dest"]).agg(
         arrivals=("arr_delay", "size"), delay=("arr_delay", "sum")
     )
@@ -101,9 +113,9 @@ def airports_finish(total: pd.DataFrame, airports: pd.DataFrame) -> pd.DataFrame
     return answer
 
 
-def weather_partial(flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
+def weather_partial(part: ParquetPart, weather: pd.DataFrame) -> pd.DataFrame:
     """Join the weather of the hour and airport of departure; add up delays by its bands."""
-    departed = flights[flights["dep_delay"].notna()]
+    departed = part.to_pandas()
     seen = weather[weather["wind_speed"] < WIND_MPH_MAX]
     seen = seen[["origin", "time_hour", "wind_speed", "visib"]].dropna()
     joined = departed.merge(seen, on=["origin", "time_hour"])
@@ -123,9 +135,9 @@ def weather_finish(total: pd.DataFrame) -> pd.DataFrame:
     return answer.join(by_visibility)
 
 
-def planes_partial(flights: pd.DataFrame) -> pd.DataFrame:
+def planes_partial(part: ParquetPart) -> pd.DataFrame:
     """Count flights, miles and minutes in the air, by plane."""
-    flown = flights[flights["air_time"].notna()]
+    flown = part.to_pandas()
     return flown.groupby("tailnum").agg(
         flights=("distance", "size"), miles=("distance", "sum"), minutes=("air_time", "sum")
     )
@@ -140,8 +152,36 @@ def planes_finish(total: pd.DataFrame, planes: pd.DataFrame) -> pd.DataFrame:
 
 
 QUESTIONS = (
-    Question("carriers", carriers_partial, carriers_finish, finish_tables=("airlines",)),
-    Question("airports", airports_partial, airports_finish, finish_tables=("airports",)),
-    Question("weather", weather_partial, weather_finish, partial_tables=("weather",)),
-    Question("planes", planes_partial, planes_finish, finish_tables=("planes",)),
+    Question(
+        "carriers",
+        ("carrier", "month", "dep_delay"),
+        (),
+        carriers_partial,
+        carriers_finish,
+        finish_tables=("airlines",),
+    ),
+    Question(
+        "airports",
+        ("hour", "dest", "arr_delay"),
+        (("arr_delay", "is not null", None),),
+        airports_partial,
+        airports_finish,
+        finish_tables=("airports",),
+    ),
+    Question(
+        "weather",
+        ("origin", "time_hour", "dep_delay"),
+        (("dep_delay", "is not null", None),),
+        weather_partial,
+        weather_finish,
+        partial_tables=("weather",),
+    ),
+    Question(
+        "planes",
+        ("tailnum", "distance", "air_time"),
+        (("air_time", "is not null", None),),
+        planes_partial,
+        planes_finish,
+        finish_tables=("planes",),
+    ),
 )

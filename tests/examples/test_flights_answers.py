@@ -8,15 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hocket.parquet as hp
+
 pd = pytest.importorskip("pandas", reason="the flights example needs pandas")
 
 
+def run(flights, client, dataset, **options):
+    """Run the whole plan; return the futures that load and those that answer."""
+    loading = flights.plan.load(client, str(dataset), **options)
+    return loading, flights.plan.answer(client, str(dataset), loading.tables)
+
+
 @pytest.fixture(scope="module")
-def year(flights, eager_client):
+def year(flights, eager_client, tmp_path_factory):
     """Run the whole plan once."""
     client = eager_client()
-    plan = flights.plan.make_plan(client)
-    return plan, client.tasks
+    loading, answering = run(flights, client, tmp_path_factory.mktemp("year"))
+    return loading, answering, client.tasks
 
 
 def test_months_hold_every_flight_once(flights):
@@ -31,9 +39,24 @@ def test_month_that_is_not_there_is_an_error(flights):
         flights.data.read_month(b"year,month,day\n2013,1,1\n", 2)
 
 
+def test_a_month_is_the_same_when_it_is_read_from_its_file(flights, tmp_path):
+    csv = flights.data.unpack()
+    nbytes = flights.data.write_month(csv, 2, str(tmp_path))
+    (file,) = tmp_path.rglob("*.*")
+    assert file.relative_to(tmp_path).as_posix() == "month=2/flights.parquet"
+    # 31 MB of text are a twelfth of that each month, and more than ten times as large.
+    assert file.stat().st_size == nbytes < 250_000
+    columns = flights.data.FLIGHT_COLUMNS
+    read = hp.read(tmp_path, columns=columns, dtypes={"month": "int64"})
+    pd.testing.assert_frame_equal(read, flights.data.read_month(csv, 2)[columns])
+    # A task may be run twice.
+    assert flights.data.write_month(csv, 2, str(tmp_path)) == nbytes
+    assert hp.ParquetFile(tmp_path).count() == len(read)
+
+
 def test_answers_are_those_of_plain_pandas(flights, year):
-    plan, _ = year
-    answers = {name: future.value for name, future in plan.answers.items()}
+    _, answering, _ = year
+    answers = {name: future.value for name, future in answering.answers.items()}
     expected = flights.reference.compute(flights.data.folder())
     for name, answer in answers.items():
         assert flights.reference.differences(answer, expected[name]) == []
@@ -42,17 +65,18 @@ def test_answers_are_those_of_plain_pandas(flights, year):
 
 
 def test_plan_is_a_tree_over_the_months(year):
-    plan, tasks = year
-    assert len(tasks) == len(plan.load) + len(plan.compute) == 85
-    assert tasks.count("read_month") == 12
+    loading, answering, tasks = year
+    assert (len(loading.tasks), len(answering.tasks), len(tasks)) == (17, 68, 85)
+    assert tasks.count("write_month") == len(loading.files) == 12
+    assert tasks.count("weather_partial") == 12
     # Twelve tables of sums become three, and those one, for each question.
     assert tasks.count("add_up") == 4 * (3 + 1)
 
 
-def test_plan_of_one_month_adds_nothing_up(flights, eager_client):
+def test_plan_of_one_month_adds_nothing_up(flights, eager_client, tmp_path):
     client = eager_client()
-    plan = flights.plan.make_plan(client, months=[2])
-    carriers = plan.answers["carriers"].value
+    _, answering = run(flights, client, tmp_path, months=[2])
+    carriers = answering.answers["carriers"].value
     assert "add_up" not in client.tasks
     assert carriers["flights"].sum() == 24_951
     assert [name for name in carriers if name.startswith("month_")] == ["month_2"]

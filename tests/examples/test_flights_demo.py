@@ -67,7 +67,7 @@ def test_kept_cluster_is_up_until_interrupted(start, examples):
 def test_interrupted_demo_leaves_nothing_running(start, examples):
     process = start(str(examples / "flights" / "demo.py"))
     for line in process.stdout:
-        if "tasks in one graph" in line:
+        if "tasks in a graph that loads" in line:
             break
     cluster = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)

@@ -12,18 +12,29 @@ from hocket.deploy import LocalCluster
 
 
 @pytest.mark.slow
-def test_answers_are_right_though_a_worker_is_killed(flights):
+@pytest.mark.parametrize("when", ["loading", "answering"])
+def test_answers_are_right_though_a_worker_is_killed(flights, tmp_path, when):
     with LocalCluster(n_workers=2, threads_per_worker=1) as cluster, Client(cluster) as client:
-        plan = flights.plan.make_plan(client)
-        # From here on both workers have something to lose.
-        parts = as_completed(plan.load)
-        for _ in range(6):
-            next(parts)
         victim = next(iter(cluster.worker_pids.values()))
-        os.kill(victim, signal.SIGKILL)
-        values = client.gather(list(plan.answers.values()), timeout=50)
+
+        def kill_midway(tasks):
+            # From here on both workers have something to lose.
+            done = as_completed(tasks)
+            for _ in range(6):
+                next(done)
+            os.kill(victim, signal.SIGKILL)
+
+        loading = flights.plan.load(client, str(tmp_path))
+        if when == "loading":
+            kill_midway(loading.tasks)
+        client.gather(loading.files, timeout=50)
+        answering = flights.plan.answer(client, str(tmp_path), loading.tables)
+        if when == "answering":
+            kill_midway(answering.tasks)
+        values = client.gather(list(answering.answers.values()), timeout=50)
         assert victim not in cluster.worker_pids.values()
-    answers = dict(zip(plan.answers, values, strict=True))
+    assert len(list(tmp_path.rglob("flights.parquet"))) == 12
+    answers = dict(zip(answering.answers, values, strict=True))
     expected = flights.reference.compute(flights.data.folder())
     for name, answer in answers.items():
         assert flights.reference.differences(answer, expected[name]) == []

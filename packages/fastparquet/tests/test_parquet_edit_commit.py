@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hocket.parquet.dataset.edit.commit import (
+from hocket.parquet.dataset.commit import (
     RECORD,
     STAGING,
     Commit,

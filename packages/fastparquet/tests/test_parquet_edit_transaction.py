@@ -11,9 +11,9 @@ import fsspec
 import pytest
 from parquet_dying_folder import Death, DyingLocalFolder, DyingRemoteFolder
 
+from hocket.parquet.dataset.commit import RECORD, STAGING
 from hocket.parquet.dataset.discovery import discover
 from hocket.parquet.dataset.edit import lock_file, remote_folder
-from hocket.parquet.dataset.edit.commit import RECORD, STAGING
 from hocket.parquet.dataset.edit.local_folder import LocalFolder
 from hocket.parquet.dataset.edit.lock_file import LOCK
 from hocket.parquet.dataset.edit.remote_folder import RemoteFolder

@@ -128,13 +128,13 @@ def test_many_values_of_every_width(width, longest):
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 8, 12])
-@pytest.mark.parametrize("length", [8, 15, 16, 17, 23, 24, 25, 40, 41, 47, 48, 49])
 @pytest.mark.parametrize("between", [0, 1, 7, 8, 9])
-def test_short_runs_never_cost_more_than_they_save(width, length, between):
-    values = []
-    for index in range(300):
-        values += [index % 2] * length + [(index + at) % 2 for at in range(between)]
-    assert_sound(encode_hybrid(np.array(values, np.uint32), width), width, values)
+def test_short_runs_never_cost_more_than_they_save(width, between):
+    for length in (8, 15, 16, 17, 23, 24, 25, 40, 41, 47, 48, 49):
+        values = []
+        for index in range(60):
+            values += [index % 2] * length + [(index + at) % 2 for at in range(between)]
+        assert_sound(encode_hybrid(np.array(values, np.uint32), width), width, values)
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 1000, 100_003])

@@ -197,7 +197,7 @@ def stored_decimals(values, width, physical, length, precision):
     )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.data())
 def test_decimals(data):
     width = data.draw(st.sampled_from([4, 8, 16, 32]))

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import decimal
-import itertools
 import operator
 import pickle
 import tempfile
@@ -64,7 +63,7 @@ FAMILIES = {
     "decimals": {
         pa.int8(): integers(8),
         pa.int64(): integers(64),
-        pa.uint64(): integers(64, signed=False),
+        pa.uint32(): integers(32, signed=False),
         pa.decimal128(4, 1): decimals(4, 1),
         pa.decimal128(9, 9): decimals(9, 9),
         pa.decimal128(18, 0): decimals(18, 0),

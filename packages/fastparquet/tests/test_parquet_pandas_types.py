@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from parquet_slow_decoder import DAY_NS, EPOCH_JULIAN_DAY, leaf, series
 
-from hocket.parquet.assemble import optional_pyarrow
+from hocket.parquet import optional_pyarrow
 from hocket.parquet.assemble.arrow_hints import ArrowHint
 from hocket.parquet.assemble.pandas_options import PandasOptions
 from hocket.parquet.assemble.value_kinds import ColumnHint

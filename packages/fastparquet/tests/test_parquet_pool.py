@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hocket.parquet.pool import run_tasks
 from hocket.parquet.dataset.progress import (
     Progress,
     ProgressMeter,
@@ -16,6 +15,7 @@ from hocket.parquet.dataset.progress import (
     progress_callback,
 )
 from hocket.parquet.dataset.selection import RowRanges
+from hocket.parquet.pool import run_tasks
 
 _ROWS = st.sets(st.integers(0, 12)).map(sorted)
 

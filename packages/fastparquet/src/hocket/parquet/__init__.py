@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from hocket.parquet.api import read, write
     from hocket.parquet.crypto import DecryptionKeys
+    from hocket.parquet.crypto.encryption_keys import EncryptionKeys
+    from hocket.parquet.dataset.edit.shared_writer import SharedWriter
     from hocket.parquet.dataset.parquet_file import ParquetFile
     from hocket.parquet.dataset.parquet_part import ParquetPart
     from hocket.parquet.errors import (
@@ -45,6 +47,7 @@ __all__ = [
     "DecryptionKeys",
     "EditConflict",
     "EncryptionError",
+    "EncryptionKeys",
     "InvalidArrow",
     "InvalidFilter",
     "InvalidOption",
@@ -56,6 +59,7 @@ __all__ = [
     "ParquetPart",
     "ParquetWriter",
     "SchemaMismatch",
+    "SharedWriter",
     "UnsupportedFeature",
     "ValueOutOfRange",
     "ValueUnstorable",
@@ -66,9 +70,11 @@ __all__ = [
 #: Where each name comes from when it is first asked for: importing this package imports nothing.
 _MODULES: Final = {
     "DecryptionKeys": "hocket.parquet.crypto.keys",
+    "EncryptionKeys": "hocket.parquet.crypto.encryption_keys",
     "ParquetFile": "hocket.parquet.dataset.parquet_file",
     "ParquetPart": "hocket.parquet.dataset.parquet_part",
     "ParquetWriter": "hocket.parquet.writing.writer",
+    "SharedWriter": "hocket.parquet.dataset.edit.shared_writer",
     "read": "hocket.parquet.api",
     "write": "hocket.parquet.api",
 }

@@ -10,17 +10,19 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+import dask
 import dask.dataframe as dd
 import pandas as pd
-from dask.dataframe.utils import clear_known_categories
+from dask.dataframe.utils import UNKNOWN_CATEGORIES, clear_known_categories
 
 from hocket.parquet.api import opened
+from hocket.parquet.dataset.edit.shared_writer import SharedWriter
 from hocket.parquet.dataset.parquet_part import ParquetPart
 
 if TYPE_CHECKING:
     from hocket.parquet.dataset.parquet_file import ParquetFile
 
-__all__ = ["read_parquet"]
+__all__ = ["read_parquet", "to_parquet"]
 
 #: A partition of the frame is made of row groups up to this size, unless told.
 _PARTITION_NBYTES: Final = 128 << 20
@@ -81,6 +83,80 @@ def read_parquet(
         label="read-parquet",
     )
     return frame[meta.columns[0]] if isinstance(columns, str) else frame
+
+
+def to_parquet(
+    frame: Any,
+    path: Any,
+    *,
+    like: Any = None,
+    partition_on: str | Sequence[str] = (),
+    append: bool | str = False,
+    write_metadata: bool | None = None,
+    write_index: bool | None = None,
+    scheduler: Any = None,
+    **options: Any,
+) -> None:
+    """Write a dask data frame as a Parquet dataset.
+
+    Each partition is written to a file of its own where it is computed (with `partition_on`, to one
+    in each directory). The dataset appears when all are written: if anything goes wrong, what was
+    there before stays.
+
+    Parameters
+    ----------
+    frame
+        The dask data frame.
+    path
+        The directory, or its URL; whoever computes partitions has to see it.
+    like
+        A pandas frame, say one without rows, that has the columns and dtypes of all partitions.
+        Needed only where dask does not know of them: columns of objects that have other types in
+        one partition than in another.
+    partition_on, append, write_metadata
+        As with `hocket.parquet.write`.
+    write_index
+        Whether the index is stored; unless told, if dask knows its divisions.
+    scheduler
+        What runs the tasks, as with `compute`: ``"threads"``, ``"processes"``, or a function as
+        ``client.get``.
+    **options
+        More of `hocket.parquet.write`.
+    """
+    if write_index is None:
+        write_index = bool(frame.known_divisions)
+    if like is None and _is_settled(frame._meta):  # noqa: SLF001 - dask's word for it
+        like = frame._meta  # noqa: SLF001
+    writer = SharedWriter(
+        path,
+        like,
+        partition_on=partition_on,
+        append=append,
+        write_metadata=write_metadata,
+        write_index=write_index,
+        **options,
+    )
+    with writer:
+        write = dask.delayed(writer.write)
+        pieces = [write(partition) for partition in frame.to_delayed()]
+        told = {} if scheduler is None else {"scheduler": scheduler}
+        writer.commit(dask.compute(*pieces, **told))
+
+
+def _is_settled(meta: pd.DataFrame) -> bool:
+    """Tell whether a frame's dtypes say what is stored: those of objects do not."""
+    dtypes = [*meta.dtypes, *(level.dtype for level in _levels(meta.index))]
+    for dtype in dtypes:
+        kept = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
+        if pd.api.types.is_object_dtype(kept):
+            return False
+        if isinstance(dtype, pd.CategoricalDtype) and UNKNOWN_CATEGORIES in dtype.categories:
+            return False
+    return True
+
+
+def _levels(index: pd.Index) -> list[pd.Index]:
+    return list(index.levels) if isinstance(index, pd.MultiIndex) else [index]
 
 
 def _read(part: ParquetPart, columns: list[Any]) -> pd.DataFrame:

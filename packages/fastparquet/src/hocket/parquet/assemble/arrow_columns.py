@@ -17,12 +17,12 @@ from hocket.parquet.assemble.arrow_types import (
     arrow_field,
 )
 from hocket.parquet.assemble.column_builder import ColumnBuilder, RowSpans
-from hocket.parquet.assemble.optional_pyarrow import pyarrow
 from hocket.parquet.assemble.pandas_arrays import ObjectBuilder
 from hocket.parquet.assemble.pandas_types import ColumnPlan
 from hocket.parquet.decode.column import ColumnData
 from hocket.parquet.decode.target import UNITS
 from hocket.parquet.nesting.assembly import assemble_field
+from hocket.parquet.optional_pyarrow import pyarrow
 from hocket.parquet.records import replace
 
 __all__ = ["ArrowBuilder", "NestedObjectBuilder", "pyarrow_array", "pyarrow_type"]

@@ -16,7 +16,6 @@ from hocket.parquet.assemble.column_builder import (
     items_of,
     unit_of,
 )
-from hocket.parquet.assemble.optional_pyarrow import pyarrow
 from hocket.parquet.assemble.pandas_arrays import with_timezone
 from hocket.parquet.assemble.pandas_strings import arrow_strings, text_array
 from hocket.parquet.assemble.pandas_types import ColumnPlan
@@ -25,6 +24,7 @@ from hocket.parquet.assemble.text_dtype import default_text_dtype
 from hocket.parquet.assemble.value_kinds import LeafType, ValueKind
 from hocket.parquet.decode.column import ColumnData, empty_column
 from hocket.parquet.decode.target import UNITS
+from hocket.parquet.optional_pyarrow import pyarrow
 
 __all__ = ["CategoricalBuilder", "categorical_of_parts", "code_dtype"]
 

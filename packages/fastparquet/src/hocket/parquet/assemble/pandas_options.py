@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Mapping
 from typing import Any, Final
 
-from hocket.parquet.assemble.optional_pyarrow import has_pyarrow
 from hocket.parquet.errors import InvalidOption
+from hocket.parquet.optional_pyarrow import has_pyarrow
 from hocket.parquet.records import dataclass, field
 
 __all__ = ["PandasOptions"]

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from hocket.parquet.assemble.column_builder import ColumnBuilder, RowSpans
-from hocket.parquet.assemble.optional_pyarrow import pyarrow
 from hocket.parquet.assemble.pandas_types import ColumnPlan
 from hocket.parquet.assemble.python_objects import objects_of, valid_of
 from hocket.parquet.decode.column import ColumnData
+from hocket.parquet.optional_pyarrow import pyarrow
 
 __all__ = ["ArrowTextBuilder", "PythonTextBuilder", "arrow_strings", "text_array"]
 

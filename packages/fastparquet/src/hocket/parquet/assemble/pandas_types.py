@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from hocket.parquet.assemble.arrow_hints import ArrowHint
-from hocket.parquet.assemble.optional_pyarrow import has_pyarrow
 from hocket.parquet.assemble.pandas_options import PandasOptions
 from hocket.parquet.assemble.text_dtype import default_text_dtype
 from hocket.parquet.assemble.value_kinds import (
@@ -25,6 +24,7 @@ from hocket.parquet.errors import InvalidOption
 from hocket.parquet.metadata.schema import LogicalKind
 from hocket.parquet.nesting.assembly import needs_levels
 from hocket.parquet.nesting.fields import Field, FieldKind
+from hocket.parquet.optional_pyarrow import has_pyarrow
 from hocket.parquet.records import dataclass, replace
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import os
 from types import ModuleType
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ _FIRST_COUNT: Final = b"\0\0\0\1"
 
 
 class AesKey:
-    """A key of 128, 192 or 256 bits, and what is decrypted with it. Threads may share it."""
+    """A key of 128, 192 or 256 bits, and what is encrypted with it. Threads may share it."""
 
     __slots__ = ("_gcm", "_key")
 
@@ -89,6 +90,29 @@ class AesKey:
             decryptor.update_into(buffer[start + _NONCE_NBYTES : end], plain)
         return plain, end
 
+    def encrypt_gcm(self, plain: Any, aad: bytes) -> bytes:
+        """Return a module: its length, a nonce, the ciphertext and its tag."""
+        nonce = os.urandom(_NONCE_NBYTES)
+        sealed = self._aead().encrypt(nonce, plain, aad)
+        nbytes = _NONCE_NBYTES + len(sealed)
+        return b"".join((nbytes.to_bytes(_LENGTH_NBYTES, "little"), nonce, sealed))
+
+    def encrypt_ctr(self, plain: Any) -> bytes:
+        """Return a module without a tag."""
+        nonce = os.urandom(_NONCE_NBYTES)
+        ciphers = _ciphers()
+        encryptor = ciphers.Cipher(
+            ciphers.algorithms.AES(self._key), ciphers.modes.CTR(nonce + _FIRST_COUNT)
+        ).encryptor()
+        sealed = encryptor.update(plain)
+        nbytes = _NONCE_NBYTES + len(sealed)
+        return b"".join((nbytes.to_bytes(_LENGTH_NBYTES, "little"), nonce, sealed))
+
+    def sign(self, plain: bytes, aad: bytes) -> bytes:
+        """Return the signature of a plain footer: a nonce, and the tag it would have."""
+        nonce = os.urandom(_NONCE_NBYTES)
+        return nonce + bytes(self._aead().encrypt(nonce, plain, aad)[-_TAG_NBYTES:])
+
     def verify(self, signed: NDArray[np.uint8], signature: NDArray[np.uint8], aad: bytes) -> None:
         """Check the signature of a plain footer: the tag it would have had if encrypted."""
         nonce = signature[:_NONCE_NBYTES].tobytes()
@@ -130,7 +154,7 @@ def _ciphers() -> ModuleType:
         from cryptography.hazmat.primitives.ciphers import aead, algorithms, modes  # noqa: PLC0415
     except ImportError as error:
         raise EncryptionError(
-            "the file is encrypted, and the package 'cryptography' is not installed: "
+            "encryption needs the package 'cryptography', which is not installed: "
             "pip install 'hocket-parquet[encryption]'"
         ) from error
     # Named so that their import is seen to be meant: they hang on the module.

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from hocket.parquet.dataset.edit.commit import (
+from hocket.parquet.dataset.commit import (
     RECORD,
     RECORD_NBYTES_MAX,
     Commit,

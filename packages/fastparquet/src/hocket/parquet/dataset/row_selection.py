@@ -189,6 +189,8 @@ class _Search:
             except ValueOutOfRange:
                 if target is targets[-1]:
                     raise
+        # The leaf that the dataset knows it by; in this file it may have another number.
+        column.leaf = test.leaf
         self.columns[test.leaf.column_index] = column
         return column
 

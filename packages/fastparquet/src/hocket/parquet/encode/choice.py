@@ -19,7 +19,8 @@ from hocket.parquet.records import dataclass, replace
 
 __all__ = ["EncodingChoice", "LearnedChoice", "choose_encoding"]
 
-_Bytes = np.ndarray[Any, Any] | memoryview | bytes
+#: Whatever has the buffer protocol.
+_Bytes = Any
 
 #: What is tried on values of a type, and by how much each has to be smaller than it is to be worth
 #: it: decoding some takes longer, and older readers know fewer. Others are for who asks for them.
@@ -49,8 +50,8 @@ _CANDIDATES: Final[dict[PhysicalType, tuple[tuple[Encoding, float], ...]]] = {
 #: A sample is so many values at most, and no more than one part of so many of all of them, from so
 #: many places.
 _SAMPLE_COUNT: Final = 49_152
-_SAMPLE_COUNT_MIN: Final = 1024
-_SAMPLE_PART: Final = 12
+_SAMPLE_COUNT_MIN: Final = 2048
+_SAMPLE_PART: Final = 8
 _SAMPLE_PLACES: Final = 3
 _SAMPLE_NBYTES: Final = 1 << 19
 
@@ -240,8 +241,7 @@ def _codes_nbytes(coded: DenseValues, sample_count: int, options: ChunkOptions) 
 
 
 def _compressed(plain: _Bytes, options: ChunkOptions) -> _Bytes:
-    made: _Bytes = compress(options.codec, plain, options.level)
-    return made
+    return compress(options.codec, plain, options.level)
 
 
 def _size(data: _Bytes) -> int:

@@ -193,7 +193,7 @@ def _summaries(
                 entry_count=entry_count,
                 null_count=entry_count - value_count,
                 bounds=bounds,
-                unencoded_nbytes=None if sizes is None else int(sizes[number]),
+                unencoded_nbytes=None if sizes is None else sizes[number],
                 histograms=_histograms(column, cut),
             )
         )
@@ -238,17 +238,16 @@ def _sum(parts: list[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def _unencoded(values: DenseValues, cuts: list[PageCut]) -> np.ndarray[Any, Any] | None:
+def _unencoded(values: DenseValues, cuts: list[PageCut]) -> list[int] | None:
     """Return the bytes of each page's strings."""
     if values.offsets is None or not cuts:
         return None
-    firsts = np.array([cut.first_value for cut in cuts] + [cuts[-1].stop_value])
     if values.codes is None:
-        return np.diff(values.offsets[firsts])
+        firsts = np.array([*(cut.first_value for cut in cuts), cuts[-1].stop_value])
+        ends: np.ndarray[Any, Any] = values.offsets[firsts]
+        return [int(each) for each in np.diff(ends)]
     lengths = np.diff(values.offsets)
-    return np.array(
-        [
-            lengths[values.codes[cut.first_value : cut.stop_value]].sum(dtype=np.int64)
-            for cut in cuts
-        ]
-    )
+    return [
+        int(lengths[values.codes[cut.first_value : cut.stop_value]].sum(dtype=np.int64))
+        for cut in cuts
+    ]

@@ -80,7 +80,11 @@ def _joined(parts: list[DenseValues]) -> DenseValues:
         sizes = [_size(each) for each in parts]
         firsts = np.cumsum([0, *sizes[:-1]])
         codes = np.concatenate(
-            [each.codes + np.uint32(first) for each, first in zip(parts, firsts, strict=True)]
+            [
+                each.codes + np.uint32(first)
+                for each, first in zip(parts, firsts, strict=True)
+                if each.codes is not None
+            ]
         )
         return replace(_values_of(parts), codes=codes, count=count)
     return replace(_values_of([without_dictionary(each) for each in parts]), count=count)

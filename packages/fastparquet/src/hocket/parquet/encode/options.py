@@ -12,7 +12,7 @@ __all__ = ["DICTIONARY_NBYTES", "PAGE_NBYTES", "PAGE_ROWS", "ChunkOptions"]
 #: Data pages are about that large before they are compressed, and no larger.
 PAGE_NBYTES: Final = 1 << 20
 #: Rows of a data page at most.
-PAGE_ROWS: Final = 20_000
+PAGE_ROWS: Final = 50_000
 #: Larger dictionaries fall out of the caches of who reads them.
 DICTIONARY_NBYTES: Final = 4 << 20
 

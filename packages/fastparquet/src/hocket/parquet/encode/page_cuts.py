@@ -116,7 +116,7 @@ def _value_bits(values: DenseValues) -> int:
         return 32
     if values.node.physical is PhysicalType.BOOLEAN:
         return 1
-    return 8 * values.values.dtype.itemsize
+    return 8 * int(values.values.dtype.itemsize)
 
 
 def _check_size(nbytes: int, row: int) -> None:

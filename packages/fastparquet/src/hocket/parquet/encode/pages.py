@@ -22,7 +22,8 @@ from hocket.parquet.records import dataclass
 __all__ = ["Page", "PageMaker", "Sealer"]
 
 _Array = np.ndarray[Any, Any]
-_Bytes = bytes | memoryview | _Array
+#: Whatever has the buffer protocol.
+_Bytes = Any
 
 
 class Sealer(Protocol):

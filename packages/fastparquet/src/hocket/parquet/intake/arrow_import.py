@@ -7,7 +7,7 @@ from typing import Any
 
 from hocket.parquet.arrays.value_array import ValueArray
 from hocket.parquet.arrays.write_field import WriteField
-from hocket.parquet.errors import InvalidArrow, InvalidOption
+from hocket.parquet.errors import InvalidArrow, InvalidOption, ValueUnstorable
 from hocket.parquet.intake.arrow_capsules import ArrowSource, OwnedArray, open_source
 from hocket.parquet.intake.arrow_fields import write_field
 from hocket.parquet.intake.arrow_type import ArrowType
@@ -93,6 +93,7 @@ def arrow_batches(data: Any, *, decimal_integers: bool = True) -> ArrowBatches:
     ValueUnstorable
         Parquet has no type for a column.
     """
+    _check_polars(data)
     source = open_source(data)
     if source.type.format != "+s":
         source.close()
@@ -118,6 +119,18 @@ def arrow_column(data: Any, name: str, *, decimal_integers: bool = True) -> Arro
     source = open_source(data)
     column = replace(source.type, name=name)
     return _batches(source, (column,), is_table=False, decimal_integers=decimal_integers)
+
+
+def _check_polars(data: Any) -> None:
+    """Check that a frame of polars has no Python objects: it hands out their addresses."""
+    if type(data).__module__.partition(".")[0] != "polars":
+        return
+    for name, kind in dict(getattr(data, "schema", {})).items():
+        if str(kind) == "Object":
+            raise ValueUnstorable(
+                "it has Python objects, which polars cannot hand out; make a column of a type of "
+                "them, or give pandas' frame of them (.to_pandas())"
+            ).located(column=name)
 
 
 def _batches(

@@ -60,7 +60,8 @@ _EXPECTED: Final = frozenset(
     {*_INTEGERS, *_FLOATS, "n", "b", "u", "z", "tdD", "ttm", "ttu", "ttn", "+l", "+s", "+m"}
     | {"tsm:", "tsu:", "tsn:", "tsm:UTC", "tsu:UTC", "tsn:UTC"}
 )
-#: What formats become by being stored; and polars knows of no list views.
+#: What formats become by being stored. List views would stop polars; few functions of pyarrow take
+#: string views, and who writes some (polars does always) does not ask for them.
 _STORED: Final = {
     "tiM": "w:12",
     "tiD": "w:12",
@@ -68,6 +69,8 @@ _STORED: Final = {
     "w:0": "z",
     "tdm": "tdD",
     "tts": "ttm",
+    "vu": "u",
+    "vz": "z",
     "+vl": "+l",
     "+vL": "+L",
 }

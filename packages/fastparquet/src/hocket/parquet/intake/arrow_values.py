@@ -29,7 +29,7 @@ _Array = np.ndarray[Any, Any]
 #: No array has more slots; so that no product of counts and widths passes 64 bits.
 _MOST_SLOTS: Final = 1 << 48
 #: What `copy_views` may write behind the last string.
-_SPARE_NBYTES: Final = 16
+_SPARE_NBYTES: Final = 32
 
 _NUMBERS: Final = {
     "c": "i1",
@@ -262,8 +262,11 @@ def _string_views(array: ArrowValues, first: int, length: int, nulls: Nulls | No
         raise array.error(f"it has {array.buffer_count} buffers, and views have 3 at least")
     views = array.buffer(1, "V16", first, length)
     count = array.buffer_count - 3
-    lengths = array.buffer(2 + count, "<i8", 0, count)
-    addresses = np.array(array.addresses(2, 2 + count), np.uint64)
+    # One more: what is in the view itself is looked for in the first buffer, too.
+    lengths = np.zeros(count + 1, np.int64)
+    lengths[:count] = array.buffer(2 + count, "<i8", 0, count)
+    addresses = np.zeros(count + 1, np.uint64)
+    addresses[:count] = array.addresses(2, 2 + count)
     if not addresses[lengths > 0].all():
         raise array.error("a buffer of its strings is a null pointer")
     offsets = new_array(length + 1, np.int64)
@@ -279,7 +282,14 @@ def _string_views(array: ArrowValues, first: int, length: int, nulls: Nulls | No
     if total < 0:
         raise array.error(f"views of strings make no sense: {error_of(total).reason}")
     data = new_array(total + _SPARE_NBYTES, np.uint8)
-    KERNEL.copy_views(address(views), length, address(offsets), address(addresses), address(data))
+    KERNEL.copy_views(
+        address(views),
+        length,
+        address(offsets),
+        address(lengths),
+        address(addresses),
+        address(data),
+    )
     return ValueArray(ArrayKind.STRINGS, length, nulls, data[:total], offsets)
 
 

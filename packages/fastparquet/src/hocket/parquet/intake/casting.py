@@ -7,13 +7,13 @@ from typing import Any, Final
 import numpy as np
 
 from hocket.parquet.arrays.value_array import ArrayKind, ValueArray
-from hocket.parquet.intake.made_arrays import fixed_array
+from hocket.parquet.intake.made_arrays import fixed_array, missing_of
 from hocket.parquet.intake.object_numbers import float_array
 from hocket.parquet.intake.slot_errors import SlotError, described
 from hocket.parquet.intake.value_types import TypeKind, ValueType
 from hocket.parquet.records import replace
 
-__all__ = ["cast_numbers", "cast_type", "first_wrong", "missing_of"]
+__all__ = ["cast_numbers", "cast_type", "first_wrong"]
 
 _Array = np.ndarray[Any, Any]
 _Built = tuple[ValueType, ValueArray]
@@ -24,22 +24,6 @@ _SAME_BYTES: Final = {
     TypeKind.TEXT: {TypeKind.TEXT, TypeKind.ENUM, TypeKind.BYTES},
     TypeKind.BYTES: {TypeKind.BYTES, TypeKind.BSON, TypeKind.GEOMETRY, TypeKind.GEOGRAPHY},
 }
-
-
-def missing_of(array: ValueArray) -> _Array | None:
-    """Return which slots are missing, a boolean each; None if none is."""
-    nulls = array.nulls
-    if array.kind is ArrayKind.NULL:
-        return np.ones(array.length, np.bool_)
-    if nulls is None:
-        return None
-    if not nulls.is_bitmap:
-        present: _Array = nulls.buffer[: array.length] != 0
-        return present
-    start = nulls.bit_offset
-    bits = np.unpackbits(nulls.buffer, count=start + array.length, bitorder="little")
-    missing: _Array = bits[start:] == 0
-    return missing
 
 
 def first_wrong(wrong: _Array, array: ValueArray) -> int | None:

@@ -109,7 +109,7 @@ def columns_of(data: Any, options: IntakeOptions | None = None) -> Columns:
     if hasattr(data, "collect") and hasattr(data, "collect_schema"):
         raise InvalidOption(f"a {type(data).__name__} is a plan, and no data; .collect() it first")
     raise InvalidOption(
-        f"a {type(data).__name__} cannot be written; give a frame of pandas or polars, a dict of "
+        f"data of type {type(data).__name__} cannot be written; give a frame of pandas or polars, a dict of "
         "arrays, Arrow data, or an iterable of such"
     )
 

@@ -13,8 +13,13 @@ from hocket.parquet.errors import SchemaMismatch
 from hocket.parquet.intake.arrow_fields import is_boolean, is_variant
 from hocket.parquet.intake.arrow_texts import arrow_text
 from hocket.parquet.intake.arrow_type import ArrowType
-from hocket.parquet.intake.casting import cast_numbers, first_wrong, missing_of
-from hocket.parquet.intake.made_arrays import fixed_array, missing_array, offsets_of_lengths
+from hocket.parquet.intake.casting import cast_numbers, first_wrong
+from hocket.parquet.intake.made_arrays import (
+    fixed_array,
+    missing_array,
+    missing_of,
+    offsets_of_lengths,
+)
 from hocket.parquet.intake.object_decimals import decimal_array
 from hocket.parquet.intake.slot_errors import SlotError
 from hocket.parquet.intake.value_types import TypeKind, ValueType

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hocket.parquet.arrays.value_array import ArrayKind, ValueArray
-from hocket.parquet.intake.casting import missing_of
-from hocket.parquet.intake.made_arrays import fixed_array, with_missing
+from hocket.parquet.intake.made_arrays import fixed_array, missing_of, with_missing
 from hocket.parquet.intake.slot_errors import SlotError
 from hocket.parquet.intake.value_types import TypeKind, ValueType
 from hocket.parquet.records import replace

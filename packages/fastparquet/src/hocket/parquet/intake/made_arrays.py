@@ -14,6 +14,7 @@ __all__ = [
     "fixed_array",
     "list_array",
     "missing_array",
+    "missing_of",
     "offsets_of_lengths",
     "spread",
     "strings_array",
@@ -69,6 +70,22 @@ def offsets_of_lengths(lengths: Sequence[int] | _Array) -> _Array:
     return offsets
 
 
+def missing_of(array: ValueArray) -> _Array | None:
+    """Return which slots are missing, a boolean each; None if none is."""
+    nulls = array.nulls
+    if array.kind is ArrayKind.NULL:
+        return np.ones(array.length, np.bool_)
+    if nulls is None:
+        return None
+    if not nulls.is_bitmap:
+        present: _Array = nulls.buffer[: array.length] != 0
+        return present
+    start = nulls.bit_offset
+    bits = np.unpackbits(nulls.buffer, count=start + array.length, bitorder="little")
+    missing: _Array = bits[start:] == 0
+    return missing
+
+
 def _nulls(missing: _Array | None) -> Nulls | None:
     if missing is None:
         return None
@@ -100,9 +117,8 @@ def spread(array: ValueArray, missing: _Array | None) -> ValueArray:
         return replace(array, length=length, nulls=nulls, children=children)
     there = ~missing
     if array.nulls is not None:
-        assert not array.nulls.is_bitmap
         merged = missing.copy()
-        merged[there] = array.nulls.buffer.view(np.bool_)
+        merged[there] = missing_of(array)
         nulls = _nulls(merged)
     if array.offsets is not None:
         lengths = np.zeros(length, np.int64)

@@ -9,7 +9,12 @@ from typing import Any, Final
 import numpy as np
 
 from hocket.parquet.arrays.value_array import ValueArray
-from hocket.parquet.intake.made_arrays import list_array, offsets_of_lengths, struct_array
+from hocket.parquet.intake.made_arrays import (
+    list_array,
+    missing_of,
+    offsets_of_lengths,
+    struct_array,
+)
 from hocket.parquet.intake.slot_errors import SlotError, described
 from hocket.parquet.intake.value_types import TypeKind, ValueType
 from hocket.parquet.records import replace
@@ -137,8 +142,9 @@ def maps_of(values: list[Any], wanted: ValueType | None, make: Make) -> _Built:
         except SlotError as error:
             raise error.inside(offsets) from None
     (key, keys), (value, entries) = parts
-    if keys.nulls is not None:
-        slot = int(np.flatnonzero(keys.nulls.buffer)[0])
+    missing = missing_of(keys)
+    if missing is not None and missing.any():
+        slot = int(np.flatnonzero(missing)[0])
         raise SlotError(slot, "a key of a map is missing").inside(offsets)
     if key.kind is TypeKind.NULL:
         # There is no map with anything in it: keys have to be something.

@@ -35,6 +35,7 @@ from hocket.parquet.intake.object_nested import (
     structs_of,
 )
 from hocket.parquet.intake.object_numbers import booleans_of, floats_of, integers_of
+from hocket.parquet.intake.object_text import text_by_pyarrow
 from hocket.parquet.intake.object_times import (
     dates_of,
     durations_of,
@@ -105,6 +106,10 @@ def array_of_objects(
     nan_is_missing
         Whether NaN among numbers stands for a missing value; elsewhere it always does.
     """
+    if wanted is None or wanted.kind in (TypeKind.TEXT, TypeKind.ENUM):
+        text = text_by_pyarrow(values)
+        if text is not None:
+            return wanted or ValueType(TypeKind.TEXT), text
     missing: _Array | None = pd.isna(values)
     assert missing is not None
     if not missing.any():

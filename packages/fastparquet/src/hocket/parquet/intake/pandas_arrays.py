@@ -29,6 +29,8 @@ __all__ = ["pandas_column"]
 
 _Array = np.ndarray[Any, Any]
 
+_TEXT: Final = ValueType(TypeKind.TEXT)
+
 
 @dataclass(frozen=True, slots=True)
 class _Request:
@@ -76,7 +78,7 @@ def pandas_column(name: str, label: Hashable, array: Any, options: IntakeOptions
 
 def _taken(request: _Request, array: Any) -> TakenColumn:
     dtype = array.dtype
-    if isinstance(dtype, np.dtype) or isinstance(array, pd.arrays.NumpyExtensionArray):
+    if type(array) is pd.arrays.NumpyExtensionArray or isinstance(dtype, np.dtype):
         return _of_numpy(request, np.asarray(array))
     for known, take in _TAKERS:
         if isinstance(dtype, known):
@@ -91,14 +93,19 @@ def _taken(request: _Request, array: Any) -> TakenColumn:
 
 
 def _of_numpy(request: _Request, values: _Array) -> TakenColumn:
-    is_object = values.dtype == object
     options = request.options
-    wanted = options.wanted_of_objects(request.label) if is_object else request.wanted
-    # Objects that are missing are so whatever they are.
-    nan_is_missing = request.nan_is_missing or (is_object and options.nan_is_missing is None)
-    found, array = array_of(values, wanted, nan_is_missing=nan_is_missing)
+    if values.dtype == object:
+        return _of_objects(request, values, options.wanted_of_objects(request.label))
+    found, array = array_of(values, request.wanted, nan_is_missing=request.nan_is_missing)
+    return taken_column(request.name, request.label, found, array, options, is_object=False)
+
+
+def _of_objects(request: _Request, values: _Array, wanted: ValueType | None) -> TakenColumn:
+    options = request.options
+    # Objects that are NaN are missing whatever the others are, unless that is told.
+    found, array = array_of(values, wanted, nan_is_missing=options.nan_is_missing is not False)
     found, array = of_fixed_length(found, array, (options.fixed_text or {}).get(request.label))
-    return taken_column(request.name, request.label, found, array, options, is_object=is_object)
+    return taken_column(request.name, request.label, found, array, options, is_object=True)
 
 
 def _of_masked(request: _Request, array: Any) -> TakenColumn:
@@ -128,19 +135,22 @@ def _of_zoned(request: _Request, array: Any) -> TakenColumn:
 
 
 def _of_text(request: _Request, array: Any) -> TakenColumn:
-    wanted = request.options.wanted_of_objects(request.label)
-    if array.dtype.storage == "python" or wanted is not None or request.options.fixed_text:
-        return _of_numpy(request, array.to_numpy(object))
-    return _of_arrow(request, array)
+    options, label = request.options, request.label
+    wanted = options.wanted_of_objects(label)
+    is_plain = wanted in (None, _TEXT) and label not in (options.fixed_text or {})
+    if is_plain and array.dtype.storage != "python":
+        return _of_arrow(replace(request, options=replace(options, types={})), array)
+    # Text it is even if there is none.
+    return _of_objects(request, array.to_numpy(object), wanted or _TEXT)
 
 
 def _of_arrow(request: _Request, array: Any) -> TakenColumn:
     chunked = array.__arrow_array__()
     if hasattr(chunked, "combine_chunks"):
         chunked = chunked.chunk(0) if chunked.num_chunks == 1 else chunked.combine_chunks()
-    wanted = request.options.wanted_of_objects(request.label)
+    wanted = request.wanted
     if wanted is not None:
-        return _of_numpy(request, object_array(chunked.to_pylist()))
+        return _of_objects(request, object_array(chunked.to_pylist()), wanted)
     batches = arrow_column(chunked, request.name)
     arrays = [made for (made,) in batches]
     nullable = request.options.nullable(request.label, is_object=True)
@@ -159,15 +169,17 @@ def _of_categories(request: _Request, array: Any) -> TakenColumn:
     is_missing = missing if missing.any() else None
     nullable = request.options.nullable(request.label, is_object=True)
     field = replace(values.field, nullable=nullable)
+    arrow = dictionary_type(
+        codes.dtype.str[1:], replace(values.type, nullable=nullable), ordered=bool(dtype.ordered)
+    )
     dictionary = values.array
     if dictionary.kind not in (ArrayKind.FIXED, ArrayKind.STRINGS, ArrayKind.BITS):
         if dictionary.kind is ArrayKind.NULL:
-            return TakenColumn(field, values.type, missing_array(len(codes)))
+            return TakenColumn(field, arrow, missing_array(len(codes)))
         taken = pd.api.extensions.take(dtype.categories.array, codes, allow_fill=True)
         return _taken(request, taken)
     made = replace(fixed_array(codes, is_missing), kind=ArrayKind.DICTIONARY, dictionary=dictionary)
-    arrow = dictionary_type(codes.dtype.str[1:], values.type, ordered=bool(dtype.ordered))
-    return TakenColumn(field, replace(arrow, nullable=nullable), made)
+    return TakenColumn(field, arrow, made)
 
 
 def _of_sparse(request: _Request, array: Any) -> TakenColumn:

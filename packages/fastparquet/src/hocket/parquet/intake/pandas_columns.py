@@ -52,14 +52,12 @@ def taken_frame(frame: Any, options: IntakeOptions) -> tuple[list[TakenColumn], 
     _check_names(labels, names)
     taken: list[TakenColumn] = []
     columns: list[DescribedColumn] = []
-    for position, (label, name) in enumerate(zip(labels, names, strict=True)):
-        series = frame.iloc[:, position]
+    for (label, series), name, text in zip(frame.items(), names, texts, strict=True):
         column = pandas_column(name, label, series.array, options)
         taken.append(column)
-        columns.append(DescribedColumn(texts[position], name, series, column.type))
+        columns.append(DescribedColumn(text, name, series, column.type))
     index, stored, levels = _index(frame.index, names, options)
-    text = pandas_metadata(frame, columns, levels, index)
-    return taken + stored, {KEY: text}
+    return taken + stored, {KEY: pandas_metadata(frame, columns, levels, index)}
 
 
 def _check_names(labels: Sequence[Any], names: Sequence[str]) -> None:

@@ -191,7 +191,18 @@ def _dtype_words(data: Any) -> tuple[str, dict[str, Any] | None]:
     if isinstance(dtype, pd.SparseDtype):
         # Stored dense, it comes back so.
         return str(dtype.subtype), None
+    if isinstance(dtype, pd.ArrowDtype) and not _is_understood(str(dtype)):
+        # pyarrow's reader fails where pandas does not know its own dtype's name.
+        return "object", None
     return str(dtype), None
+
+
+def _is_understood(name: str) -> bool:
+    try:
+        pd.api.types.pandas_dtype(name)
+    except (TypeError, ValueError, NotImplementedError):
+        return False
+    return True
 
 
 def _described_labels(level: Any, name: Hashable) -> dict[str, Any]:

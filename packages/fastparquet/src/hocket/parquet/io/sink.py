@@ -30,6 +30,11 @@ class Sink(ABC):
         self.position = 0
         self._is_open = True
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it was neither committed nor discarded yet."""
+        return self._is_open
+
     def write(self, parts: Iterable[_Bytes]) -> None:
         """Write bytes behind those that were written before."""
         if not self._is_open:

@@ -191,7 +191,7 @@ def _present(
     else:
         marked = new_array(entries.count, np.uint8)
         if wants_slots or entries.slots is not None:
-            kept = new_array(entries.alive, np.int64)
+            kept = new_array(entries.alive + 1, np.int64)
         present = KERNEL.mark_present(
             _at(entries.definition),
             entries.count,
@@ -391,7 +391,7 @@ def _expanded(
     if is_dense:
         child = child.slice(first, first + elements)
     else:
-        slots = new_array(elements, np.int64)
+        slots = new_array(elements + 7, np.int64)[:elements]
         KERNEL.slots_of_elements(
             lists[3], entries.alive, address(offsets), offsets.itemsize, address(slots)
         )

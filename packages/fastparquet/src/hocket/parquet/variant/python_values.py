@@ -123,7 +123,7 @@ def _decimal(value: Decimal) -> bytes:
         raise NotVariant(f"the decimal {value} is no number")
     if exponent > _DIGITS_MAX or -exponent > _DIGITS_MAX:
         raise NotVariant(f"the decimal {value} has more than {_DIGITS_MAX} digits")
-    number = int("".join(map(str, digits))) * 10 ** max(exponent, 0)
+    number: int = int("".join(map(str, digits))) * 10 ** max(exponent, 0)
     if number >= 10**_DIGITS_MAX:
         raise NotVariant(f"the decimal {value} has more than {_DIGITS_MAX} digits")
     kind, width = (8, 4) if number < 10**9 else (9, 8) if number < 10**18 else (10, 16)

@@ -8,6 +8,7 @@ from typing import Final
 from hocket.parquet.arrays.sizes import nbytes_of
 from hocket.parquet.arrays.value_array import ValueArray
 from hocket.parquet.arrays.write_field import WriteField
+from hocket.parquet.crypto.sealing import FileSealer
 from hocket.parquet.encode.choice import LearnedChoice
 from hocket.parquet.errors import InvalidOption, ParquetError, SchemaMismatch
 from hocket.parquet.io.buffers import padded_copy
@@ -27,6 +28,7 @@ from hocket.parquet.writing.schema import schema_elements, schema_of
 __all__ = ["FileWriter"]
 
 _MAGIC: Final = b"PAR1"
+_ENCRYPTED: Final = b"PARE"
 
 
 class FileWriter:
@@ -56,18 +58,22 @@ class FileWriter:
         self._key_value = key_value or {}
         self._elements = schema_elements(fields)
         schema = schema_of(self._elements)
+        keys = self.options.encryption
+        sealer = None if keys is None else FileSealer(keys, schema)
+        self._magic = _ENCRYPTED if sealer is not None and sealer.encrypts_footer else _MAGIC
         self._plan = FilePlan(
             tuple(fields),
             schema,
             chunk_options(self.options, schema),
             [LearnedChoice() for _ in schema.leaves],
             thread_count(self.options.threads),
+            sealer,
         )
         self._sorting = sorting_columns(self.options.sorting_columns, schema)
         self._cutter = RowGroupCutter(self.options)
         self._groups: list[GroupRecord] = []
         if not sink.position:
-            self._write([_MAGIC])
+            self._write([self._magic])
 
     @property
     def fields(self) -> tuple[WriteField, ...]:
@@ -137,20 +143,33 @@ class FileWriter:
         self._write_indexes()
         # What comes with the data may be known only now.
         pairs = {**self._key_value, **self.options.custom_metadata}
+        footer, end = self._footer(pairs, earlier)
+        self._write([end, len(end).to_bytes(4, "little"), self._magic])
+        self._sink.commit()
+        metadata = parse_footer(padded_copy(footer))
+        metadata.file = self._sink.name
+        return metadata
+
+    def _footer(
+        self, pairs: Mapping[str, str | bytes], earlier: FileMetadata | None
+    ) -> tuple[bytes, bytes]:
+        """Return the footer, and what stands at the end of the file."""
+        sealer = self._plan.sealer
+        is_signed = sealer is not None and not sealer.encrypts_footer
         footer = file_metadata(
             self._elements,
             self._groups,
             pairs,
             column_count=len(self.schema.leaves),
             first_ordinal=0 if earlier is None else earlier.row_group_count,
+            algorithm=sealer.algorithm() if sealer is not None and is_signed else None,
+            signing_key_metadata=sealer.footer_key_metadata if sealer and is_signed else None,
         )
         if earlier is not None:
             footer = joined_footer(earlier, footer, self.options.custom_metadata)
-        self._write([footer, len(footer).to_bytes(4, "little"), _MAGIC])
-        self._sink.commit()
-        metadata = parse_footer(padded_copy(footer))
-        metadata.file = self._sink.name
-        return metadata
+        if sealer is None:
+            return footer, footer
+        return footer, sealer.signed_footer(footer) if is_signed else sealer.sealed_footer(footer)
 
     def abort(self) -> None:
         """Let nothing appear: what was there before stays."""
@@ -166,7 +185,7 @@ class FileWriter:
         )
         expect(sum(rows.nbytes for rows in group))
         try:
-            GroupWriter(self._plan, self._sink, record, group).run()
+            GroupWriter(self._plan, self._sink, record, group, number).run()
         except ParquetError as error:
             raise error.located(row_group=number, file=self._sink.name) from error.__cause__
         self._groups.append(record)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from hocket.parquet.arrays.leaf_entries import LeafEntries
 from hocket.parquet.arrays.sizes import nbytes_of
 from hocket.parquet.arrays.write_field import WriteField, WriteKind
+from hocket.parquet.crypto.modules import Module
+from hocket.parquet.crypto.sealing import ColumnSealer, FileSealer
 from hocket.parquet.encode.choice import LearnedChoice
 from hocket.parquet.encode.chunk import encode_chunk
 from hocket.parquet.encode.options import ChunkOptions
 from hocket.parquet.encode.written_chunk import WrittenChunk
 from hocket.parquet.errors import ParquetError
+from hocket.parquet.io.buffers import padded_copy
 from hocket.parquet.io.sink import Sink
+from hocket.parquet.metadata.bloom import parse_bloom_header
 from hocket.parquet.metadata.schema import Schema
 from hocket.parquet.nesting.shredding import shred
 from hocket.parquet.pool import run_tasks
@@ -24,6 +29,9 @@ from hocket.parquet.writing.page_indexes import column_index, offset_index
 from hocket.parquet.writing.row_groups import Rows
 
 __all__ = ["FilePlan", "GroupWriter"]
+
+#: As much as holds any header of a Bloom filter.
+_BLOOM_HEADER_NBYTES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,8 @@ class FilePlan:
         What is learnt of each leaf on the way.
     threads
         How many may encode at once.
+    sealer
+        What encrypts the file.
     """
 
     fields: tuple[WriteField, ...]
@@ -49,6 +59,7 @@ class FilePlan:
     options: list[ChunkOptions]
     learned: list[LearnedChoice]
     threads: int
+    sealer: FileSealer | None = None
 
 
 class GroupWriter:
@@ -66,11 +77,14 @@ class GroupWriter:
         Its rows.
     """
 
-    def __init__(self, plan: FilePlan, sink: Sink, record: GroupRecord, group: list[Rows]) -> None:
+    def __init__(
+        self, plan: FilePlan, sink: Sink, record: GroupRecord, group: list[Rows], number: int
+    ) -> None:
         self._plan = plan
         self._sink = sink
         self._record = record
         self._group = group
+        self._number = number
         leaves = plan.schema.leaves
         self._ready: list[WrittenChunk | None] = [None] * len(leaves)
         self._next = 0
@@ -123,7 +137,13 @@ class GroupWriter:
     def _encode(self, parts: list[LeafEntries], column: int, threads: int) -> None:
         plan = self._plan
         try:
-            chunk = encode_chunk(parts, plan.options[column], plan.learned[column], threads=threads)
+            chunk = encode_chunk(
+                parts,
+                plan.options[column],
+                plan.learned[column],
+                self._sealer_of(column),
+                threads=threads,
+            )
         except ParquetError as error:
             name = plan.schema.leaves[column].dotted
             raise error.located(column=name) from error.__cause__
@@ -145,22 +165,58 @@ class GroupWriter:
             self._ready[self._next] = None
             self._next += 1
 
+    def _sealer_of(self, column: int) -> ColumnSealer | None:
+        sealer = self._plan.sealer
+        return None if sealer is None else sealer.column(self._number, column)
+
     def _place(self, chunk: WrittenChunk, column: int) -> None:
         sink, record = self._sink, self._record
         options = self._plan.options[column]
+        sealer = self._sealer_of(column)
         offset = sink.position
         sink.write(chunk.parts)
         chunk.parts.clear()
-        place = None
+        bloom = None
         if chunk.bloom is not None:
-            place = sink.position, len(chunk.bloom)
-            sink.write([chunk.bloom])
-        record.chunks.append(
-            ChunkRecord(
-                chunk_metadata(chunk, offset, place, has_statistics=options.has_statistics),
-                offset_index(chunk, offset) if options.has_page_index else None,
-                column_index(chunk) if options.has_page_index else None,
-            )
+            raw = chunk.bloom if sealer is None else _sealed_bloom(sealer, chunk.bloom)
+            bloom = sink.position, len(raw)
+            sink.write([raw])
+        made = ChunkRecord(
+            chunk_metadata(chunk, offset, bloom, has_statistics=options.has_statistics),
+            offset_index(chunk, offset) if options.has_page_index else None,
+            column_index(chunk) if options.has_page_index else None,
         )
+        if sealer is not None:
+            self._seal(made, sealer, chunk, offset, column)
+        record.chunks.append(made)
         record.plain_nbytes += chunk.uncompressed_nbytes
         record.nbytes += chunk.compressed_nbytes
+
+    def _seal(
+        self,
+        made: ChunkRecord,
+        sealer: ColumnSealer,
+        chunk: WrittenChunk,
+        offset: int,
+        column: int,
+    ) -> None:
+        file = self._plan.sealer
+        assert file is not None
+        made.crypto = file.column_crypto(column)
+        if made.offset_index is not None:
+            made.offset_index = sealer.seal(Module.OFFSET_INDEX, made.offset_index)
+        if made.column_index is not None:
+            made.column_index = sealer.seal(Module.COLUMN_INDEX, made.column_index)
+        if file.hides_metadata(column):
+            made.encrypted_metadata = sealer.seal(Module.COLUMN_METADATA, made.metadata)
+            made.metadata = None
+            if not file.encrypts_footer:
+                # What readers without keys need to pass over the column, and no more.
+                made.metadata = chunk_metadata(chunk, offset, None, has_statistics=False)
+
+
+def _sealed_bloom(sealer: ColumnSealer, bloom: bytes) -> bytes:
+    """Return a Bloom filter as two modules."""
+    end = parse_bloom_header(padded_copy(bloom[:_BLOOM_HEADER_NBYTES])).header_nbytes
+    header = sealer.seal(Module.BLOOM_FILTER_HEADER, bloom[:end])
+    return header + sealer.seal(Module.BLOOM_FILTER_BITSET, bloom[end:])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 from numbers import Integral
 from typing import Any, Final
 
 from hocket.parquet.codecs import checked_level, codec_number
+from hocket.parquet.crypto.encryption_keys import EncryptionKeys
 from hocket.parquet.encode.options import DICTIONARY_NBYTES, PAGE_NBYTES, PAGE_ROWS
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.metadata.encodings import Encoding
@@ -20,7 +22,7 @@ __all__ = ["DEFAULT_KEY", "WriteOptions", "check_names"]
 DEFAULT_KEY: Final = "_default"
 
 _ROW_GROUP_ROWS: Final = 1 << 20
-_ROW_GROUP_NBYTES: Final = 256 << 20
+_ROW_GROUP_NBYTES: Final = 512 << 20
 _PAGE_NBYTES_MOST: Final = 1 << 30
 
 #: Names of encodings as users write them.
@@ -100,7 +102,7 @@ class WriteOptions:
     sorting_columns: Sequence[Any] = ()
     custom_metadata: Mapping[str, str | bytes] = field(default_factory=dict)
     fsync: bool = False
-    encryption: Any = None
+    encryption: EncryptionKeys | None = None
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -123,6 +125,11 @@ class WriteOptions:
             codec_of(value)
         for value in _values(self.encoding):
             encoding_of(value)
+        if self.encryption is not None and not isinstance(self.encryption, EncryptionKeys):
+            raise InvalidOption(
+                f"encryption is {type(self.encryption).__name__}; it has to be "
+                "hocket.parquet.EncryptionKeys(footer_key=...)"
+            )
         if isinstance(self.custom_metadata, Mapping):
             _check_pairs(self.custom_metadata)
         else:
@@ -175,18 +182,16 @@ def _check_count(name: str, value: Any, most: int) -> None:
 def _check_offsets(offsets: Any) -> None:
     if offsets is None or (_is_number(offsets) and offsets > 0):
         return
-    is_list = isinstance(offsets, Iterable) and not isinstance(offsets, (str, bytes))
-    rows = list(offsets) if is_list else [None]
-    if (
-        not all(_is_number(row) for row in rows)
-        or not rows
-        or rows[0] != 0
-        or sorted(set(rows)) != rows
-    ):
+    rows = list(offsets) if isinstance(offsets, Iterable) else []
+    if not rows or not all(map(_is_number, rows)) or rows[0] != 0 or not _rises(rows):
         raise InvalidOption(
             f"row_group_offsets is {offsets!r}; it has to be a number of rows, or a list of rows "
             "that begins with 0 and rises"
         )
+
+
+def _rises(rows: list[int]) -> bool:
+    return all(before < after for before, after in pairwise(rows))
 
 
 def _check_pairs(pairs: Mapping[Any, Any]) -> None:

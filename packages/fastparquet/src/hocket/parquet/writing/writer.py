@@ -71,6 +71,7 @@ class ParquetWriter:
         self._writer: FileWriter | None = None
         self._metadata: FileMetadata | None = None
         self._is_open = False
+        self._row_count = 0
         self._sink = open_sink(path, fsync=self._options.fsync, **place)
         self._is_open = True
         if schema is not None:
@@ -107,7 +108,9 @@ class ParquetWriter:
     def _write_batches(self, columns: Columns, *, keeps: bool) -> None:
         assert self._writer is not None
         for batch in columns.batches:
-            self._writer.write_batch(batch, batch[0].length if batch else 0)
+            row_count = batch[0].length if batch else 0
+            self._row_count += row_count
+            self._writer.write_batch(batch, row_count)
             if keeps:
                 self._writer.keep()
 
@@ -135,6 +138,8 @@ class ParquetWriter:
                     "write a frame without rows, or pass one as schema",
                     file=self._sink.name,
                 )
+            assert self._first is not None
+            self._first.complete(self._row_count)
             self._metadata = self._writer.finish()
         self._is_open = False
 

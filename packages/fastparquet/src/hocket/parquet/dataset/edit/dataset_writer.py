@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from hocket.parquet.arrays.sizes import nbytes_of
@@ -13,6 +14,7 @@ from hocket.parquet.dataset.edit.directories import directory_of
 from hocket.parquet.dataset.edit.file_edit import FileEdit
 from hocket.parquet.dataset.edit.key_codes import codes_of_key, rows_by_keys
 from hocket.parquet.errors import ColumnMissing, InvalidOption
+from hocket.parquet.io.sink import FileObjectSink, Sink
 from hocket.parquet.metadata.footer import FileMetadata
 from hocket.parquet.records import dataclass, replace
 from hocket.parquet.writing.file_writer import FileWriter
@@ -93,13 +95,16 @@ class DatasetWriter:
             raise InvalidOption(
                 "all columns are named by partition_on; at least one has to be left for the files"
             )
-        self._offsets = options.row_group_offsets
+        told = options.row_group_offsets
+        self._offsets = list(told) if isinstance(told, Iterable) else told
         self._options = replace(options, row_group_offsets=None)
         self._key_value = key_value
         self._row_count = 0
         #: By directory; what was written to last is last.
         self._open: dict[str, _Open] = {}
         self._held_nbytes = 0
+        #: How many files were begun.
+        self.file_count = 0
 
     def write(self, arrays: Sequence[ValueArray], row_count: int) -> None:
         """Write rows.
@@ -130,7 +135,7 @@ class DatasetWriter:
         offsets = self._offsets
         if offsets is None:
             return 1 << 62
-        if isinstance(offsets, Sequence):
+        if isinstance(offsets, list):
             later = (row for row in offsets if row > self._row_count)
             return next(later, 1 << 62) - self._row_count
         return int(offsets) - self._row_count % int(offsets)
@@ -139,7 +144,7 @@ class DatasetWriter:
         offsets = self._offsets
         if offsets is None:
             return False
-        if isinstance(offsets, Sequence):
+        if isinstance(offsets, list):
             return self._row_count in offsets
         return self._row_count % int(offsets) == 0
 
@@ -179,8 +184,16 @@ class DatasetWriter:
         while len(self._open) >= _MOST_OPEN:
             self._finish(next(iter(self._open)))
         sink, finish = self._edit.addition(directory)
+        self.file_count += 1
+        return _Open(self._writer(sink), finish)
+
+    def _writer(self, sink: Sink) -> FileWriter:
         fields = [self._fields[at] for at in self._stored_at]
-        return _Open(FileWriter(sink, fields, self._options, self._key_value), finish)
+        return FileWriter(sink, fields, self._options, self._key_value)
+
+    def empty_file(self) -> FileMetadata:
+        """Return what the footer of a file without rows would tell."""
+        return self._writer(FileObjectSink(io.BytesIO())).finish()
 
     def _finish(self, directory: str) -> None:
         one = self._open.pop(directory)

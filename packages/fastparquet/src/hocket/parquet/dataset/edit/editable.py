@@ -10,7 +10,6 @@ from hocket.parquet.dataset.handle import Handle
 
 if TYPE_CHECKING:
     from hocket.parquet.dataset.collection import Collection
-    from hocket.parquet.dataset.data_file import Opener
 
 __all__ = ["Editable"]
 
@@ -39,7 +38,7 @@ class Editable(Handle):
         sort_pnames
             Not used: the order of row groups does not depend on the names of files.
         write_fmd
-            Whether to write ``_metadata`` of a dataset.
+            Whether to write ``_metadata`` of a dataset; if it is there, it is kept right anyway.
         open_with, remove_with
             Not used: files belong to the file system that the dataset was opened in.
         """
@@ -50,6 +49,48 @@ class Editable(Handle):
         wanted = [rgs] if is_one else list(rgs)
         numbers = {self._groups[position_of(self.row_groups, each)] for each in wanted}
         self._take(methods.remove(self._collection, sorted(numbers), write_summary=write_fmd))
+
+    def write_row_groups(  # noqa: PLR0913, PLR0917 - as many as fastparquet has
+        self,
+        data: Any,
+        row_group_offsets: Any = None,
+        sort_key: Callable[[Any], Any] | None = None,
+        sort_pnames: bool = False,  # noqa: FBT001, FBT002
+        compression: Any = "zstd",
+        write_fmd: bool = True,  # noqa: FBT001, FBT002
+        open_with: Callable[..., Any] | None = None,
+        mkdirs: Callable[..., Any] | None = None,
+        stats: Any = True,  # noqa: FBT002
+        **options: Any,
+    ) -> None:
+        """Add rows: behind those of the file, or in new files of the dataset.
+
+        Parameters
+        ----------
+        data
+            Whatever `hocket.parquet.write` takes, with the columns that there are.
+        row_group_offsets, compression, stats
+            As with `hocket.parquet.write`, where ``stats`` is called ``statistics``.
+        sort_key
+            Of a row group, as in `row_groups`, what those of a dataset are to be sorted by.
+        sort_pnames
+            Not used: the order of row groups does not depend on the names of files.
+        write_fmd
+            Whether to write ``_metadata`` of a dataset; if it is there, it is kept right anyway.
+        open_with, mkdirs
+            Not used: files belong to the file system that the dataset was opened in.
+        **options
+            More of `hocket.parquet.write`.
+        """
+        del sort_pnames, open_with, mkdirs
+        from hocket.parquet.dataset.edit import methods  # noqa: PLC0415 - readers need it not
+
+        options["row_group_offsets"] = row_group_offsets
+        options["compression"] = compression
+        options["statistics"] = True if stats == "auto" else stats
+        self._take(
+            methods.add(self._collection, data, options, write_summary=write_fmd, sort_key=sort_key)
+        )
 
     def _write_common_metadata(self, open_with: Callable[..., Any] | None = None) -> None:
         """Write ``_metadata`` and ``_common_metadata`` of the dataset.
@@ -69,9 +110,3 @@ class Editable(Handle):
         self._groups = tuple(range(len(collection.groups)))
         # What went to other processes before shows the dataset as it was.
         self._reference = None
-
-    @property
-    def _opener(self) -> Opener:
-        from hocket.parquet.dataset.edit.methods import opener_of  # noqa: PLC0415 - the same
-
-        return opener_of(self._collection)

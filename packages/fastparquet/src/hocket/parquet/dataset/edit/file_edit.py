@@ -80,6 +80,25 @@ class FileEdit:
         self._added.append((staged, directory))
         return self._sink(staged), finish
 
+    def additions(self) -> list[tuple[str, str, FileMetadata]]:
+        """Return what was added: staged files, their directories and their footers."""
+        return [(staged, directory, self._footers[staged]) for staged, directory in self._added]
+
+    def add(self, staged: str, directory: str, footer: FileMetadata) -> None:
+        """Add a data file that was staged in another process.
+
+        Parameters
+        ----------
+        staged
+            Where it is.
+        directory
+            Where it belongs; its name is found later.
+        footer
+            What its footer says.
+        """
+        self._added.append((staged, directory))
+        self._footers[staged] = footer
+
     def _sink(self, staged: str) -> Sink:
         return open_sink(self.folder.place(staged), fs=self.folder.filesystem)
 
@@ -89,6 +108,7 @@ class FileEdit:
         write_summary: bool | None = None,
         sort_key: Callable[[Any], Any] | None = None,
         overwritten: Callable[[FileChanges, list[str]], set[str]] | None = None,
+        is_anew: bool = False,
     ) -> FileChanges:
         """Let the edit take effect, and return what it was.
 
@@ -100,6 +120,8 @@ class FileEdit:
             The order of the row groups in it.
         overwritten
             Tells by the names of all files which of them go too.
+        is_anew
+            Whether all files that there were go.
         """
         done = FileChanges()
 
@@ -107,7 +129,7 @@ class FileEdit:
             every = self.folder.names()
             names = data_names(every)
             changes = Changes()
-            numbering = Numbering(names)
+            numbering = Numbering(() if is_anew else names)
             for staged, directory in self._added:
                 target = numbering.next(directory)
                 changes.renames[staged] = target
@@ -116,20 +138,25 @@ class FileEdit:
                 changes.renames[staged] = name
                 done.replaced[name] = self._footer(staged, name)
             done.removed = set(self._removed)
-            if overwritten is not None:
+            if is_anew:
+                done.removed = set(names) - set(done.added)
+            elif overwritten is not None:
                 done.removed |= overwritten(done, names)
             has_summary = METADATA in every
             if write_summary or (write_summary is None and has_summary):
-                summary = self._summary(names, done, has_summary=has_summary)
+                kept = [] if is_anew else names
+                summary = self._summary(kept, done, has_summary=has_summary)
                 if sort_key is not None:
                     summary.sort(sort_key)
                 contents = {METADATA: summary.file_bytes()}
-                if COMMON_METADATA not in every or done.removed >= set(names):
+                if is_anew or COMMON_METADATA not in every:
                     contents[COMMON_METADATA] = Summary(summary.base).file_bytes()
                 for name, content in contents.items():
                     staged = self._edit.stage()
                     self.folder.write(staged, content)
                     changes.renames[staged] = name
+            elif is_anew and has_summary:
+                done.removed |= {METADATA, COMMON_METADATA} & set(every)
             changes.removals += sorted(done.removed)
             return changes
 

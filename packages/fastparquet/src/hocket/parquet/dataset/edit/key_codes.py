@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from hocket.parquet.arrays.leaf_entries import DenseValues
 from hocket.parquet.arrays.value_array import ValueArray
 from hocket.parquet.arrays.write_field import WriteField, WriteKind
+from hocket.parquet.dataset.edit.dense_keys import plain_values
 from hocket.parquet.dataset.edit.directories import text_of_value
 from hocket.parquet.encode.dictionary import build_dictionary
 from hocket.parquet.encode.storing import dense_values
@@ -87,7 +86,7 @@ def codes_of_key(field: WriteField, array: ValueArray, unit: str = "") -> KeyCod
     else:
         coded = build_dictionary(values, most_nbytes=1 << 62, most_count=_EVERY)
         dense = np.empty(0, np.int64) if coded is None else coded.codes.astype(np.int64)  # type: ignore[union-attr]
-        raws = [] if coded is None else _plain_values(coded)
+        raws = [] if coded is None else plain_values(coded)
     made = [_value(node, raw, unit) for raw in raws]
     # What is no number is no key either.
     renumbered, texts = _joined(
@@ -115,17 +114,6 @@ def _joined(texts: Sequence[str | None]) -> tuple[_Array, list[str]]:
     numbers: dict[str, int] = {}
     codes = [-1 if text is None else numbers.setdefault(text, len(numbers)) for text in texts]
     return np.array(codes, np.int64), list(numbers)
-
-
-def _plain_values(coded: DenseValues) -> list[bytes]:
-    values = coded.values
-    if coded.offsets is None:
-        size = values.itemsize
-        raw = values.tobytes()
-        return [raw[at : at + size] for at in range(0, len(raw), size)]
-    ends = coded.offsets.tolist()
-    raw = values.tobytes()
-    return [raw[start:stop] for start, stop in pairwise(ends)]
 
 
 def rows_by_keys(keys: Sequence[KeyCodes]) -> tuple[_Array | None, list[RowsOfKey]]:

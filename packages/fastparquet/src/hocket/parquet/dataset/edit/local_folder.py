@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from hocket.parquet.dataset.edit.commit import STAGING
+from hocket.parquet.dataset.commit import STAGING
 from hocket.parquet.dataset.edit.folder import Folder
 from hocket.parquet.dataset.edit.lock_file import lock_file
 from hocket.parquet.dataset.edit.writers import is_gone, writer_name

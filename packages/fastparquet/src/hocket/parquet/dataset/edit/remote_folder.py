@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
-from hocket.parquet.dataset.edit.commit import STAGING
+from hocket.parquet.dataset.commit import STAGING
 from hocket.parquet.dataset.edit.folder import Folder
 from hocket.parquet.dataset.edit.lock_file import lock_file
 from hocket.parquet.dataset.edit.writers import is_gone, writer_name

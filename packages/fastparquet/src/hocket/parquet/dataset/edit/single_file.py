@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from hocket.parquet.dataset.data_file import DataFile, Opener, read_file
@@ -48,19 +48,44 @@ def rewriting(
     else:
         before = folder.stamp(name)
     file = read_file(name, path, Opener(filesystem, keys=opener.keys))
-    sink = open_sink(path, fs=filesystem, fsync=fsync)
+    sink = _ReplacingSink(open_sink(path, fs=filesystem, fsync=fsync), folder, name, before)
     try:
         yield file, sink
-        if filesystem is None:
-            with folder.lock(_TIMEOUT_S):
-                _put(folder, name, before, sink)
-        else:
-            _put(folder, name, before, sink)
+        if sink.is_open:
+            sink.commit()
     except BaseException:
         sink.discard()
         raise
     finally:
         file.close()
+
+
+class _ReplacingSink(Sink):
+    """What is put in a file's place if that is still the file that was opened."""
+
+    def __init__(self, inner: Sink, folder: Folder, name: str, before: Any) -> None:
+        self._inner = inner
+        self._folder = folder
+        self._file = name
+        self._before = before
+        super().__init__(inner.name)
+
+    def _write(self, parts: list[bytes | memoryview]) -> None:
+        self._inner.write(parts)
+
+    def _commit(self) -> None:
+        is_local = self._folder.filesystem is None
+        with self._folder.lock(_TIMEOUT_S) if is_local else nullcontext():
+            if self._folder.stamp(self._file) != self._before:
+                raise EditConflict(
+                    "another writer replaced the file while this one worked on it; nothing was "
+                    "done: repeat the edit",
+                    file=self.name,
+                )
+            self._inner.commit()
+
+    def _discard(self) -> None:
+        self._inner.discard()
 
 
 def _found(place: str, opener: Opener) -> tuple[Any, str]:
@@ -75,13 +100,3 @@ def _found(place: str, opener: Opener) -> tuple[Any, str]:
     if filesystem is None or is_local(filesystem):
         return None, os.path.realpath(path).replace(os.sep, "/")
     return filesystem, str(path)
-
-
-def _put(folder: Folder, name: str, before: Any, sink: Sink) -> None:
-    if folder.stamp(name) != before:
-        raise EditConflict(
-            "another writer replaced the file while this one worked on it; nothing was done: "
-            "repeat the edit",
-            file=folder.place(name),
-        )
-    sink.commit()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from contextlib import ExitStack, suppress
 from typing import Final, Self
 
-from hocket.parquet.dataset.edit.commit import (
+from hocket.parquet.dataset.commit import (
     RECORD,
     RECORD_NBYTES_MAX,
     STAGING,
@@ -76,6 +76,11 @@ class Edit:
                     self.folder.remove_directory(STAGING, only_empty=True)
         finally:
             self._claimed.close()
+
+    @property
+    def own_directory(self) -> str:
+        """Where the files are that are staged for this edit."""
+        return self._own
 
     def stage(self) -> str:
         """Return the name of a new file, to be written and then renamed by `commit`."""

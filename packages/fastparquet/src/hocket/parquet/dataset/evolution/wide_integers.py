@@ -55,7 +55,8 @@ def _limbs_of(values: _Array, wanted: int) -> _Array:
         is_negative = values < 0
     else:
         raw = np.ascontiguousarray(values)
-        is_negative = raw.view(np.int64).reshape(len(raw), -1)[:, -1] < 0
+        words = raw.dtype.itemsize // 8
+        is_negative = raw.view(np.int64).reshape(len(raw), words)[:, -1] < 0
     given = raw.view(np.uint32).reshape(len(raw), raw.dtype.itemsize // 4)
     # A product is longer than both factors together at most; what is beyond the width is a sign.
     width = max(wanted, given.shape[1]) + 8

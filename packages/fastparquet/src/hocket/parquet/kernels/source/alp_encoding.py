@@ -51,7 +51,7 @@ SCRATCH_NBYTES: Final = _PAIRS_AT + _TRIED_MAX * 8
 
 #: Vectors of a page, and numbers of a vector, that powers are chosen from.
 _VECTORS_SAMPLED: Final = 8
-_SAMPLED: Final = 256
+_SAMPLED: Final = 64
 _GLANCE: Final = 4
 
 #: 3 * 2 ** 51: what is added to it is rounded to an integer, which then stands in the lowest bits.

@@ -48,17 +48,16 @@ def _mark(
     present = 0
     for index in range(count):
         reached = level if definition == 0 else load_8(definition, index)
-        if reached == level:
-            slot = alive if slots == 0 else load_64(slots, alive * 8)
-            alive += 1
-            there = _is_there(nulls, is_bitmap, bit_offset, slot)
-            store_8(marked, index, level + there)
-            if kept != 0:
-                # What is not there is overwritten by what follows.
-                store_64(kept, present * 8, slot)
-            present += there
-        else:
-            store_8(marked, index, reached)
+        # Without branches: an entry that has ended looks at the first slot, and is not there.
+        lives = 1 if reached == level else 0
+        slot = alive * lives if slots == 0 else load_64(slots, alive * lives * 8)
+        there = _is_there(nulls, is_bitmap, bit_offset, slot) & lives
+        store_8(marked, index, reached + there)
+        if kept != 0:
+            # What is not there is overwritten by what follows.
+            store_64(kept, present * 8, slot)
+        alive += lives
+        present += there
     return present
 
 
@@ -90,7 +89,8 @@ def mark_present(
     marked
         Where the new definition levels go.
     kept
-        Where the slots of those that are there go: room for all living entries; or 0.
+        Where the slots of those that are there go: room for one more than there are living
+        entries, of which there is one at least; or 0.
     """
     if is_bitmap != 0:
         return _mark(definition, count, level, slots, nulls, 1, bit_offset, marked, kept)
@@ -116,33 +116,31 @@ def _measure(
     result: int,
 ) -> int:
     alive = 0
+    entries = 0
     elements = 0
-    ended = 0
     first = 0
     expected = -1
     outside = 0
     gaps = 0
     for index in range(count):
-        if definition != 0 and load_8(definition, index) != level:
-            ended += 1
-            continue
-        slot = alive if slots == 0 else load_64(slots, alive * 8)
-        alive += 1
+        lives = 1
+        if definition != 0:
+            lives = 1 if load_8(definition, index) == level else 0
+        slot = alive * lives if slots == 0 else load_64(slots, alive * lives * 8)
+        alive += lives
         start = _offset(offsets, item_size, slot)
         stop = _offset(offsets, item_size, slot + 1)
         outside |= start | (stop - start) | (child_length - stop)
-        elements += stop - start
-        if stop == start:
-            ended += 1
-        else:
-            if expected < 0:
-                first = start
-                expected = start
-            gaps |= start ^ expected
+        length = (stop - start) * lives
+        elements += length
+        entries += length if length > 0 else 1
+        if length > 0:
+            first = start if expected < 0 else first
+            gaps |= 0 if expected < 0 else start ^ expected
             expected = stop
     if outside < 0:
         return -SIZE_OUTSIDE
-    store_64(result, 0, elements + ended)
+    store_64(result, 0, entries)
     store_64(result, 8, elements)
     store_64(result, 16, first)
     return 0 if gaps else 1
@@ -201,12 +199,12 @@ def _expand(
         repeat = 0 if repetition == 0 else load_8(repetition, index)
         store_8(expanded_repetition, at, repeat)
         reached = level if definition == 0 else load_8(definition, index)
-        length = 0
-        if reached == level:
-            slot = alive if slots == 0 else load_64(slots, alive * 8)
-            alive += 1
-            length = _offset(offsets, item_size, slot + 1) - _offset(offsets, item_size, slot)
-            reached += 1 if length > 0 else 0
+        lives = 1 if reached == level else 0
+        slot = alive * lives if slots == 0 else load_64(slots, alive * lives * 8)
+        alive += lives
+        length = _offset(offsets, item_size, slot + 1) - _offset(offsets, item_size, slot)
+        length *= lives
+        reached += 1 if length > 0 else 0
         if expanded_definition != 0:
             store_8(expanded_definition, at, reached)
         at += length if length > 0 else 1
@@ -286,13 +284,20 @@ def slots_of_elements(
     item_size: int,
     elements: int,
 ) -> int:
-    """Write the slot of each element of living lists, 8 bytes each; return how many there are."""
+    """Write the slot of each element of living lists, 8 bytes each; return how many there are.
+
+    There is room for 7 more.
+    """
     at = 0
     for index in range(alive):
         slot = index if slots == 0 else load_64(slots, index * 8)
         start = _offset(offsets, item_size, slot)
         stop = _offset(offsets, item_size, slot + 1)
-        for element in range(start, stop):
-            store_64(elements, at * 8, element)
-            at += 1
+        done = 0
+        while done < stop - start:
+            # What is too much is overwritten by what follows.
+            for step in range(8):
+                store_64(elements, (at + done + step) * 8, start + done + step)
+            done += 8
+        at += stop - start
     return at

@@ -1,0 +1,1 @@
+"""This library under the names of fastparquet, for programs that import that one."""

@@ -1,0 +1,147 @@
+"""fastparquet's ``api``: `ParquetFile`, and the functions that programs call on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from hocket.parquet import api
+from hocket.parquet.api import filter_row_groups, sorted_partitioned_columns, statistics
+from hocket.parquet.dataset import parquet_file
+from hocket.parquet.dropin.util import ParquetException, filesystem_of
+from hocket.parquet.errors import InvalidOption
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hocket.parquet.dropin.schema import SchemaHelper
+
+__all__ = [
+    "ParquetException",
+    "ParquetFile",
+    "filter_row_groups",
+    "sorted_partitioned_columns",
+    "statistics",
+]
+
+
+class ParquetFile(parquet_file.ParquetFile):
+    """`hocket.parquet.ParquetFile` with what only fastparquet's users know.
+
+    Parameters
+    ----------
+    fn, verify, root, sep, fs, pandas_nulls, dtypes
+        As with `hocket.parquet.ParquetFile`.
+    open_with
+        A function that opens paths; of the method ``open`` of an fsspec file system, that is used.
+    **options
+        More of `hocket.parquet.ParquetFile`.
+    """
+
+    def __init__(  # noqa: PLR0913 - as many as fastparquet has
+        self,
+        fn: Any,
+        verify: bool = False,  # noqa: FBT001, FBT002  the order of fastparquet's
+        open_with: Any = open,
+        root: str | bool = False,  # noqa: FBT001, FBT002
+        sep: str | None = None,
+        fs: Any = None,
+        pandas_nulls: bool = True,  # noqa: FBT001, FBT002
+        dtypes: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        filesystem, opening = filesystem_of(open_with)
+        if hasattr(fn, "read"):
+            opening = None
+        super().__init__(
+            fn, verify, opening, root, sep, fs or filesystem, pandas_nulls, dtypes, **options
+        )
+
+    @property
+    def schema(self) -> SchemaHelper:  # type: ignore[override]
+        """The elements of the schema; ``schema.text`` shows them."""
+        from hocket.parquet.dropin.schema import SchemaHelper  # noqa: PLC0415 - imports Thrift
+
+        return SchemaHelper(self.fmd.schema)
+
+    @property
+    def helper(self) -> SchemaHelper:
+        """The same."""
+        return self.schema
+
+    def to_pandas(  # type: ignore[override]
+        self,
+        columns: Sequence[Any] | str | None = None,
+        categories: Any = None,
+        filters: Any = None,
+        index: Any = None,
+        row_filter: Any = None,
+        dtypes: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Read into a pandas frame; see `hocket.parquet.ParquetFile.to_pandas`.
+
+        Parameters
+        ----------
+        columns, categories, filters, index, row_filter, dtypes, **options
+            As there.
+        """
+        return super().to_pandas(columns, categories, filters, index, row_filter, dtypes, **options)
+
+    def read_row_group_file(
+        self,
+        rg: Any,
+        columns: Sequence[str] | None = None,
+        categories: Any = None,
+        index: Any = None,
+        assign: Any = None,
+        partition_meta: Any = None,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Read one row group; see `hocket.parquet.ParquetFile.read_row_group_file`.
+
+        Parameters
+        ----------
+        rg, columns, categories, index, **options
+            As there.
+        assign
+            Not used but refused: arrays that others allocated are not filled.
+        partition_meta
+            Not used.
+        """
+        del partition_meta
+        if assign is not None:
+            raise InvalidOption(
+                "read_row_group_file fills no arrays given as assign; take the frame that it returns"
+            )
+        options.pop("infile", None)
+        return super().read_row_group_file(rg, columns, categories, index, **options)
+
+    def check_categories(self, cats: Any) -> Any:
+        """Return the names of columns that become categoricals, refusing those that are not there.
+
+        Parameters
+        ----------
+        cats
+            Names, or a dict by name; None for those that were categoricals.
+        """
+        if cats is None:
+            return self.categories or {}
+        missing = [name for name in cats if name not in self.columns]
+        if missing:
+            raise InvalidOption(f"categories has {missing!r}; the columns are {self.columns}")
+        return cats
+
+    def _get_index(self, index: Any = None) -> list[str]:
+        """Return the names of the columns that make the index."""
+        if index is None:
+            return [name for name in self._collection.hints.pandas.index_columns if name in self.columns]
+        return [] if index is False else [index] if isinstance(index, str) else list(index)
+
+    def _dtypes(self, categories: Any = None) -> dict[str, Any]:  # type: ignore[override]
+        known = self.dtypes
+        return {name: "category" if name in (categories or ()) else known[name] for name in known}
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(api, name)
