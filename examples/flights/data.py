@@ -79,16 +79,9 @@ def read_month(csv: bytes, month: int) -> pd.DataFrame:
     return pd.read_csv(lines, usecols=FLIGHT_COLUMNS)
 
 
-def write_month(csv: bytes, month: int, dataset: str) -> int:
-    """Write the flights of one month to a file of its own, and return its size in bytes.
-
-    The directory tells the month, as Hive and Spark have it, so that the file need not. The file
-    appears when it is whole: a task that is run again, because its worker died, does no harm.
-    """
-    path = Path(dataset) / f"month={month}" / "flights.parquet"
-    path.parent.mkdir(exist_ok=True)
-    hp.write(str(path), read_month(csv, month).drop(columns="month"))
-    return path.stat().st_size
+def write_month(csv: bytes, month: int, writer: hp.SharedWriter) -> hp.WrittenPiece:
+    """Write the flights of one month, as a piece of the dataset that all months will be."""
+    return writer.write(read_month(csv, month))
 
 
 def read_table(name: str) -> pd.DataFrame:

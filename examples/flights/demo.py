@@ -32,6 +32,7 @@ try:
     import tables
     from hocket.client import Client, progress
     from hocket.deploy import LocalCluster
+    from hocket.parquet import SharedWriter
     from plan import answer, load
 except ModuleNotFoundError as missing:
     requirements = Path(__file__).with_name("requirements.txt")
@@ -70,19 +71,22 @@ def run(
     with Client(cluster) as client, TemporaryDirectory(prefix="hocket-flights-") as dataset:
         with stages.stage("import pandas in each worker"):
             client.run(data.prepare)
-        loading = load(client, dataset)
-        workers = len(cluster.workers)
-        console.print(f"{len(loading.tasks)} tasks in a graph that loads, {workers} workers")
-        with stages.stage("write a Parquet file for each month", len(loading.tasks)):
-            progress(loading.tasks, console=console)
-            sizes = client.gather(loading.files)
+        began = time.perf_counter()
+        with SharedWriter(dataset, partition_on="month") as writer:
+            loading = load(client, writer)
+            workers = len(cluster.workers)
+            console.print(f"{len(loading.tasks)} tasks in a graph that loads, {workers} workers")
+            with stages.stage("write the flights as a dataset", len(loading.tasks), began):
+                progress(loading.tasks, console=console)
+                writer.commit(client.gather(loading.pieces))
         began = time.perf_counter()
         answering = answer(client, dataset, loading.tables)
+        sizes = [path.stat().st_size for path in Path(dataset).rglob("*.parquet")]
         console.print(
             f"{len(answering.tasks)} tasks in a graph that answers, from {len(sizes)} files of"
             f" {sum(sizes) / 1e6:.1f} MB in all"
         )
-        with stages.stage("answer the questions from the files", len(answering.tasks), began):
+        with stages.stage("answer the questions from it", len(answering.tasks), began):
             progress(answering.tasks, console=console)
             answers = dict(
                 zip(answering.answers, client.gather(list(answering.answers.values())), strict=True)

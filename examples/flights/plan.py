@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data import read_table, unpack, write_month
-from hocket.parquet import ParquetFile
+from hocket.parquet import ParquetFile, SharedWriter
 from questions import QUESTIONS, add_up
 
 __all__ = ["Answering", "Loading", "answer", "load"]
@@ -29,8 +29,8 @@ class Loading:
 
     #: All of them.
     tasks: list[Any]
-    #: Those that write a file of the dataset, and return its size.
-    files: list[Any]
+    #: Those that write a piece of the dataset each.
+    pieces: list[Any]
     #: The small tables, by name: they stay in the workers.
     tables: dict[str, Any]
 
@@ -45,22 +45,22 @@ class Answering:
     answers: dict[str, Any]
 
 
-def load(client: Any, dataset: str, months: Sequence[int] = range(1, 13)) -> Loading:
+def load(client: Any, writer: SharedWriter, months: Sequence[int] = range(1, 13)) -> Loading:
     """Have the flights written as a Parquet dataset, and the small tables read.
 
     Parameters
     ----------
     client
         A `hocket.client.Client`, or anything with its ``submit`` and ``map``.
-    dataset
-        The directory of the dataset; all workers have to see it.
+    writer
+        Of the dataset, whose directory all workers have to see.
     months
-        The months to write, 1 to 12; each is a file of its own.
+        The months to write, 1 to 12; each is a piece of its own.
     """
     csv = client.submit(unpack)
-    files = [client.submit(write_month, csv, month, dataset) for month in months]
+    pieces = [client.submit(write_month, csv, month, writer) for month in months]
     tables = {name: client.submit(read_table, name) for name in SMALL_TABLES}
-    return Loading([csv, *files, *tables.values()], files, tables)
+    return Loading([csv, *pieces, *tables.values()], pieces, tables)
 
 
 def answer(client: Any, dataset: str, tables: dict[str, Any]) -> Answering:
@@ -71,7 +71,7 @@ def answer(client: Any, dataset: str, tables: dict[str, Any]) -> Answering:
     client
         As with `load`.
     dataset
-        The directory of the dataset, with all its files.
+        The directory of the dataset, as it is when all pieces are written.
     tables
         The small tables, by name.
     """

@@ -9,6 +9,7 @@ import pytest
 
 from hocket.client import Client, as_completed
 from hocket.deploy import LocalCluster
+from hocket.parquet import SharedWriter
 
 
 @pytest.mark.slow
@@ -24,16 +25,20 @@ def test_answers_are_right_though_a_worker_is_killed(flights, tmp_path, when):
                 next(done)
             os.kill(victim, signal.SIGKILL)
 
-        loading = flights.plan.load(client, str(tmp_path))
-        if when == "loading":
-            kill_midway(loading.tasks)
-        client.gather(loading.files, timeout=50)
+        with SharedWriter(tmp_path, partition_on="month") as writer:
+            loading = flights.plan.load(client, writer)
+            if when == "loading":
+                kill_midway(loading.tasks)
+            writer.commit(client.gather(loading.pieces, timeout=50))
         answering = flights.plan.answer(client, str(tmp_path), loading.tables)
         if when == "answering":
             kill_midway(answering.tasks)
         values = client.gather(list(answering.answers.values()), timeout=50)
         assert victim not in cluster.worker_pids.values()
-    assert len(list(tmp_path.rglob("flights.parquet"))) == 12
+    # Of what a worker was writing when it died, nothing is left.
+    expected = {f"month={month}/part.0.parquet" for month in range(1, 13)}
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    assert files == expected
     answers = dict(zip(answering.answers, values, strict=True))
     expected = flights.reference.compute(flights.data.folder())
     for name, answer in answers.items():

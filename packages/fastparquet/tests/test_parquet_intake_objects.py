@@ -97,7 +97,7 @@ def test_whatever_it_is_it_comes_back(data):
         ([UUID(int=1)], "extension<arrow.uuid>"),
         ([[1], (2,), np.array([3]), {4}], "list<element: int64>"),
         ([np.zeros((2, 2))], "list<element: list<element: double>>"),
-        ([{"a": 1}, Point(1, 2), {"b": None}], "struct<a: int64, b: null, x: int64, y: int64>"),
+        ([{"a": 1}, Point(1, 2), {"b": None}], "struct<a: int64, x: int64, y: int64, b: null>"),
         ([None, None], "null"),
         ([[], None], "list<element: null>"),
         ([Span(1, 2, 3_000_000)], "month_day_nano_interval"),
@@ -232,7 +232,11 @@ class _Shape:
     geom_type = "Point"
 
     def __init__(self, wkb: bytes) -> None:
-        self.wkb = wkb
+        self._wkb = wkb
+
+    @property
+    def wkb(self) -> bytes:
+        return self._wkb
 
 
 def test_geometries_of_objects_and_of_bytes():

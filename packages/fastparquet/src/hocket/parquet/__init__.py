@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from hocket.parquet.api import read, write
     from hocket.parquet.crypto import DecryptionKeys
     from hocket.parquet.crypto.encryption_keys import EncryptionKeys
-    from hocket.parquet.dataset.edit.shared_writer import SharedWriter
+    from hocket.parquet.dataset.edit.shared_writer import SharedWriter, WrittenPiece
     from hocket.parquet.dataset.parquet_file import ParquetFile
     from hocket.parquet.dataset.parquet_part import ParquetPart
+    from hocket.parquet.dropin.installing import install_as_fastparquet
     from hocket.parquet.errors import (
         ChecksumMismatch,
         ColumnMissing,
@@ -63,6 +64,8 @@ __all__ = [
     "UnsupportedFeature",
     "ValueOutOfRange",
     "ValueUnstorable",
+    "WrittenPiece",
+    "install_as_fastparquet",
     "read",
     "write",
 ]
@@ -75,6 +78,8 @@ _MODULES: Final = {
     "ParquetPart": "hocket.parquet.dataset.parquet_part",
     "ParquetWriter": "hocket.parquet.writing.writer",
     "SharedWriter": "hocket.parquet.dataset.edit.shared_writer",
+    "WrittenPiece": "hocket.parquet.dataset.edit.shared_writer",
+    "install_as_fastparquet": "hocket.parquet.dropin.installing",
     "read": "hocket.parquet.api",
     "write": "hocket.parquet.api",
 }

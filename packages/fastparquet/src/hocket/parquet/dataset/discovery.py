@@ -172,8 +172,8 @@ def _look_through(store: LocalStore, base: str, root: str | None) -> Found:
         raise FileNotFoundError(errno.ENOENT, "no Parquet files in the directory", base)
     places = [now[name] for name in names]
     if root:
-        base = store.plain(str(root)).rstrip("/")
-        names = _names_below([_below(base, name) for name in names], base)
+        here, base = base, store.plain(str(root)).rstrip("/")
+        names = _names_below([_below(here, name) for name in names], base)
     return Found(places, names, base, filesystem=store.filesystem, moved=moved)
 
 

@@ -1,1 +1,1 @@
-"""This library under the names of fastparquet, for programs that import that one."""
+"""The names of fastparquet, for programs that import that library."""

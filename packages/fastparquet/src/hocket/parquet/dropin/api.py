@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hocket.parquet import api
 from hocket.parquet.api import filter_row_groups, sorted_partitioned_columns, statistics
 from hocket.parquet.dataset import parquet_file
 from hocket.parquet.dropin.util import ParquetException, filesystem_of
@@ -38,7 +37,7 @@ class ParquetFile(parquet_file.ParquetFile):
         More of `hocket.parquet.ParquetFile`.
     """
 
-    def __init__(  # noqa: PLR0913 - as many as fastparquet has
+    def __init__(
         self,
         fn: Any,
         verify: bool = False,  # noqa: FBT001, FBT002  the order of fastparquet's
@@ -51,8 +50,6 @@ class ParquetFile(parquet_file.ParquetFile):
         **options: Any,
     ) -> None:
         filesystem, opening = filesystem_of(open_with)
-        if hasattr(fn, "read"):
-            opening = None
         super().__init__(
             fn, verify, opening, root, sep, fs or filesystem, pandas_nulls, dtypes, **options
         )
@@ -68,25 +65,6 @@ class ParquetFile(parquet_file.ParquetFile):
     def helper(self) -> SchemaHelper:
         """The same."""
         return self.schema
-
-    def to_pandas(  # type: ignore[override]
-        self,
-        columns: Sequence[Any] | str | None = None,
-        categories: Any = None,
-        filters: Any = None,
-        index: Any = None,
-        row_filter: Any = None,
-        dtypes: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> pd.DataFrame:
-        """Read into a pandas frame; see `hocket.parquet.ParquetFile.to_pandas`.
-
-        Parameters
-        ----------
-        columns, categories, filters, index, row_filter, dtypes, **options
-            As there.
-        """
-        return super().to_pandas(columns, categories, filters, index, row_filter, dtypes, **options)
 
     def read_row_group_file(
         self,
@@ -112,7 +90,7 @@ class ParquetFile(parquet_file.ParquetFile):
         del partition_meta
         if assign is not None:
             raise InvalidOption(
-                "read_row_group_file fills no arrays given as assign; take the frame that it returns"
+                "read_row_group_file fills no arrays (assign); take the frame that it returns"
             )
         options.pop("infile", None)
         return super().read_row_group_file(rg, columns, categories, index, **options)
@@ -135,13 +113,6 @@ class ParquetFile(parquet_file.ParquetFile):
     def _get_index(self, index: Any = None) -> list[str]:
         """Return the names of the columns that make the index."""
         if index is None:
-            return [name for name in self._collection.hints.pandas.index_columns if name in self.columns]
+            levels = self._collection.hints.pandas.index_columns
+            return [name for name in levels if name in self.columns]
         return [] if index is False else [index] if isinstance(index, str) else list(index)
-
-    def _dtypes(self, categories: Any = None) -> dict[str, Any]:  # type: ignore[override]
-        known = self.dtypes
-        return {name: "category" if name in (categories or ()) else known[name] for name in known}
-
-
-def __getattr__(name: str) -> Any:
-    return getattr(api, name)

@@ -1,4 +1,4 @@
-"""The schema as fastparquet shows it: the elements of the footer, and questions about their tree."""
+"""The schema as fastparquet shows it: the elements of the footer, and questions about them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hocket.parquet.errors import ColumnMissing
-from hocket.parquet.metadata.generated.ttypes import ConvertedType, FieldRepetitionType, Type
+from hocket.parquet.metadata.schema import Repetition
 
 __all__ = ["SchemaHelper"]
 
@@ -59,7 +59,7 @@ class SchemaHelper:
         parts
             Its path.
         """
-        repeated = FieldRepetitionType.REPEATED
+        repeated = Repetition.REPEATED
         return sum(each.element.repetition_type == repeated for each in self._way(parts))
 
     def max_definition_level(self, parts: str | Sequence[str]) -> int:
@@ -70,7 +70,7 @@ class SchemaHelper:
         parts
             Its path.
         """
-        required = FieldRepetitionType.REQUIRED
+        required = Repetition.REQUIRED
         return sum(each.element.repetition_type != required for each in self._way(parts))
 
     def _way(self, name: str | Sequence[str]) -> list[_Tree]:
@@ -119,20 +119,24 @@ class _Tree:
 
 def _words(element: Any) -> list[str]:
     """Return the types of an element by their names in the format."""
+    from hocket.parquet.metadata.generated import ttypes  # noqa: PLC0415 - takes long to import
+
     words = []
     if element.type is not None:
-        words.append(Type._VALUES_TO_NAMES[element.type])  # noqa: SLF001 - Thrift made it so
+        words.append(ttypes.Type._VALUES_TO_NAMES[element.type])  # noqa: SLF001 - Thrift made it so
     if element.logicalType is not None:
         kind, told = _member(element.logicalType)
         unit = _member(told.unit)[0] if kind == "TIMESTAMP" else ""
         words.append(f"{kind}[{unit}]" if unit else kind)
     if element.converted_type is not None:
-        words.append(ConvertedType._VALUES_TO_NAMES[element.converted_type])  # noqa: SLF001
+        words.append(ttypes.ConvertedType._VALUES_TO_NAMES[element.converted_type])  # noqa: SLF001
     if element.repetition_type is not None:
-        words.append(FieldRepetitionType._VALUES_TO_NAMES[element.repetition_type])  # noqa: SLF001
+        words.append(Repetition(element.repetition_type).name)
     return words
 
 
 def _member(union: Any) -> tuple[str, Any]:
     """Return the member of a union that is set."""
-    return next((each for each in vars(union).items() if each[1] is not None), ("", None))
+    names = [each[2] for each in union.thrift_spec if each is not None]
+    members = ((name, getattr(union, name)) for name in names)
+    return next((each for each in members if each[1] is not None), ("", None))

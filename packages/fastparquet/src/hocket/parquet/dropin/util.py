@@ -6,16 +6,15 @@ import posixpath
 from pathlib import Path
 from typing import Any, Final
 
-import pandas as pd
-
 from hocket.parquet.errors import ParquetError as ParquetException
 
-__all__ = ["PANDAS_VERSION", "ParquetException", "default_mkdirs", "filesystem_of", "join_path"]
+__all__ = ["ParquetException", "default_mkdirs", "filesystem_of", "join_path"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "PANDAS_VERSION":
-        from packaging.version import Version  # noqa: PLC0415 - few ask for it
+        import pandas as pd  # noqa: PLC0415 - few ask for it
+        from packaging.version import Version  # noqa: PLC0415
 
         return Version(pd.__version__)
     raise AttributeError(f"module 'fastparquet.util' has no attribute {name!r}")

@@ -112,14 +112,14 @@ def spread(array: ValueArray, missing: _Array | None) -> ValueArray:
     length, nulls = len(missing), _nulls(missing)
     if array.kind is ArrayKind.NULL:
         return missing_array(length)
-    if array.kind is ArrayKind.STRUCT:
-        children = tuple(spread(child, missing) for child in array.children)
-        return replace(array, length=length, nulls=nulls, children=children)
     there = ~missing
     if array.nulls is not None:
         merged = missing.copy()
         merged[there] = missing_of(array)
         nulls = _nulls(merged)
+    if array.kind is ArrayKind.STRUCT:
+        children = tuple(spread(child, missing) for child in array.children)
+        return replace(array, length=length, nulls=nulls, children=children)
     if array.offsets is not None:
         lengths = np.zeros(length, np.int64)
         lengths[there] = np.diff(array.offsets)

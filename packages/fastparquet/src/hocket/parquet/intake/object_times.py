@@ -18,9 +18,10 @@ __all__ = ["dates_of", "durations_of", "intervals_of", "is_interval", "times_of"
 _Array = np.ndarray[Any, Any]
 _Built = tuple[ValueType, ValueArray]
 
-_UNITS: Final = tuple(UNITS_PER_SECOND)
 _PER_SECOND: Final = {**UNITS_PER_SECOND, "ps": 10**12, "fs": 10**15, "as": 10**18}
 _SECONDS: Final = {"W": 7 * 86_400, "D": 86_400, "h": 3600, "m": 60}
+#: Time spans of fewer days fit into microseconds of 64 bits.
+_PLAIN_DAYS: Final = 106_751_991
 _LEAST, _MOST = -(1 << 63) + 1, (1 << 63) - 1
 _PARTS: Final = ("months", "days", "nanoseconds")
 
@@ -120,23 +121,12 @@ def _zone_of(values: list[Any]) -> str | None:
 
 
 def _counts(values: list[Any], wanted: str | None, letter: str) -> tuple[_Array, str]:
-    """Return counts of a unit, and the unit: the wanted one, or the finest that is needed."""
-    is_plain = all(type(value) in (datetime, date, timedelta) for value in values)
-    if is_plain and all(getattr(value, "tzinfo", None) is None for value in values):
-        # datetime's range is less than that of microseconds of 64 bits.
-        pairs = None
-        counts = np.array(values, f"{letter}[us]").view(np.int64)
-        if wanted in (None, "us"):
-            return counts, "us"
-        pairs = [(count, "us") for count in counts.tolist()]
-    else:
-        pairs = [_count(value) for value in values]
-    unit = wanted
-    if unit is None:
-        finest = max((_fineness(unit) for _, unit in pairs), default=0)
-        unit = _UNITS[max(finest, _UNITS.index("us"))]
-        if unit == "us" and any(not _LEAST <= _scaled(*pair, "us")[0] <= _MOST for pair in pairs):
-            unit = _UNITS[finest]
+    """Return counts of a unit, and the unit: the wanted one, or the one that holds all values."""
+    if wanted in (None, "us") and all(_is_plain(value) for value in values):
+        # What NumPy converts at once, and what fits into microseconds of 64 bits.
+        return np.array(values, f"{letter}[us]").view(np.int64), "us"
+    pairs = [_count(value) for value in values]
+    unit = _unit_of(pairs) if wanted is None else wanted
     counts = np.empty(len(pairs), np.int64)
     for slot, (count, own) in enumerate(pairs):
         scaled, rest = _scaled(count, own, unit)
@@ -147,13 +137,26 @@ def _counts(values: list[Any], wanted: str | None, letter: str) -> tuple[_Array,
     return counts, unit
 
 
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    if kind is timedelta:
+        return abs(value.days) < _PLAIN_DAYS
+    return kind is date or (kind is datetime and value.tzinfo is None)
+
+
+def _unit_of(pairs: list[tuple[int, str]]) -> str:
+    """Return microseconds, or what is finer or coarser if that does not hold all values."""
+    for unit in ("us", "ms", "s"):
+        scaled = [_scaled(count, own, unit) for count, own in pairs]
+        if all(not rest and _LEAST <= count <= _MOST for count, rest in scaled):
+            return unit
+        if unit == "us" and any(rest for _, rest in scaled):
+            return "ns"
+    return "us"
+
+
 def _scaled(count: int, own: str, unit: str) -> tuple[int, int]:
     return divmod(count * _PER_SECOND[unit], _PER_SECOND[own])
-
-
-def _fineness(unit: str) -> int:
-    # Parquet has nothing finer than nanoseconds.
-    return _UNITS.index(unit if unit in _UNITS else "ns")
 
 
 def _count(value: Any) -> tuple[int, str]:
@@ -166,7 +169,8 @@ def _count(value: Any) -> tuple[int, str]:
     elif isinstance(own, date):
         own = np.datetime64(own, "D")
     elif isinstance(own, timedelta):
-        own = np.timedelta64(own, "us")
+        seconds = own.days * _SECONDS["D"] + own.seconds
+        return seconds * 1_000_000 + own.microseconds, "us"
     unit, steps = np.datetime_data(own.dtype)
     if unit in ("Y", "M"):
         return int(own.astype("M8[D]").astype(np.int64)) * _SECONDS["D"], "s"
