@@ -14,9 +14,9 @@ duckdb = pytest.importorskip("duckdb")
 from hypothesis import given  # noqa: E402 - what follows needs pyarrow
 from hypothesis import strategies as st  # noqa: E402
 from parquet_equality import assert_same_table  # noqa: E402
+from parquet_tables import examples, leaf_types, nested_types, schemas, tables  # noqa: E402
 
 import hocket.parquet as hp  # noqa: E402
-from parquet_tables import examples, leaf_types, nested_types, schemas, tables  # noqa: E402
 
 
 def is_known(kind: pa.DataType) -> bool:

@@ -97,6 +97,25 @@ def test_a_variant_is_one():
     assert hp.read(io.BytesIO(raw))["v"].tolist() == [7, None]
 
 
+def test_a_shredded_variant_stays_one():
+    kind = pa.struct(
+        [
+            pa.field("metadata", pa.binary_view(), nullable=False),
+            pa.field("value", pa.binary_view()),
+            pa.field("typed_value", pa.int64()),
+        ]
+    )
+    extension = {"ARROW:extension:name": "arrow.parquet.variant"}
+    rows = [
+        {"metadata": b"\x01\x00\x00", "value": None, "typed_value": 7},
+        {"metadata": b"\x01\x00\x00", "value": b"\x04", "typed_value": None},
+        None,
+    ]
+    schema = pa.schema([pa.field("v", kind, metadata=extension)])
+    raw = written(pa.table({"v": rows}, schema=schema))
+    assert hp.read(io.BytesIO(raw))["v"].tolist() == [7, True, None]
+
+
 def test_geometries_keep_their_reference_system():
     cases = {
         b"": ("GEOMETRY", None),

@@ -122,7 +122,7 @@ def entries_of(entries):
     ]
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(columns())
 def test_levels_and_values_are_those_of_the_book(column):
     field, array = column

@@ -33,7 +33,7 @@ def adapter_of(file: DataFile, leaf: SchemaNode) -> Adapter | None:
     """
     if file.sources is None:
         return None
-    source = file.source_of(leaf.column_index)
+    source = file.sources[leaf.column_index]
     return None if source.is_plain else Adapter(file, leaf, source)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hocket.parquet.dataset.data_file import DataFile
 from hocket.parquet.dataset.evolution.durations import (
@@ -14,10 +13,12 @@ from hocket.parquet.dataset.evolution.durations import (
     finest,
     ticks_of,
 )
-from hocket.parquet.dataset.evolution.leaf_source import LeafSource, sources_of
-from hocket.parquet.dataset.evolution.unified import unified_schema
 from hocket.parquet.metadata.footer import FileMetadata
 from hocket.parquet.metadata.schema import Schema
+from hocket.parquet.records import dataclass
+
+if TYPE_CHECKING:
+    from hocket.parquet.dataset.evolution.leaf_source import LeafSource
 
 __all__ = ["Agreement", "agree"]
 
@@ -102,6 +103,8 @@ def _sources(kind: _Kind, known: Agreement) -> tuple[LeafSource, ...] | None:
     ticks = ticks_of(kind.durations, known.durations, known.schema)
     if not ticks and kind.schema == known.schema:
         return None
+    from hocket.parquet.dataset.evolution.leaf_source import sources_of  # noqa: PLC0415 - few need it
+
     return sources_of(kind.schema, known.schema, ticks)
 
 
@@ -131,6 +134,8 @@ def _kinds(files: Sequence[DataFile], summary: FileMetadata) -> tuple[list[_Kind
 
 
 def _common(kinds: Sequence[_Kind], partitions: Collection[str]) -> Agreement:
+    from hocket.parquet.dataset.evolution.unified import unified_schema  # noqa: PLC0415 - the same
+
     schema = unified_schema([(each.label, each.schema) for each in kinds], partitions)
     every = [each.metadata.key_value for each in kinds]
     hints = ({key: each[key] for key in _HINT_KEYS if key in each} for each in every)

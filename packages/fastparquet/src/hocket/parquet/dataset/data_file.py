@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hocket.parquet.dataset.evolution.leaf_source import LeafSource
 from hocket.parquet.decode.place import ChunkPlace
 from hocket.parquet.errors import CorruptFile, EncryptionError, InvalidOption, ParquetError
 from hocket.parquet.io.footer import find_footer
@@ -22,6 +21,7 @@ from hocket.parquet.records import dataclass
 
 if TYPE_CHECKING:
     from hocket.parquet.crypto import ColumnCipher, DecryptionKeys, FileCipher
+    from hocket.parquet.dataset.evolution.leaf_source import LeafSource
     from hocket.parquet.dataset.evolution.value_change import ValueChange
 
 __all__ = ["DataFile", "Opener", "is_cheap", "read_file"]
@@ -173,10 +173,6 @@ class DataFile:
         other.own_nbytes = self.own_nbytes
         return other
 
-    def source_of(self, column: int) -> LeafSource:
-        """Return where a leaf of the dataset comes from in this file."""
-        return LeafSource(column) if self.sources is None else self.sources[column]
-
     def leaf(self, column: int) -> SchemaNode | None:
         """Return this file's leaf for a leaf of the dataset; None if it has no values of it."""
         if self.sources is None:
@@ -191,7 +187,9 @@ class DataFile:
         source = self.sources[leaf.column_index]
         if not source.is_changed:
             return None
-        from hocket.parquet.dataset.evolution.value_change import ValueChange  # noqa: PLC0415 - few need it
+        from hocket.parquet.dataset.evolution.value_change import (  # noqa: PLC0415 - few need it
+            ValueChange,
+        )
 
         return ValueChange(self.metadata.schema.leaves[source.column], leaf, source.ticks)
 

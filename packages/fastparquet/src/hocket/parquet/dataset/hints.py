@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 
 from hocket.parquet.assemble.arrow_hints import ArrowHint, parse_arrow_schema
@@ -12,6 +11,7 @@ from hocket.parquet.assemble.pandas_metadata import (
     PandasMetadata,
     parse_pandas_metadata,
 )
+from hocket.parquet.records import replace
 
 __all__ = ["Hints"]
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from hocket.parquet.dataset.binding import BoundFilter, ColumnTest, PartitionTest
 from hocket.parquet.dataset.collection import Collection, RowGroupPlace
 from hocket.parquet.dataset.data_file import DataFile
-from hocket.parquet.dataset.evolution.value_change import ValueChange
 from hocket.parquet.dataset.keys import Family, Key, KeyDomain, domain_of_leaf
 from hocket.parquet.dataset.page_places import column_index, offset_index
 from hocket.parquet.dataset.predicates import Bounds, Shape
@@ -28,6 +27,9 @@ from hocket.parquet.metadata.page_index import ColumnIndex, OffsetIndex
 from hocket.parquet.metadata.schema import PhysicalType, SchemaNode
 from hocket.parquet.metadata.statistics import ColumnStatistics
 from hocket.parquet.records import dataclass
+
+if TYPE_CHECKING:
+    from hocket.parquet.dataset.evolution.value_change import ValueChange
 
 __all__ = ["Verdict", "judge", "page_ranges"]
 

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from hocket.parquet.dataset.adapting import adapter_of
 from hocket.parquet.dataset.bulk import BulkColumns, BulkTask, run_bulk
 from hocket.parquet.dataset.collection import Collection
 from hocket.parquet.dataset.data_file import DataFile
@@ -240,6 +239,10 @@ class _Filling:
             self._kept[leaf] = None
             self.extents[leaf] = self._extent(self._place(leaf))
             self._read_again(leaf)
+        if self._file.sources is None:
+            return self._own(leaf, target, into)
+        from hocket.parquet.dataset.adapting import adapter_of  # noqa: PLC0415 - few need it
+
         adapter = adapter_of(self._file, self.unit.receiver.field.leaves[leaf])
         if adapter is None:
             return self._own(leaf, target, into)

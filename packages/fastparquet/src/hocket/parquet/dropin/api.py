@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hocket.parquet.api import filter_row_groups, sorted_partitioned_columns, statistics
 from hocket.parquet.dataset import parquet_file
@@ -13,6 +13,7 @@ from hocket.parquet.errors import InvalidOption
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hocket.parquet.assemble.pandas_options import PandasOptions
     from hocket.parquet.dropin.schema import SchemaHelper
 
 __all__ = [
@@ -22,6 +23,10 @@ __all__ = [
     "sorted_partitioned_columns",
     "statistics",
 ]
+
+
+#: What fastparquet makes of lists, maps and JSON; and of decimals, that are exact here.
+_OBJECTS: Final = {"nested": "python", "decimals": "python", "decode_json": True}
 
 
 class ParquetFile(parquet_file.ParquetFile):
@@ -59,7 +64,13 @@ class ParquetFile(parquet_file.ParquetFile):
         """The elements of the schema; ``schema.text`` shows them."""
         from hocket.parquet.dropin.schema import SchemaHelper  # noqa: PLC0415 - imports Thrift
 
-        return SchemaHelper(self.fmd.schema)
+        return SchemaHelper(self._schema)
+
+    @property
+    def _schema(self) -> list[Any]:
+        """The elements of the schema, the root first."""
+        elements: list[Any] = self.fmd.schema
+        return elements
 
     @property
     def helper(self) -> SchemaHelper:
@@ -109,6 +120,12 @@ class ParquetFile(parquet_file.ParquetFile):
         if missing:
             raise InvalidOption(f"categories has {missing!r}; the columns are {self.columns}")
         return cats
+
+    def _frame_options(
+        self, categories: Any, dtypes: dict[str, Any] | None, options: dict[str, Any]
+    ) -> PandasOptions:
+        """Return options of frames with Python objects for lists, maps and structs."""
+        return super()._frame_options(categories, dtypes, {**_OBJECTS, **options})
 
     def _get_index(self, index: Any = None) -> list[str]:
         """Return the names of the columns that make the index."""

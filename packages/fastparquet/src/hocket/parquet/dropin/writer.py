@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hocket.parquet import api
 from hocket.parquet.dropin.api import ParquetFile
-from hocket.parquet.dropin.util import filesystem_of
+from hocket.parquet.dropin.util import filesystem_of, text_pairs
 
 __all__ = ["merge", "overwrite", "update_file_custom_metadata", "write", "write_common_metadata"]
 
@@ -69,13 +69,13 @@ def write(  # noqa: PLR0913, PLR0917 - as many as fastparquet has
     """
     del mkdirs
     told = {
-        **_settings(row_group_offsets, compression, open_with, stats),
+        **_settings(row_group_offsets, compression, open_with, stats, data),
         "has_nulls": has_nulls,
         "write_index": write_index,
         "fixed_text": fixed_text,
         "object_encoding": object_encoding,
         "times": times,
-        "custom_metadata": custom_metadata or {},
+        "custom_metadata": text_pairs(custom_metadata or {}),
         **options,
     }
     if file_scheme == "simple":
@@ -86,21 +86,31 @@ def write(  # noqa: PLR0913, PLR0917 - as many as fastparquet has
 
 
 def _settings(
-    row_group_offsets: Any, compression: Any, open_with: Any, stats: Any
+    row_group_offsets: Any, compression: Any, open_with: Any, stats: Any, data: Any
 ) -> dict[str, Any]:
     """Return options that all writing takes, by their names here."""
+    if row_group_offsets is None:
+        row_group_offsets = ROW_GROUP_SIZE
     filesystem, opening = filesystem_of(open_with)
     told = {
         "compression": compression,
         "statistics": True if isinstance(stats, str) and stats == "auto" else stats,
         "page_version": DATAPAGE_VERSION,
         "page_nbytes": MAX_PAGE_SIZE,
-        "row_group_offsets": ROW_GROUP_SIZE if row_group_offsets is None else row_group_offsets,
+        "row_group_offsets": _evened(row_group_offsets, data),
         "fs": filesystem,
         "open_with": opening,
     }
     may_be_none = ("compression", "statistics")
     return {name: value for name, value in told.items() if value is not None or name in may_be_none}
+
+
+def _evened(offsets: Any, data: Any) -> Any:
+    """Return about how many rows row groups get, so that all of a frame have as many."""
+    rows = len(data) if hasattr(data, "columns") and hasattr(data, "__len__") else 0
+    if not isinstance(offsets, int) or offsets < 1 or not rows:
+        return offsets
+    return -(-rows // -(-rows // offsets))
 
 
 def merge(
@@ -156,7 +166,7 @@ def overwrite(  # noqa: PLR0913, PLR0917 - the same
         file_scheme=scheme,
         partition_on=list(there.cats),
         append="overwrite",
-        **_settings(row_group_offsets, compression, open_with, stats),
+        **_settings(row_group_offsets, compression, open_with, stats, data),
     )
 
 
@@ -172,7 +182,8 @@ def update_file_custom_metadata(
     path, custom_metadata, is_metadata_file
         As there.
     """
-    api.update_file_custom_metadata(path, custom_metadata, is_metadata_file)
+    pairs: Mapping[Any, Any] = text_pairs(custom_metadata, may_remove=True)
+    api.update_file_custom_metadata(path, pairs, is_metadata_file)
 
 
 def write_common_metadata(

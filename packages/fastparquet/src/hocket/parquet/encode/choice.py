@@ -60,6 +60,9 @@ _SAMPLE_NBYTES: Final = 1 << 19
 _LEVELS: Final = {6: (1, 3)}
 _LEVEL_GAIN: Final = 1.012
 
+#: A dictionary that came with the values keeps entries that none has, if it has no more than this.
+_KEPT_ENTRIES: Final = 1024
+
 #: If more of a sample than this differ from each other, no dictionary is tried.
 _MOST_DISTINCT: Final = 0.97
 
@@ -123,7 +126,7 @@ def choose_encoding(
     learned = LearnedChoice() if learned is None else learned
     if options.level is None and learned.level is not None:
         options = replace(options, level=learned.level)
-    if values.count == 0:
+    if values.count == 0 and values.codes is None:
         return EncodingChoice(without_dictionary(values), Encoding.PLAIN, options.level)
     wants = options.dictionary
     is_boolean = values.node.physical is PhysicalType.BOOLEAN
@@ -134,9 +137,7 @@ def choose_encoding(
     if wants is None:
         return _measured(values, options, learned)
     if wants:
-        coded = build_dictionary(
-            values, most_nbytes=options.dictionary_nbytes, most_count=values.count
-        )
+        coded = _dictionary_of(values, options)
         if coded is not None:
             return _coded(coded, options, learned)
     plain = without_dictionary(values)
@@ -153,9 +154,7 @@ def _measured(values: DenseValues, options: ChunkOptions, learned: LearnedChoice
     """Choose by the sizes that a sample comes to."""
     if values.codes is not None:
         # Who made a dictionary had a reason: it is kept unless it is too large.
-        coded = build_dictionary(
-            values, most_nbytes=options.dictionary_nbytes, most_count=values.count
-        )
+        coded = _dictionary_of(values, options)
         if coded is not None:
             learned.has_dictionary = True
             return _coded(coded, options, learned)
@@ -185,11 +184,24 @@ def _measured(values: DenseValues, options: ChunkOptions, learned: LearnedChoice
     return EncodingChoice(values, found.encoding, options.level)
 
 
+def _dictionary_of(values: DenseValues, options: ChunkOptions) -> DenseValues | None:
+    """Return values as codes, None if there would be too many entries, or none."""
+    nbytes = options.dictionary_nbytes
+    if values.codes is not None:
+        entries = dictionary_entries(values)
+        if entries.count <= max(values.count, _KEPT_ENTRIES):
+            found = build_dictionary(entries, most_nbytes=nbytes, most_count=entries.count)
+            if found is not None and dictionary_entries(found).count == entries.count:
+                # Categories without values are categories all the same.
+                return values
+    return build_dictionary(values, most_nbytes=nbytes, most_count=values.count)
+
+
 def _coded(coded: DenseValues, options: ChunkOptions, learned: LearnedChoice) -> EncodingChoice:
     """Return the choice of a dictionary, after a look at how well its codes are compressed."""
     if options.level is None and options.codec in _LEVELS:
         assert coded.codes is not None
-        first, stop = _places(coded.count, _SAMPLE_COUNT)[0]
+        first, stop = _places(coded.count, _SAMPLE_COUNT)[0] if coded.count else (0, 0)
         plain = encode_hybrid(coded.codes[first:stop], code_width(coded))
         options = _with_level(options, learned, plain)
     return EncodingChoice(coded, learned.encoding or Encoding.PLAIN, options.level)

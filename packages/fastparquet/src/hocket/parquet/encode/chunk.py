@@ -62,6 +62,7 @@ def encode_chunk(
         How many may make pages at once.
     """
     column = join_entries(parts)
+    came_coded = column.values.codes is not None
     choice = choose_encoding(column.values, options, learned)
     column = replace(column, values=choice.values)
     options = replace(options, level=choice.level)
@@ -71,7 +72,13 @@ def encode_chunk(
         cuts = cut_pages(column, page_nbytes=options.page_nbytes, page_rows=options.page_rows)
     dictionary = _dictionary_page(maker, choice) if column.values.codes is not None else None
     return _described(
-        column, dictionary, _data_pages(maker, cuts, threads), maker.encoding, cuts, options
+        column,
+        dictionary,
+        _data_pages(maker, cuts, threads),
+        maker.encoding,
+        cuts,
+        options,
+        came_coded=came_coded,
     )
 
 
@@ -102,6 +109,8 @@ def _described(
     encoding: Encoding,
     cuts: list[PageCut],
     options: ChunkOptions,
+    *,
+    came_coded: bool,
 ) -> WrittenChunk:
     """Return the chunk with all that is known of it."""
     values, node = column.values, column.values.node
@@ -125,7 +134,8 @@ def _described(
         cuts,
         options,
     )
-    is_counted = dictionary is not None and _has_equality(node)
+    # Dictionaries that came with the values may have more entries than there are values of.
+    is_counted = dictionary is not None and _has_equality(node) and not came_coded
     return WrittenChunk(
         node=node,
         parts=[part for page in written for part in (page.header, page.body)],

@@ -109,8 +109,8 @@ def columns_of(data: Any, options: IntakeOptions | None = None) -> Columns:
     if hasattr(data, "collect") and hasattr(data, "collect_schema"):
         raise InvalidOption(f"a {type(data).__name__} is a plan, and no data; .collect() it first")
     raise InvalidOption(
-        f"data of type {type(data).__name__} cannot be written; give a frame of pandas or polars, a dict of "
-        "arrays, Arrow data, or an iterable of such"
+        f"data of type {type(data).__name__} cannot be written; give a frame of pandas or polars, "
+        "a dict of arrays, Arrow data, or an iterable of such"
     )
 
 

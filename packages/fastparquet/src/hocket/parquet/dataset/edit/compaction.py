@@ -95,6 +95,7 @@ def compact_dataset(
     found = collection.found
     with Edit(folder_at(found.root, found.filesystem, fsync=options.fsync)) as edit:
         files = FileEdit(edit, collection.files[0].opener)
+        files.expect(collection, [number for _, numbers in groups for number in numbers])
         for directory, numbers in groups:
             for number in numbers:
                 files.remove(collection.files[number].name)

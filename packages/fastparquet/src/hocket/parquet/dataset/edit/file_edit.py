@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hocket.parquet.dataset.data_file import Opener, read_file
+import numpy as np
+
+from hocket.parquet.dataset.data_file import DataFile, Opener, read_file
 from hocket.parquet.dataset.discovery import COMMON_METADATA, METADATA, data_names
 from hocket.parquet.dataset.edit.folder import Folder
 from hocket.parquet.dataset.edit.naming import Numbering
-from hocket.parquet.dataset.edit.summary import FileChanges, Summary, check_mergeable
+from hocket.parquet.dataset.edit.summary import (
+    FileChanges,
+    Summary,
+    check_describable,
+    check_mergeable,
+)
 from hocket.parquet.dataset.edit.transaction import Changes, Edit
-from hocket.parquet.errors import InvalidOption
+from hocket.parquet.errors import EditConflict, InvalidOption
 from hocket.parquet.io.opening import open_sink
 from hocket.parquet.io.sink import Sink
 from hocket.parquet.metadata.footer import FileMetadata
+
+if TYPE_CHECKING:
+    from hocket.parquet.dataset.collection import Collection
 
 __all__ = ["FileEdit"]
 
@@ -47,6 +57,44 @@ class FileEdit:
         """Remove a data file."""
         self._edit.watch([name])
         self._removed.add(name)
+
+    def expect(self, collection: Collection, files: Iterable[int]) -> None:
+        """Make sure that files are, and stay, as they were when a dataset was opened.
+
+        Parameters
+        ----------
+        collection
+            The dataset.
+        files
+            Which of its files.
+        """
+        if collection.found.metadata is not None:
+            self._expect(METADATA, collection.summary)
+        for number in files:
+            file = collection.files[number]
+            if file.own_nbytes is None:
+                # Its footer was not read: that of all files tells of it.
+                self._edit.watch([file.name])
+            else:
+                self._expect(file.name, file.metadata)
+
+    def _expect(self, name: str, known: FileMetadata) -> None:
+        self._edit.watch([name])
+        try:
+            now = self._opened(name, name).metadata
+        except FileNotFoundError:
+            now = None
+        size = known.nbytes
+        if (
+            now is None
+            or now.nbytes != size
+            or not np.array_equal(now.data[:size], known.data[:size])
+        ):
+            raise EditConflict(
+                f"another writer replaced {name!r} since the dataset was opened; nothing was done: "
+                "open it anew and repeat the edit",
+                file=self.folder.root,
+            )
 
     @contextmanager
     def replacement(self, name: str) -> Iterator[Sink]:
@@ -165,7 +213,16 @@ class FileEdit:
 
     def _footer(self, staged: str, name: str) -> FileMetadata:
         known = self._footers.get(staged)
-        return known or read_file(name, self.folder.place(staged), self._opener).metadata
+        return known or self._opened(staged, name).metadata
+
+    def _described(self, name: str) -> FileMetadata:
+        """Return the footer of a file that is there, if a summary can tell of it."""
+        file = self._opened(name, name)
+        check_describable(file)
+        return file.metadata
+
+    def _opened(self, at: str, name: str) -> DataFile:
+        return read_file(name, self.folder.place(at), self._opener)
 
     def _summary(self, names: Sequence[str], done: FileChanges, *, has_summary: bool) -> Summary:
         kept = [name for name in names if name not in done.removed and name not in done.replaced]
@@ -176,7 +233,7 @@ class FileEdit:
             check_mergeable(base, new)
             summary.add_changed(base, done)
             return summary
-        every = {name: self._footer(name, name) for name in kept} | done.replaced
+        every = {name: self._described(name) for name in kept} | done.replaced
         listed = [(name, every[name]) for name in names if name in every] + [*done.added.items()]
         first = listed[0][1] if listed else self.template
         if first is None:

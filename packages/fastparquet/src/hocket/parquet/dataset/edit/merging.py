@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hocket.parquet.dataset.discovery import COMMON_METADATA, METADATA
 from hocket.parquet.dataset.edit.folders import folder_at
-from hocket.parquet.dataset.edit.summary import Summary, check_mergeable
+from hocket.parquet.dataset.edit.summary import Summary, check_describable, check_mergeable
 from hocket.parquet.dataset.edit.transaction import Changes, Edit
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.io.opening import open_sink
@@ -34,6 +34,8 @@ def merge(collection: Collection, *, verify_schema: bool = True) -> None:
     files = [(file.name, file.metadata) for file in collection.files]
     if not all(isinstance(file.place, str) for file in collection.files):
         raise InvalidOption("files without a path cannot be merged; name them by their paths")
+    for file in collection.files:
+        check_describable(file)
     base = collection.summary
     if verify_schema:
         check_mergeable(base, files)

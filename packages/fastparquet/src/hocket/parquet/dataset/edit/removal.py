@@ -33,6 +33,7 @@ def remove_row_groups(collection: Collection, numbers: Sequence[int], edit: File
     for number in numbers:
         place = collection.groups[number]
         chosen.setdefault(place.file, []).append(place.index)
+    edit.expect(collection, chosen)
     kept = {place.file for at, place in enumerate(collection.groups) if at not in set(numbers)}
     for at, indices in chosen.items():
         file = collection.files[at]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from hocket.parquet.dataset.data_file import DataFile
 from hocket.parquet.errors import SchemaMismatch, UnsupportedFeature
 from hocket.parquet.metadata.footer import FileMetadata, parse_footer
 from hocket.parquet.metadata.rewriting import file_of_footer, footer_of_parts, row_group_parts
 from hocket.parquet.metadata.scanning import padded
 from hocket.parquet.records import dataclass, field
 
-__all__ = ["FileChanges", "Summary", "check_mergeable"]
+__all__ = ["FileChanges", "Summary", "check_describable", "check_mergeable"]
 
 SortKey = Callable[[Any], Any]
 
@@ -127,6 +128,22 @@ class Summary:
         return footer_of_parts(self.base, self._parts, self._rows, key_value=key_value)
 
 
+def check_describable(file: DataFile) -> None:
+    """Refuse a file that is encrypted: a summary is not, and cannot tell how.
+
+    Parameters
+    ----------
+    file
+        The file, opened on its own.
+    """
+    if file.file_cipher is not None or file.metadata.encryption_algorithm_at is not None:
+        raise UnsupportedFeature(
+            "the file is encrypted, and a summary of several files cannot tell how; leave out the "
+            "summary",
+            file=file.label,
+        )
+
+
 def check_mergeable(base: FileMetadata, others: Sequence[tuple[str, FileMetadata]]) -> None:
     """Refuse files whose row groups one footer cannot describe.
 
@@ -138,12 +155,6 @@ def check_mergeable(base: FileMetadata, others: Sequence[tuple[str, FileMetadata
         Names and footers of the files.
     """
     for name, metadata in others:
-        if metadata.encryption_algorithm_at is not None:
-            raise UnsupportedFeature(
-                "the file is encrypted, and a summary of several files cannot tell how; leave out "
-                "the summary",
-                file=name,
-            )
         if metadata.schema is not base.schema and metadata.schema != base.schema:
             raise SchemaMismatch(
                 "the file has another schema than the first file of the dataset, and one summary "

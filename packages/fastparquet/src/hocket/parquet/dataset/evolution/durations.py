@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from hocket.parquet.assemble.arrow_hints import parse_arrow_schema
-from hocket.parquet.assemble.pandas_metadata import parse_pandas_metadata
-from hocket.parquet.assemble.value_kinds import column_hint
 from hocket.parquet.decode.target import UNITS
 from hocket.parquet.metadata.footer import FileMetadata
 from hocket.parquet.metadata.schema import LogicalKind, PhysicalType, Schema
@@ -65,6 +62,10 @@ def _bytes_of(metadata: FileMetadata) -> bytes:
 
 
 def _parsed(metadata: FileMetadata) -> Durations:
+    from hocket.parquet.assemble.arrow_hints import parse_arrow_schema  # noqa: PLC0415 - few need it
+    from hocket.parquet.assemble.pandas_metadata import parse_pandas_metadata  # noqa: PLC0415
+    from hocket.parquet.assemble.value_kinds import column_hint  # noqa: PLC0415
+
     key_value = metadata.key_value
     pandas = parse_pandas_metadata(key_value.get("pandas"))
     arrow = parse_arrow_schema(key_value.get("ARROW:schema"))

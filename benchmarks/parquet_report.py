@@ -1,6 +1,6 @@
 """Tables for ``docs/benchmarks.md`` of what ``bench parquet --out FILE`` has measured.
 
-``python3 tools/do.py bench parquet_tables FILE``
+``python3 tools/do.py bench parquet_report FILE``
 """
 
 from __future__ import annotations
