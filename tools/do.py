@@ -121,6 +121,8 @@ def unit(arguments: list[str]) -> None:
 def demo(arguments: list[str]) -> None:
     """Run the main job."""
     environment.setup(extra=[ROOT / "examples" / "flights" / "requirements.txt"])
+    # Once, and rather where one sees what takes long than in each worker.
+    environment.run_python("-m", "hocket.parquet", "warmup")
     keep = ["--keep"] if os.environ.get("KEEP", "") not in {"", "0"} else []
     environment.run_python("examples/flights/demo.py", *keep, *arguments)
 

@@ -43,7 +43,8 @@ load_settings(overrides={{"worker.inline_nbytes_max": "64 KiB"}})
 Bytes are written as numbers or with a unit (`kB`, `MB`, `GB` are powers of 1000; `KiB`, `MiB`,
 `GiB` of 1024), times as seconds or with `ns`, `us`, `ms`, `s`, `min`, `h`, `d`. A name that is not
 on this page is an error, and so is a wrong value: both say where they stand. That holds for every
-variable that begins with `{ENVIRONMENT_PREFIX}` as well.
+variable that begins with `{ENVIRONMENT_PREFIX}` as well, but for those of the Parquet library
+(`HOCKET_PARQUET_THREADS` and others).
 """
 
 

@@ -6,13 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-pytest.importorskip("pandas")
-pq = pytest.importorskip("pyarrow.parquet")
-
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 
 import hocket.parquet as hp
 from hocket.client import Client

@@ -156,7 +156,7 @@ def test_the_demo_stays_up_when_asked(monkeypatch, keep, arguments):
     monkeypatch.setattr(environment, "setup", lambda **_: None)
     monkeypatch.setattr(environment, "run_python", lambda *command: ran.append(command))
     do.demo([])
-    assert ran == [("examples/flights/demo.py", *arguments)]
+    assert ran[-1] == ("examples/flights/demo.py", *arguments)
 
 
 @pytest.fixture

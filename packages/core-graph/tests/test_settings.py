@@ -140,6 +140,11 @@ def test_later_layers_win():
     assert worker.fetch_connections_max == WorkerSettings().fetch_connections_max
 
 
+def test_variables_of_the_parquet_library_are_not_ours():
+    environment = {"HOCKET_PARQUET_THREADS": "2", "HOCKET_PARQUET_CACHE": "/x"}
+    assert Settings.build(environment=environment) == Settings()
+
+
 @given(flat_settings(), flat_settings(), flat_settings())
 def test_each_setting_comes_from_the_last_layer_that_names_it(in_file, in_environment, in_code):
     # Secrets are one or the other: leave the pair out of the mix of layers.

@@ -14,6 +14,7 @@ import hocket.parquet as hp
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
+BEGIN = dt.datetime.fromisoformat("2026-01-01")
 #: Leaves: a wide type, what may stand for it in a file, and values that all of them hold.
 LEAVES = [
     (pa.int64(), [pa.int8(), pa.int16(), pa.uint8(), pa.int64()], st.integers(0, 100)),
@@ -23,7 +24,7 @@ LEAVES = [
     (
         pa.timestamp("us"),
         [pa.timestamp("ms"), pa.timestamp("us")],
-        st.integers(0, 99).map(lambda n: dt.datetime(2026, 1, 1) + dt.timedelta(hours=n)),
+        st.integers(0, 99).map(lambda n: BEGIN + dt.timedelta(hours=n)),
     ),
 ]
 
@@ -159,6 +160,7 @@ def plain(value):
     return value
 
 
+@pytest.mark.slow
 @given(datasets(), st.data())
 @settings(max_examples=60)
 def test_any_nested_files_make_one_dataset(drawn, data):

@@ -121,7 +121,7 @@ def frames(draw) -> pd.DataFrame:
 def _as_stored(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame as files give it back.
 
-    They know no timestamps of whole seconds, and of categories only those that rows have.
+    They know no timestamps of whole seconds.
     """
     result = frame.copy()
     for name in frame:
@@ -133,10 +133,13 @@ def _as_stored(frame: pd.DataFrame) -> pd.DataFrame:
         elif dtype == "string[python]":
             result[name] = frame[name].astype("string")
         elif isinstance(dtype, pd.CategoricalDtype):
-            used = frame[name].cat.remove_unused_categories()
+            known = frame[name]
+            if known.empty:
+                # Where there are no rows there is no dictionary.
+                known = known.cat.remove_unused_categories()
             if dtype.categories.dtype == "M8[s]":
-                used = used.cat.rename_categories(used.cat.categories.as_unit("ms"))
-            result[name] = used
+                known = known.cat.rename_categories(known.cat.categories.as_unit("ms"))
+            result[name] = known
     return result
 
 

@@ -18,10 +18,31 @@ def arrays(data, **options) -> dict:
     return hp.ParquetFile(file).to_numpy()
 
 
-_DTYPES = (
-    "? i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 M8[D] M8[ms] M8[us] M8[ns] m8[s] m8[ms] m8[ns] V3 "
-    ">i4 >f8 >M8[us]"
-).split()
+_DTYPES = [
+    "?",
+    "i1",
+    "i2",
+    "i4",
+    "i8",
+    "u1",
+    "u2",
+    "u4",
+    "u8",
+    "f2",
+    "f4",
+    "f8",
+    "M8[D]",
+    "M8[ms]",
+    "M8[us]",
+    "M8[ns]",
+    "m8[s]",
+    "m8[ms]",
+    "m8[ns]",
+    "V3",
+    ">i4",
+    ">f8",
+    ">M8[us]",
+]
 
 
 @settings(max_examples=100)

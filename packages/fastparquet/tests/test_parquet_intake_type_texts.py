@@ -11,9 +11,13 @@ from hocket.parquet.intake.type_texts import parse_type
 from hocket.parquet.intake.value_types import TypeKind, ValueType, decimal_nbytes, field_of
 
 _LEAVES = st.sampled_from(
-    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 string json "
-    "binary binary(12) uuid date time(ms) time(us) time(ns) duration(s) duration(ns) interval "
-    "variant geometry timestamp(us) timestamp(ms,UTC) decimal(9,2) decimal(76,0) null".split()
+    [
+        *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+        *("float16", "float32", "float64", "string", "json", "binary", "binary(12)", "uuid"),
+        *("date", "time(ms)", "time(us)", "time(ns)", "duration(s)", "duration(ns)", "interval"),
+        *("variant", "geometry", "timestamp(us)", "timestamp(ms,UTC)", "decimal(9,2)"),
+        *("decimal(76,0)", "null"),
+    ]
 )
 _TEXTS = st.recursive(
     _LEAVES,

@@ -62,15 +62,23 @@ def write_options(draw) -> dict:
     }
 
 
-@settings(max_examples=40, deadline=None, report_multiple_bugs=False)
-@given(rows=st.integers(1, 600), seed=st.integers(0, 5), options=write_options())
+def plainer(frame: pd.DataFrame, options: dict) -> pd.DataFrame:
+    """Categories are kept in a dictionary, and nowhere else."""
+    if options["dictionary"] is False or options["dictionary_nbytes"] < 1000 or not len(frame):
+        return frame.assign(kind=frame["kind"].astype("str"))
+    return frame
+
+
+@settings(max_examples=30, deadline=None, report_multiple_bugs=False)
+@given(rows=st.integers(0, 600), seed=st.integers(0, 5), options=write_options())
 def test_what_is_written_is_read_again(rows, seed, options):
     """By this library and by another one, and nothing in the file contradicts anything else."""
     frame, file = table(rows, seed), io.BytesIO()
     hp.write(file, frame, **options)
-    pd.testing.assert_frame_equal(hp.read(file), frame)
+    want = plainer(frame, options)
+    pd.testing.assert_frame_equal(plainer(hp.read(file), options), want)
     found = pq.read_table(io.BytesIO(file.getvalue()), page_checksum_verification=True)
-    pd.testing.assert_frame_equal(found.to_pandas(), frame)
+    pd.testing.assert_frame_equal(plainer(found.to_pandas(), options), want)
     assert_sound(file)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -141,12 +142,13 @@ class Hostile:
             return self.number(
                 (0, 1, 2, 3) if name in INDICES else fit, ILL_FLOATS if kind is float else ILL_INTS
             )
+        if issubclass(hint, IntEnum):
+            return self.draw(st.sampled_from(hint))
         return self.draw(
             {
                 str: self.texts,
                 bool: st.booleans(),
                 bytes: st.sampled_from(DIGESTS),
-                FailureKind: st.sampled_from(FailureKind),
                 Failure: st.builds(Failure, st.sampled_from(FailureKind), self.texts, self.texts),
             }[hint]
         )

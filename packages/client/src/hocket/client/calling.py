@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hocket.client.failures import Raised
 from hocket.client.futures import Future
@@ -12,6 +12,9 @@ from hocket.client.shell.collect import collect
 from hocket.client.shell.session import ClientSession
 from hocket.client.submit import Submitter
 from hocket.protocol.messages import THREADS
+
+if TYPE_CHECKING:
+    from hocket.client.executor import ClientExecutor
 
 __all__ = ["Caller", "check_callable"]
 
@@ -152,6 +155,50 @@ class Caller:
             executor=executor,
         )
         return self._submitter.map(fn, iterables, kwargs, key, pure=pure, options=options)
+
+    def get_executor(
+        self,
+        *,
+        pure: bool = False,
+        priority: int = 0,
+        retries: int = 0,
+        retry_delay: float | str = 0,
+        workers: str | Iterable[str] | None = None,
+        allow_other_workers: bool = False,
+        resources: Mapping[str, float | str] | None = None,
+        executor: str = THREADS,
+    ) -> ClientExecutor:
+        """Return a `concurrent.futures.Executor` whose calls run on the cluster.
+
+        Parameters
+        ----------
+        pure, priority, retries, retry_delay, workers, allow_other_workers, resources, executor
+            As for `submit`, for all calls.
+
+        Raises
+        ------
+        SettingsError
+            An option has a value that it cannot have.
+
+        Examples
+        --------
+        >>> with client.get_executor(retries=2) as executor:  # doctest: +SKIP
+        ...     list(executor.map(pow, [2, 3], [5, 2]))
+        [32, 9]
+        """
+        # Imported here: most clients never need it.
+        from hocket.client.executor import ClientExecutor  # noqa: PLC0415
+
+        options = make_options(
+            priority=priority,
+            retries=retries,
+            retry_delay=retry_delay,
+            workers=workers,
+            allow_other_workers=allow_other_workers,
+            resources=resources,
+            executor=executor,
+        )
+        return ClientExecutor(self._submitter, self._session, options, pure=pure)
 
     def get(  # noqa: PLR0913 - as for submit
         self,

@@ -20,8 +20,11 @@ from hocket.protocol.messages import (
     ExplainKeys,
     KeysExplained,
     KeysLocated,
+    ListTasks,
     LocateKeys,
     RunEverywhere,
+    TaskPlace,
+    TasksListed,
     WaitForWorkers,
     WorkersReady,
 )
@@ -119,6 +122,26 @@ class Inspector:
         reply = session.ask(KeysLocated, lambda number: LocateKeys(number, keys))
         return dict(zip(keys, reply.addresses, strict=True))
 
+    def has_what(self, workers: str | Iterable[str] | None = None) -> dict[str, list[str]]:
+        """Return the keys of the values that each worker holds, by the worker's address.
+
+        Parameters
+        ----------
+        workers
+            Names or addresses of the only workers to ask about; None: all.
+        """
+        return self._list_tasks(TaskPlace.HELD, workers)
+
+    def processing(self, workers: str | Iterable[str] | None = None) -> dict[str, list[str]]:
+        """Return the keys of the tasks that each worker has and has not ended, by its address.
+
+        Parameters
+        ----------
+        workers
+            As for `has_what`.
+        """
+        return self._list_tasks(TaskPlace.ASSIGNED, workers)
+
     def why(self, key_or_future: Any) -> Any:
         """Explain where a task is: what it waits for, and why which worker does not get it.
 
@@ -164,6 +187,17 @@ class Inspector:
         if n_workers < 0:
             raise ValueError(f"n_workers is {n_workers}; it must not be negative")
         self._session.ask(WorkersReady, lambda number: WaitForWorkers(number, n_workers), timeout)
+
+    def _list_tasks(
+        self, place: TaskPlace, workers: str | Iterable[str] | None
+    ) -> dict[str, list[str]]:
+        names = list(worker_names(workers))
+        reply = self._session.ask(
+            TasksListed,
+            lambda number: ListTasks(number, place, names),
+            needs={"workers": ", ".join(names) or "any"},
+        )
+        return dict(zip(reply.addresses, reply.keys, strict=True))
 
     def _describe(self) -> ClusterDescribed:
         return self._session.ask(ClusterDescribed, DescribeCluster)

@@ -19,6 +19,7 @@ from hocket.protocol.messages import (
     RequestRefused,
     ScatterAccepted,
     ScatterPlanned,
+    TasksListed,
     WorkersReady,
     WorkersRetired,
 )
@@ -36,6 +37,7 @@ ANSWERS: Final[tuple[type[Struct], ...]] = (
     RequestRefused,
     ScatterAccepted,
     ScatterPlanned,
+    TasksListed,
     WorkersReady,
     WorkersRetired,
 )

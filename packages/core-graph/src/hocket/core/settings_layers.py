@@ -28,6 +28,9 @@ __all__ = [
 #: Every environment variable that begins so must name a setting.
 ENVIRONMENT_PREFIX: Final = "HOCKET_"
 
+#: But for those of the Parquet library, which has its own and may be used beside the engine.
+_OTHERS_PREFIX: Final = "HOCKET_PARQUET_"
+
 #: Names the settings file; the one variable with the prefix that is no setting.
 FILE_VARIABLE: Final = "HOCKET_SETTINGS_FILE"
 
@@ -128,7 +131,10 @@ def _from_environment(environment: Mapping[str, str], kinds: Kinds) -> Iterator[
         for dotted in _dotted_names(kinds)
     }
     for variable, value in environment.items():
-        if not variable.upper().startswith(ENVIRONMENT_PREFIX) or variable == FILE_VARIABLE:
+        name = variable.upper()
+        if not name.startswith(ENVIRONMENT_PREFIX) or name.startswith(_OTHERS_PREFIX):
+            continue
+        if variable == FILE_VARIABLE:
             continue
         if variable not in variables:
             raise _unknown(variable, "the environment", [*variables, FILE_VARIABLE])

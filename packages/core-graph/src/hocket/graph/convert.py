@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from hocket.core.errors import InvalidGraph
+from hocket.graph.convert_nodes import NodeConversion, is_dask_future, literal_of
 from hocket.graph.graph import Graph
 from hocket.graph.keys import Key
 from hocket.graph.task import Literal, Ref, Task
@@ -87,14 +88,18 @@ def from_dask(source: object, known: Container[Key] = ()) -> Graph:
 class _Conversion:
     """One conversion: the keys of the graph, and dask's classes if dask is there."""
 
-    def __init__(self, keys: Container[Key], known: Container[Key]) -> None:
-        self._keys = keys
+    def __init__(self, entries: Mapping[Key, Any], known: Container[Key]) -> None:
+        self._keys = entries
         self._known = known
-        #: ``dask._task_spec``, if anybody has imported it.
-        self._dask: ModuleType | None = sys.modules.get("dask._task_spec")
+        #: The module is there if anybody has imported it.
+        dask = sys.modules.get("dask._task_spec")
+        self._nodes = None if dask is None else NodeConversion(dask, entries.values())
 
     def entry(self, entry: Any) -> Any:
         """Convert what stands for a key."""
+        nodes = self._nodes
+        if nodes is not None and nodes.is_node(entry):
+            return nodes.convert(entry)
         converted = self._value(entry)
         # What is data stays data, also where our graphs would look for references.
         if type(converted) in _HOLDERS and converted is entry:
@@ -103,9 +108,10 @@ class _Conversion:
 
     def _value(self, value: Any) -> Any:
         """Convert an entry, or an argument of an old-form call."""
-        if self._is_node(value):
-            return self._node(value)
-        if _is_future(value):
+        nodes = self._nodes
+        if nodes is not None and nodes.is_node(value):
+            return nodes.convert(value)
+        if is_dask_future(value):
             return Ref(value.key)
         if type(value) is tuple and value and callable(value[0]):
             return Task(value[0], tuple([self._argument(item) for item in value[1:]]))
@@ -119,9 +125,18 @@ class _Conversion:
         if type(value) is not dict:
             return self._value(value)
         # dask fills in its nodes in the values of a dict, and nothing else.
-        if any(self._is_node(item) or _is_future(item) for item in value.values()):
-            return {key: self._node_argument(item) for key, item in value.items()}
+        converted = {key: self._item(item) for key, item in value.items()}
+        if any(new is not value[key] for key, new in converted.items()):
+            return {
+                key: literal_of(new) if new is value[key] else new for key, new in converted.items()
+            }
         return Literal(value)
+
+    def _item(self, item: Any) -> Any:
+        """Convert a value of a dict; the same object if it is none of dask's."""
+        if self._nodes is not None and self._nodes.is_node(item):
+            return self._nodes.convert(item)
+        return Ref(item.key) if is_dask_future(item) else item
 
     def _container(self, value: Any) -> Any:
         """Convert the items of an old-form list, tuple or set; the same object if none changes."""
@@ -140,59 +155,3 @@ class _Conversion:
             return value in self._keys or value in self._known
         except TypeError:  # a tuple that holds something unhashable
             return False
-
-    def _is_node(self, value: Any) -> bool:
-        dask = self._dask
-        return dask is not None and isinstance(value, dask.GraphNode | dask.TaskRef)
-
-    def _node(self, node: Any) -> Any:
-        """Convert an object of dask's task specification."""
-        dask: Any = self._dask
-        if isinstance(node, dask.TaskRef):
-            return Ref(node.key)
-        if isinstance(node, dask.Alias):
-            return Ref(node.target)
-        if isinstance(node, dask.DataNode):
-            return Literal(node.value) if _needs_literal(node.value) else node.value
-        if isinstance(node, dask.NestedContainer):
-            return self._nested_container(node)
-        if type(node) is dask.Task:
-            args = tuple([self._node_argument(value) for value in node.args])
-            kwargs = {name: self._node_argument(value) for name, value in node.kwargs.items()}
-            return Task(node.func, args, kwargs)
-        # A kind that we do not know: let it run itself, with its inputs by key.
-        inputs = [(Literal(key), Ref(key)) for key in sorted(node.dependencies, key=repr)]
-        return Task(_run_node, (Literal(node), inputs))
-
-    def _node_argument(self, value: Any) -> Any:
-        """Convert an argument of a task specification: only nodes mean anything there."""
-        if self._is_node(value):
-            return self._node(value)
-        if _is_future(value):
-            return Ref(value.key)
-        return Literal(value) if _needs_literal(value) else value
-
-    def _nested_container(self, node: Any) -> Any:
-        dask: Any = self._dask
-        items = [self._node_argument(value) for value in node.args]
-        if isinstance(node, dask.List):
-            return items
-        if isinstance(node, dask.Tuple):
-            return tuple(items)
-        if isinstance(node, dask.Dict):
-            return Task(dict, (list(zip(items[::2], items[1::2], strict=True)),))
-        return Task(node.klass, (items,))
-
-
-def _needs_literal(value: object) -> bool:
-    """Say whether our tasks would look into a value that dask takes as it is."""
-    return isinstance(value, tuple | Ref | Task | Literal) or type(value) in _HOLDERS
-
-
-def _is_future(value: object) -> bool:
-    """Recognise futures of other schedulers, as dask does."""
-    return getattr(type(value), "__dask_future__", False) is True
-
-
-def _run_node(node: Any, inputs: list[tuple[Key, Any]]) -> Any:
-    return node(dict(inputs))

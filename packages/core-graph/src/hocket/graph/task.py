@@ -19,6 +19,8 @@ __all__ = [
     "dependencies_of",
     "evaluate",
     "function_name",
+    "is_scalar",
+    "made_task",
     "references",
 ]
 
@@ -29,6 +31,9 @@ NESTING_DEPTH_MAX = 100
 _SCALARS = frozenset({int, float, str, bytes, bool, complex, bytearray, range, slice, type(None)})
 
 _NO_KWARGS: Mapping[str, Any] = MappingProxyType({})
+
+#: Whether objects of a type can hold no reference: ``is_scalar(type(value))``.
+is_scalar = _SCALARS.__contains__
 
 
 class Ref:
@@ -183,6 +188,27 @@ class Task:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Task, (self.function, self.args, dict(self.kwargs))
+
+
+def made_task(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    dependencies: tuple[Key, ...],
+) -> Task:
+    """Make a task of parts that are known to be right: nothing is checked, nothing searched.
+
+    Parameters
+    ----------
+    function, args, kwargs, dependencies
+        The attributes of the `Task`.
+    """
+    task: Task = Task.__new__(Task)
+    task.function = function
+    task.args = args
+    task.kwargs = kwargs or _NO_KWARGS
+    task.dependencies = dependencies
+    return task
 
 
 def call(

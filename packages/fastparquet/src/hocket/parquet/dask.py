@@ -75,7 +75,7 @@ def read_parquet(
     if not parts:
         parts = [ParquetPart(file[:0], wanted, filters, {"index": index, **options}, 0, 0)]
     meta = _meta(file, parts[0])
-    frame = dd.from_map(  # type: ignore[no-untyped-call]
+    frame = dd.from_map(
         _read if _can_choose(file, meta) else _read_all,
         parts,
         meta=meta,
@@ -179,7 +179,7 @@ def _meta(file: ParquetFile, part: ParquetPart) -> pd.DataFrame:
         for label, dtype in meta.dtypes.items()
         if isinstance(dtype, pd.CategoricalDtype) and label not in partitions
     ]
-    cleared: pd.DataFrame = clear_known_categories(meta, cols=unknown)  # type: ignore[no-untyped-call]
+    cleared: pd.DataFrame = clear_known_categories(meta, cols=unknown)
     return cleared
 
 

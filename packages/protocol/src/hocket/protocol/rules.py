@@ -29,6 +29,8 @@ __all__ = [
     "in_range",
     "index_lists",
     "indices",
+    "key",
+    "key_lists",
     "keys",
     "misfit",
     "name",
@@ -110,6 +112,31 @@ def keys(*fields: str) -> Rule:
 def names(*fields: str) -> Rule:
     """Test that no name in these columns is absurdly long."""
     return short(NAME_LENGTH_MAX, *fields)
+
+
+def key(field: str) -> Rule:
+    """Test that a key is not absurdly long."""
+
+    def test(message: Any) -> None:
+        _check_key(message, field, getattr(message, field))
+
+    return test
+
+
+def key_lists(field: str) -> Rule:
+    """Test lists of keys."""
+
+    def test(message: Any) -> None:
+        for key in chain.from_iterable(getattr(message, field)):
+            _check_key(message, field, key)
+
+    return test
+
+
+def _check_key(message: Any, field: str, key: str) -> None:
+    if len(key) > KEY_LENGTH_MAX:
+        what = f"a text of {len(key)} characters is over the limit of {KEY_LENGTH_MAX}"
+        raise misfit(message, field, what)
 
 
 def name(field: str) -> Rule:

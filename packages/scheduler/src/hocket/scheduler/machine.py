@@ -27,6 +27,7 @@ from hocket.protocol.messages import (
     HereRan,
     InputsMissing,
     KeysScattered,
+    ListTasks,
     LocateKeys,
     PlanScatter,
     RebalanceKeys,
@@ -53,6 +54,8 @@ from hocket.protocol.messages import (
     WorkerReport,
 )
 from hocket.scheduler.commit import commit
+from hocket.scheduler.coordination import Coordination, CoordinationLimits
+from hocket.scheduler.coordination.tasks import TasksOfTables
 from hocket.scheduler.draining import Draining
 from hocket.scheduler.explain import Explaining
 from hocket.scheduler.intake import accept_scattered, accept_tasks
@@ -91,14 +94,23 @@ class SchedulerMachine:
         Bounds of its decisions.
     address
         Its own address, to tell clients.
+    first_token
+        Less than the token of the first lock that is granted.
     """
 
-    def __init__(self, limits: Limits | None = None, *, address: str = "") -> None:
+    def __init__(
+        self, limits: Limits | None = None, *, address: str = "", first_token: int = 0
+    ) -> None:
         self.tables = Tables(limits or Limits())
         self.requests = Requests(self.tables, address)
         self.replication = Replication(self.tables)
         self.draining = Draining(self.tables, self.replication)
         self.explaining = Explaining(self.tables)
+        self.coordination = Coordination(
+            TasksOfTables(self.tables),
+            CoordinationLimits(answer_nbytes_max=self.tables.limits.answer_nbytes_max),
+            first_token,
+        )
         #: After how many seconds a turn is wanted even if nothing happens; None: not at all.
         self.look_again_s: float | None = None
         self._greeted: set[int] = set()
@@ -109,6 +121,7 @@ class SchedulerMachine:
             CancelTasks: self._on_cancel_tasks,
             ForgetFunctions: self._on_forget_functions,
             LocateKeys: self.requests.locate,
+            ListTasks: self.requests.list_tasks,
             ReportMissing: self._on_report_missing,
             PlanScatter: self.requests.plan_scatter,
             KeysScattered: self._on_keys_scattered,
@@ -119,6 +132,7 @@ class SchedulerMachine:
             ReplicateKeys: self.replication.replicate,
             RebalanceKeys: self._on_rebalance_keys,
             RetireWorkers: self.draining.retire,
+            **self.coordination.handlers,
         }
         self._from_worker: dict[type[Any], Callable[[Worker, Any], None]] = {
             TasksDone: self._on_tasks_done,
@@ -158,6 +172,7 @@ class SchedulerMachine:
             self.requests.client_lost(client)
             self.replication.client_lost(client)
             self.draining.client_lost(client)
+            self.coordination.client_lost(client)
         worker = self.tables.workers.get(id_)
         if worker is not None:
             worker_lost(self.tables, worker, reason)
@@ -195,6 +210,7 @@ class SchedulerMachine:
         tables = self.tables
         tables.now_s = now_s
         wake_s = tables.wake_resting()
+        self.coordination.turn()
         self._move_values()
         commit(tables)
         for task in choose_recalls(tables):

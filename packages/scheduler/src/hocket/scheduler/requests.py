@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heapq import heapify, heapreplace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hocket.core.units import NBYTES_MAX
 from hocket.protocol.messages import (
@@ -14,12 +14,15 @@ from hocket.protocol.messages import (
     FailureKind,
     HereRan,
     KeysLocated,
+    ListTasks,
     LocateKeys,
     PlanScatter,
     RequestRefused,
     RunEverywhere,
     RunHere,
     ScatterPlanned,
+    TaskPlace,
+    TasksListed,
     WaitForWorkers,
     WorkerDescription,
     WorkersReady,
@@ -28,13 +31,19 @@ from hocket.scheduler.naming import choose_workers, say_nobody
 from hocket.scheduler.state.outbox import failure_nbytes
 
 if TYPE_CHECKING:
-    from hocket.scheduler.state import Client, Worker
+    from hocket.scheduler.state import Client, Task, Worker
     from hocket.scheduler.tables import Tables
 
 __all__ = ["Requests"]
 
 #: Of the workers that hold a key, so many are named: enough to get it from.
 _HOLDERS_MAX: Final = 32
+#: Where a worker's record has the tasks that are on it in each way.
+_COLUMNS: Final = {
+    TaskPlace.HELD: "held",
+    TaskPlace.ASSIGNED: "assigned",
+    TaskPlace.RUNNING: "begun",
+}
 #: What the description of one worker takes in a message, roughly.
 _DESCRIPTION_NBYTES: Final = 300
 
@@ -121,6 +130,33 @@ class Requests:
         ]
         described = ClusterDescribed(message.request, self.address, workers)
         client.outbox.add(described, _DESCRIPTION_NBYTES * len(workers))
+
+    def list_tasks(self, client: Client, message: ListTasks) -> None:
+        """Answer which tasks are on workers: as values, given to them, or running."""
+        tables = self._tables
+        workers = choose_workers(tables, message.workers)
+        if not workers and message.workers:
+            client.outbox.add(RequestRefused(message.request, say_nobody(message.workers)))
+            return
+        column = _COLUMNS[message.place]
+        asked = [tables.tasks[key] for key in message.keys if key in tables.tasks]
+        keys = []
+        for worker in workers:
+            present: dict[Task, Any] = getattr(worker, column)
+            if message.keys:
+                keys.append([task.key for task in asked if task in present])
+            else:
+                keys.append([task.key for task in present])
+        nbytes = sum(len(key) for row in keys for key in row)
+        if nbytes > tables.limits.answer_nbytes_max:
+            text = (
+                f"the answer is {nbytes} bytes, more than one message may hold; ask for fewer"
+                " workers"
+            )
+            client.outbox.add(RequestRefused(message.request, text))
+            return
+        addresses = [worker.address for worker in workers]
+        client.outbox.add(TasksListed(message.request, addresses, keys), nbytes)
 
     def wait_for_workers(self, client: Client, message: WaitForWorkers) -> None:
         """Answer as soon as that many workers are there."""

@@ -66,6 +66,9 @@ class Tables(Books):
         self.forgotten_count = 0
         #: By user priority: the tag of what finished last.
         self.clock: dict[int, int] = {}
+        #: Keys of which every move is noted, and those that have moved.
+        self.watched: set[str] = set()
+        self.moved: list[str] = []
         #: Called with (task, from, to) at every move, when somebody watches.
         self.trace: Callable[[Task, TaskState, TaskState], None] | None = None
 
@@ -75,6 +78,8 @@ class Tables(Books):
         if self.trace is not None:
             self.trace(task, source, target)
         task.state = target
+        if self.watched and task.key in self.watched:
+            self.moved.append(task.key)
         if source is QUEUED and target is not ASSIGNED:
             if task in self.resting:
                 del self.resting[task]

@@ -226,3 +226,7 @@ class ObjectBuilder(BlockBuilder):
             decode_json=self.plan.decode_json,
         )
         return True
+
+    def finish(self) -> Any:
+        """Return None: the objects stand in the block, with their time zone."""
+        return None

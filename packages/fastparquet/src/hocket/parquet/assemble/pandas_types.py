@@ -206,7 +206,7 @@ def _integers(request: _Request, values: LeafType) -> ColumnPlan:
     options, hinted = request.options, request.hint.numpy_type
     if options.dtype_backend == "numpy_nullable" or hinted in _MASKED.values():
         return _masked(request, values)
-    if request.null_free or np.dtype(hinted or "O") == values.target.dtype:
+    if request.null_free or hinted == str(values.target.dtype):
         late = LateNulls.MASK if options.pandas_nulls else LateNulls.FLOAT
         return replace(_block(request, values), late_nulls=late)
     if options.pandas_nulls:

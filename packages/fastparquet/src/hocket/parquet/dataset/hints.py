@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any, Final
 
 from hocket.parquet.assemble.arrow_hints import ArrowHint, parse_arrow_schema
 from hocket.parquet.assemble.pandas_metadata import (
@@ -14,6 +16,9 @@ from hocket.parquet.assemble.pandas_metadata import (
 from hocket.parquet.records import replace
 
 __all__ = ["Hints"]
+
+#: Where fastparquet keeps the attributes of a frame.
+_ATTRIBUTES: Final = "PANDAS_ATTRS"
 
 
 class Hints:
@@ -39,6 +44,8 @@ class Hints:
         """Of pandas; empty if it wrote nothing that can be understood."""
         every = [parse_pandas_metadata(each.get("pandas")) for each in self._key_values]
         first = every[0] or PandasMetadata()
+        if not first.attributes and _ATTRIBUTES in self._key_values[0]:
+            first = replace(first, attributes=_json_object(self._key_values[0][_ATTRIBUTES]))
         if len(every) == 1 and not self._durations:
             return first
         columns: dict[str, ColumnMetadata] = {}
@@ -60,6 +67,14 @@ class Hints:
             if name in first:
                 first[name] = replace(first[name], unit=unit)
         return first
+
+
+def _json_object(text: str | bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _joined(first: ArrowHint, other: ArrowHint) -> ArrowHint:

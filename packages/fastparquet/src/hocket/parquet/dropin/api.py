@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hocket.parquet.api import filter_row_groups, sorted_partitioned_columns, statistics
 from hocket.parquet.dataset import parquet_file
+from hocket.parquet.dropin.common_metadata import write_common_metadata
+from hocket.parquet.dropin.frames import offsets_of
 from hocket.parquet.dropin.util import ParquetException, filesystem_of
 from hocket.parquet.errors import InvalidOption
 
@@ -55,8 +59,11 @@ class ParquetFile(parquet_file.ParquetFile):
         **options: Any,
     ) -> None:
         filesystem, opening = filesystem_of(open_with)
+        filesystem = fs or filesystem
+        if isinstance(fn, (list, tuple)) and opening is None:
+            fn = [_opened_directory(each, filesystem) for each in fn]
         super().__init__(
-            fn, verify, opening, root, sep, fs or filesystem, pandas_nulls, dtypes, **options
+            fn, verify, opening, root, sep, filesystem, pandas_nulls, dtypes, **options
         )
 
     @property
@@ -127,9 +134,51 @@ class ParquetFile(parquet_file.ParquetFile):
         """Return options of frames with Python objects for lists, maps and structs."""
         return super()._frame_options(categories, dtypes, {**_OBJECTS, **options})
 
+    def write_row_groups(
+        self, data: Any, row_group_offsets: Any = None, *arguments: Any, **options: Any
+    ) -> None:
+        """Add rows; see `hocket.parquet.ParquetFile.write_row_groups`.
+
+        Parameters
+        ----------
+        data
+            A frame, or a list of frames, each of which becomes a row group.
+        row_group_offsets, *arguments, **options
+            As there.
+        """
+        offsets = offsets_of(row_group_offsets, data)
+        super().write_row_groups(data, offsets or None, *arguments, **options)
+
+    def _write_common_metadata(self, open_with: Any = None) -> None:
+        """Write ``_metadata`` and ``_common_metadata``, of only these row groups if some are left.
+
+        Parameters
+        ----------
+        open_with
+            Not used.
+        """
+        if self.file_scheme in ("simple", "empty"):
+            raise InvalidOption(
+                "Not possible to write _metadata of a single file; it is for datasets of several",
+                file=self.fn,
+            )
+        if len(self._groups) == len(self._collection.groups):
+            super()._write_common_metadata(open_with)
+            return
+        write_common_metadata(self.fn, self.fmd, self.fs.open, no_row_groups=False)
+
     def _get_index(self, index: Any = None) -> list[str]:
         """Return the names of the columns that make the index."""
         if index is None:
             levels = self._collection.hints.pandas.index_columns
             return [name for name in levels if name in self.columns]
         return [] if index is False else [index] if isinstance(index, str) else list(index)
+
+
+def _opened_directory(place: Any, filesystem: Any) -> Any:
+    """Return a directory that is one of several places as an opened dataset; else the place."""
+    if not isinstance(place, (str, os.PathLike)):
+        return place
+    path = os.fspath(place)
+    is_directory = Path(path).is_dir() if filesystem is None else filesystem.isdir(path)
+    return ParquetFile(path, fs=filesystem) if is_directory else place

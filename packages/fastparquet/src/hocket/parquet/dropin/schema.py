@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from hocket.parquet.errors import ColumnMissing
+from hocket.parquet.errors import ColumnMissing, CorruptFile
 from hocket.parquet.metadata.schema import Repetition
 
 __all__ = ["SchemaHelper"]
@@ -101,8 +101,11 @@ class SchemaHelper:
 class _Tree:
     """An element and its children by name."""
 
-    def __init__(self, elements: Any) -> None:
-        self.element = next(elements)
+    def __init__(self, elements: Iterator[Any]) -> None:
+        element = next(elements, None)
+        if element is None:
+            raise CorruptFile("the schema has groups that want more children")
+        self.element: Any = element
         self.children: Mapping[str, _Tree] = {
             child.element.name: child
             for child in (_Tree(elements) for _ in range(self.element.num_children or 0))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from hocket.parquet import api
 from hocket.parquet.dropin.api import ParquetFile
+from hocket.parquet.dropin.common_metadata import write_common_metadata
+from hocket.parquet.dropin.frames import check_columns, offsets_of, with_named_index
 from hocket.parquet.dropin.util import filesystem_of, text_pairs
+from hocket.parquet.errors import InvalidOption
+from hocket.parquet.writing.options import DEFAULT_KEY
 
 __all__ = ["merge", "overwrite", "update_file_custom_metadata", "write", "write_common_metadata"]
 
@@ -68,12 +71,15 @@ def write(  # noqa: PLR0913, PLR0917 - as many as fastparquet has
         More of `hocket.parquet.write`.
     """
     del mkdirs
+    named = {"has_nulls": has_nulls, "fixed_text": fixed_text, "object_encoding": object_encoding}
+    check_columns(data, {**named, "partition_on": partition_on})
+    if append:
+        write_index = _index_of_existing(filename, file_scheme, open_with, write_index)
+    data = with_named_index(data, write_index)
     told = {
         **_settings(row_group_offsets, compression, open_with, stats, data),
-        "has_nulls": has_nulls,
+        **named,
         "write_index": write_index,
-        "fixed_text": fixed_text,
-        "object_encoding": object_encoding,
         "times": times,
         "custom_metadata": text_pairs(custom_metadata or {}),
         **options,
@@ -85,32 +91,43 @@ def write(  # noqa: PLR0913, PLR0917 - as many as fastparquet has
     )
 
 
+def _index_of_existing(
+    place: Any, file_scheme: str, open_with: Any, write_index: bool | None
+) -> bool | None:
+    """Return whether what is there has columns for the index of frames that are added to it."""
+    try:
+        there = ParquetFile(place, open_with=open_with)
+    except FileNotFoundError:
+        return write_index
+    if there.file_scheme == "simple" and file_scheme != "simple":
+        raise InvalidOption(
+            f"file_scheme is {file_scheme!r}, and the existing file scheme is 'simple': this is "
+            "one file",
+            file=there.fn,
+        )
+    return bool(there._get_index())  # noqa: SLF001 - our own
+
+
 def _settings(
     row_group_offsets: Any, compression: Any, open_with: Any, stats: Any, data: Any
 ) -> dict[str, Any]:
     """Return options that all writing takes, by their names here."""
     if row_group_offsets is None:
         row_group_offsets = ROW_GROUP_SIZE
+    if isinstance(compression, Mapping) and "type" not in compression:
+        compression = {DEFAULT_KEY: None, **compression}
     filesystem, opening = filesystem_of(open_with)
     told = {
         "compression": compression,
         "statistics": True if isinstance(stats, str) and stats == "auto" else stats,
         "page_version": DATAPAGE_VERSION,
         "page_nbytes": MAX_PAGE_SIZE,
-        "row_group_offsets": _evened(row_group_offsets, data),
+        "row_group_offsets": offsets_of(row_group_offsets, data),
         "fs": filesystem,
         "open_with": opening,
     }
     may_be_none = ("compression", "statistics")
     return {name: value for name, value in told.items() if value is not None or name in may_be_none}
-
-
-def _evened(offsets: Any, data: Any) -> Any:
-    """Return about how many rows row groups get, so that all of a frame have as many."""
-    rows = len(data) if hasattr(data, "columns") and hasattr(data, "__len__") else 0
-    if not isinstance(offsets, int) or offsets < 1 or not rows:
-        return offsets
-    return -(-rows // -(-rows // offsets))
 
 
 def merge(
@@ -159,6 +176,7 @@ def overwrite(  # noqa: PLR0913, PLR0917 - the same
     """
     del sort_pnames, mkdirs, remove_with
     there = ParquetFile(dirpath, open_with=open_with)
+    data = with_named_index(data, bool(there._get_index()))  # noqa: SLF001 - our own
     scheme = "drill" if there.file_scheme == "drill" else "hive"
     api.write(
         dirpath,
@@ -166,6 +184,7 @@ def overwrite(  # noqa: PLR0913, PLR0917 - the same
         file_scheme=scheme,
         partition_on=list(there.cats),
         append="overwrite",
+        write_index=bool(there._get_index()),  # noqa: SLF001
         **_settings(row_group_offsets, compression, open_with, stats, data),
     )
 
@@ -184,39 +203,3 @@ def update_file_custom_metadata(
     """
     pairs: Mapping[Any, Any] = text_pairs(custom_metadata, may_remove=True)
     api.update_file_custom_metadata(path, pairs, is_metadata_file)
-
-
-def write_common_metadata(
-    fn: Any,
-    fmd: Any,
-    open_with: Any = _OPEN,
-    no_row_groups: bool = True,  # noqa: FBT001, FBT002
-) -> None:
-    """Write a file that has metadata only.
-
-    Parameters
-    ----------
-    fn
-        Its path.
-    fmd
-        The metadata, such as `ParquetFile.fmd`.
-    open_with
-        What opens it.
-    no_row_groups
-        Whether to leave out the row groups.
-    """
-    from hocket.parquet.io.opening import open_sink  # noqa: PLC0415 - rarely needed
-    from hocket.parquet.metadata.objects import bytes_of_object  # noqa: PLC0415
-    from hocket.parquet.metadata.rewriting import file_of_footer  # noqa: PLC0415
-
-    told = copy.copy(fmd)
-    if no_row_groups:
-        told.row_groups = []
-    filesystem, opening = filesystem_of(open_with)
-    sink = open_sink(fn, fs=filesystem, open_with=opening)
-    try:
-        sink.write([file_of_footer(bytes_of_object(told))])
-        sink.commit()
-    except BaseException:
-        sink.discard()
-        raise

@@ -126,14 +126,14 @@ def choose_encoding(
     learned = LearnedChoice() if learned is None else learned
     if options.level is None and learned.level is not None:
         options = replace(options, level=learned.level)
-    if values.count == 0 and values.codes is None:
-        return EncodingChoice(without_dictionary(values), Encoding.PLAIN, options.level)
     wants = options.dictionary
     is_boolean = values.node.physical is PhysicalType.BOOLEAN
     if is_boolean or (wants is None and options.encoding is not None):
         wants = False
     elif wants is None and learned.encoding is not None:
         wants = learned.has_dictionary
+    elif not values.count and values.codes is None:
+        wants = False
     if wants is None:
         return _measured(values, options, learned)
     if wants:
@@ -141,8 +141,14 @@ def choose_encoding(
         if coded is not None:
             return _coded(coded, options, learned)
     plain = without_dictionary(values)
-    encoding = options.encoding or learned.encoding
-    if encoding is None or learned.level is None:
+    if not values.count:
+        return EncodingChoice(plain, Encoding.PLAIN, options.level)
+    encoding = learned.encoding if options.encoding is None else options.encoding
+    if options.encoding is None and values.codes is not None:
+        # Readers that make dictionaries of such columns know no other encoding.
+        encoding = Encoding.PLAIN
+    wants_level = options.level is None and options.codec in _LEVELS
+    if encoding is None or wants_level:
         sample = _sample_of(plain)
         found = _best(sample, options, encoding)
         encoding = learned.encoding = found.encoding
@@ -158,7 +164,8 @@ def _measured(values: DenseValues, options: ChunkOptions, learned: LearnedChoice
         if coded is not None:
             learned.has_dictionary = True
             return _coded(coded, options, learned)
-        values = without_dictionary(values)
+        learned.encoding, learned.has_dictionary = Encoding.PLAIN, False
+        return choose_encoding(values, options, learned)
     sample = _sample_of(values)
     found = _best(sample, options)
     learned.encoding, learned.has_dictionary = found.encoding, False
@@ -204,7 +211,7 @@ def _coded(coded: DenseValues, options: ChunkOptions, learned: LearnedChoice) ->
         first, stop = _places(coded.count, _SAMPLE_COUNT)[0] if coded.count else (0, 0)
         plain = encode_hybrid(coded.codes[first:stop], code_width(coded))
         options = _with_level(options, learned, plain)
-    return EncodingChoice(coded, learned.encoding or Encoding.PLAIN, options.level)
+    return EncodingChoice(coded, Encoding.PLAIN, options.level)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ import pandas as pd
 
 from hocket.parquet.arrays.value_array import ValueArray
 from hocket.parquet.arrays.write_field import WriteField
-from hocket.parquet.errors import InvalidOption
+from hocket.parquet.errors import InvalidOption, SchemaMismatch
 from hocket.parquet.intake.arrow_capsules import is_arrow
 from hocket.parquet.intake.arrow_import import ArrowBatches, arrow_batches
+from hocket.parquet.intake.arrow_of_values import arrow_of_values
 from hocket.parquet.intake.arrow_schema import arrow_schema_value, needs_arrow_schema
 from hocket.parquet.intake.arrow_type import ArrowType
 from hocket.parquet.intake.column import TakenColumn
@@ -23,6 +24,7 @@ from hocket.parquet.intake.numpy_columns import taken_arrays, taken_records, tak
 from hocket.parquet.intake.options import IntakeOptions
 from hocket.parquet.intake.pandas_columns import taken_frame
 from hocket.parquet.intake.pandas_metadata import KEY, extended
+from hocket.parquet.intake.value_types import ValueType, field_of
 from hocket.parquet.records import dataclass, replace
 
 __all__ = ["Columns", "columns_of"]
@@ -144,7 +146,42 @@ def _of_arrow(data: Any, options: IntakeOptions) -> Columns:
         key: value.decode("utf-8", "backslashreplace") for key, value in batches.metadata.items()
     }
     key_value.pop(_ARROW_SCHEMA, None)
-    return _with_options(batches.fields, batches.types, iter(batches), key_value, options)
+    fields, types = batches.fields, batches.types
+    options.check_labels([field.name for field in fields])
+    wanted = [options.wanted(field.name) for field in fields]
+    arrays = iter(batches)
+    if any(each is not None for each in wanted):
+        fields, types = _as_wanted(fields, types, wanted)
+        try:
+            fitting = Fitting(fields, types, batches.fields, batches.types)
+        except SchemaMismatch as error:
+            raise InvalidOption(
+                "types asks for what the column cannot become; cast it before", column=error.column
+            ) from error
+        arrays = map(fitting.arrays, arrays)
+    fields = tuple(
+        replace(field, nullable=field.nullable and options.nullable(field.name, is_object=True))
+        for field in fields
+    )
+    return _with_options(fields, types, arrays, key_value, options)
+
+
+def _as_wanted(
+    fields: tuple[WriteField, ...],
+    types: tuple[ArrowType, ...],
+    wanted: list[ValueType | None],
+) -> tuple[tuple[WriteField, ...], tuple[ArrowType, ...]]:
+    """Return fields and types of Arrow data, but for those that the caller wants otherwise."""
+    made = [
+        (field, arrow)
+        if values is None
+        else (
+            field_of(field.name, values, nullable=field.nullable, field_id=field.field_id),
+            arrow_of_values(field.name, values, nullable=field.nullable),
+        )
+        for field, arrow, values in zip(fields, types, wanted, strict=True)
+    ]
+    return tuple(field for field, _ in made), tuple(arrow for _, arrow in made)
 
 
 def _with_options(

@@ -31,6 +31,7 @@ def taken_arrays(arrays: Mapping[Hashable, Any], options: IntakeOptions) -> list
     options
         How they become columns.
     """
+    options.check_labels(arrays)
     taken: list[TakenColumn] = []
     for label, values in arrays.items():
         if not isinstance(label, str):

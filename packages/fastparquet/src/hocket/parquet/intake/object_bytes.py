@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import Any, Final
 from uuid import UUID
 
@@ -159,13 +160,12 @@ def bson_of(values: list[Any], wanted: ValueType | None = None) -> _Built:
 
 def _bson() -> Any:
     try:
-        import bson  # noqa: PLC0415 - optional
+        return import_module("bson")
     except ImportError:
         raise InvalidOption(
             'object_encoding="bson" needs the package bson, which comes with pymongo; bytes that '
             "are BSON already can be written without"
         ) from None
-    return bson
 
 
 def geometries_of(values: list[Any], wanted: ValueType | None = None) -> _Built:

@@ -137,11 +137,11 @@ def _counts(values: list[Any], wanted: str | None, letter: str) -> tuple[_Array,
     return counts, unit
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: date | timedelta) -> bool:
     kind = type(value)
-    if kind is timedelta:
-        return abs(value.days) < _PLAIN_DAYS
-    return kind is date or (kind is datetime and value.tzinfo is None)
+    if isinstance(value, timedelta):
+        return kind is timedelta and -_PLAIN_DAYS < value.days < _PLAIN_DAYS
+    return kind is date or (kind is datetime and getattr(value, "tzinfo", None) is None)
 
 
 def _unit_of(pairs: list[tuple[int, str]]) -> str:

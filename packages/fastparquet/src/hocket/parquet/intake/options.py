@@ -6,7 +6,7 @@ from collections.abc import Collection, Hashable, Mapping
 from numbers import Integral
 from typing import Any, Final
 
-from hocket.parquet.errors import InvalidOption
+from hocket.parquet.errors import ColumnMissing, InvalidOption
 from hocket.parquet.intake.type_texts import parse_type
 from hocket.parquet.intake.value_types import TypeKind, ValueType
 from hocket.parquet.records import dataclass, field, replace
@@ -128,6 +128,19 @@ class IntakeOptions:
             raise InvalidOption(
                 'times="int96" stores nanoseconds: coerce_timestamps has nothing to say then'
             )
+
+    def check_labels(self, known: Collection[Hashable]) -> None:
+        """Make sure that columns which are named are there.
+
+        Parameters
+        ----------
+        known
+            The labels and names of all columns.
+        """
+        for option in ("types", "variants", "geometry", "fixed_text"):
+            for label in getattr(self, option) or ():
+                if label not in known:
+                    raise ColumnMissing(f"{option} names {label!r}, and there is no such column")
 
     def nullable(self, label: Hashable, *, is_object: bool) -> bool:
         """Whether a column can have missing values in the file.

@@ -50,6 +50,7 @@ def taken_frame(frame: Any, options: IntakeOptions) -> tuple[list[TakenColumn], 
         str(label) if text is None else text for label, text in zip(labels, texts, strict=True)
     ]
     _check_names(labels, names)
+    options.check_labels({*labels, *names, *frame.index.names})
     taken: list[TakenColumn] = []
     columns: list[DescribedColumn] = []
     for (label, series), name, text in zip(frame.items(), names, texts, strict=True):

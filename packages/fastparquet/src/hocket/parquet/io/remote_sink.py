@@ -96,8 +96,9 @@ def _give_up(file: Any, *, is_upload: bool) -> None:
     if is_upload:
         with contextlib.suppress(Exception):
             file.discard()
-        # Else it would end the upload when it is forgotten.
-        file.closed = True
+        with contextlib.suppress(AttributeError):
+            # Else fsspec's would end the upload when it is forgotten.
+            file.closed = True
     else:
         with contextlib.suppress(Exception):
             file.close()

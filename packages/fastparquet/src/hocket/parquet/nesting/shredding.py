@@ -8,7 +8,7 @@ parents, between lists or behind their ends is never touched, and nothing of it 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -32,6 +32,10 @@ _NESTED_KINDS = {
     WriteKind.MAP: ArrayKind.LIST,
     WriteKind.STRUCT: ArrayKind.STRUCT,
 }
+
+#: Dictionaries of no more entries are kept, however few slots there are: entries that no slot has
+#: are categories all the same.
+_FEW_ENTRIES: Final = 1024
 
 
 def shred(field: WriteField, node: SchemaNode, array: ValueArray) -> list[LeafEntries]:
@@ -260,7 +264,7 @@ def _is_plain_dictionary(array: ValueArray) -> bool:
     return (
         dictionary.nulls is None
         and dictionary.kind not in {ArrayKind.DICTIONARY, ArrayKind.NULL}
-        and dictionary.length <= array.length
+        and dictionary.length <= max(array.length, _FEW_ENTRIES)
     )
 
 

@@ -157,7 +157,8 @@ def _datetime64(value: np.datetime64) -> bytes:
         return _head(11) + struct.pack("<i", int(value.astype("M8[D]").astype(np.int64)))
     kind, into = (19, "ns") if unit in ("ns", "ps", "fs", "as") else (13, "us")
     converted = value.astype(f"M8[{into}]")
-    if converted != value:
+    # What wraps around does not come back.
+    if converted.astype(value.dtype) != value:
         raise NotVariant(f"the time {value} does not fit 64 bits of {into}")
     return _head(kind) + struct.pack("<q", int(converted.astype(np.int64)))
 

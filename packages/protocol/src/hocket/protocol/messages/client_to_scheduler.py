@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hocket.protocol.messages.values import THREADS
+from hocket.protocol.messages.coordination import ClientCoordinates
+from hocket.protocol.messages.values import THREADS, TaskPlace
 
 __all__ = [
     "CancelTasks",
@@ -13,6 +14,7 @@ __all__ = [
     "ExplainKeys",
     "ForgetFunctions",
     "KeysScattered",
+    "ListTasks",
     "LocateKeys",
     "PlanScatter",
     "RebalanceKeys",
@@ -197,6 +199,16 @@ class RetireWorkers(Struct, array_like=True, tag=16, gc=False):
     workers: list[str]
 
 
+class ListTasks(Struct, array_like=True, tag=17, gc=False):
+    """Which tasks are on these workers (empty: on all) in this way? Answered by ``TasksListed``."""
+
+    request: int
+    place: TaskPlace
+    workers: list[str] = []
+    #: Only these are asked about (empty: all).
+    keys: list[str] = []
+
+
 ClientToScheduler = (
     SubmitTasks
     | ReleaseKeys
@@ -214,4 +226,6 @@ ClientToScheduler = (
     | ReplicateKeys
     | RebalanceKeys
     | RetireWorkers
+    | ListTasks
+    | ClientCoordinates
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from hocket.protocol.messages.coordination import SchedulerCoordinates
 from hocket.protocol.messages.values import Explanation, Failure, WorkerDescription
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "SchedulerToClient",
     "TasksCancelled",
     "TasksErred",
+    "TasksListed",
     "TasksStored",
     "WorkersReady",
     "WorkersRetired",
@@ -137,6 +139,14 @@ class WorkersRetired(Struct, array_like=True, tag=35, gc=False):
     workers: list[str]
 
 
+class TasksListed(Struct, array_like=True, tag=36, gc=False):
+    """Answer to ``ListTasks``: addresses of workers, and the keys of each."""
+
+    request: int
+    addresses: list[str]
+    keys: list[list[str]]
+
+
 SchedulerToClient = (
     TasksStored
     | TasksErred
@@ -153,4 +163,6 @@ SchedulerToClient = (
     | KeysReplicated
     | KeysRebalanced
     | WorkersRetired
+    | TasksListed
+    | SchedulerCoordinates
 )

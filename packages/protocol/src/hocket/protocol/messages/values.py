@@ -7,7 +7,14 @@ from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["THREADS", "Explanation", "Failure", "FailureKind", "WorkerDescription"]
+__all__ = [
+    "THREADS",
+    "Explanation",
+    "Failure",
+    "FailureKind",
+    "TaskPlace",
+    "WorkerDescription",
+]
 
 #: The executor that every worker has.
 THREADS: Final = "threads"
@@ -30,6 +37,17 @@ class FailureKind(IntEnum):
     DUPLICATE_KEY = 6
     #: The value was there, was lost, and cannot be computed again.
     LOST = 7
+
+
+class TaskPlace(IntEnum):
+    """How a task can be on a worker."""
+
+    #: The worker holds its value.
+    HELD = 1
+    #: The worker was given it and has not ended it.
+    ASSIGNED = 2
+    #: Of those: the worker said that it has begun with it.
+    RUNNING = 3
 
 
 class Failure(Struct, array_like=True, frozen=True, gc=False):

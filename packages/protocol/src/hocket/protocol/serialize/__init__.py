@@ -15,6 +15,7 @@ from hocket.protocol.serialize.exceptions import (
 from hocket.protocol.serialize.functions import (
     FunctionPickle,
     apply,
+    apply_to_rows,
     dump_function,
     identity,
     label_of,
@@ -34,6 +35,7 @@ __all__ = [
     "ArgumentPickler",
     "FunctionPickle",
     "apply",
+    "apply_to_rows",
     "collect_references",
     "collecting",
     "dump_exception",

@@ -28,28 +28,31 @@ Reducer = Callable[[Any], Any]
 _waiting: list[str] = [f"hocket.{name}" for name in sorted(GUESTS)]
 _reducers: dict[type, Reducer] = {}
 
+_modules = sys.modules
+
 
 def extension_reducers() -> Mapping[type, Reducer]:
     """Return how to take objects of some classes apart, as far as their packages are imported."""
-    if _waiting:
-        for package in tuple(_waiting):
-            if package in sys.modules:
-                _ask(package)
+    for package in _waiting:
+        if package in _modules:
+            return _ask()
     return _reducers
 
 
-def _ask(package: str) -> None:
-    global _reducers  # noqa: PLW0603 - others may be going through the old one
+def _ask() -> Mapping[type, Reducer]:
+    global _reducers, _waiting  # noqa: PLW0603 - others may be going through the old ones
     # Imported here: most processes never need it, and it takes long.
     from importlib.metadata import entry_points  # noqa: PLC0415
 
     found: dict[type, Reducer] = {}
-    for entry_point in entry_points(group=ENTRY_POINT_GROUP, name=package):
-        try:
-            found |= entry_point.load()()
-        except Exception as error:  # noqa: BLE001 - it is another package's
-            text = f"the serializers of {package} cannot be used, pickle's are: {error!r}"
-            warnings.warn(text, RuntimeWarning, stacklevel=2)
+    imported = [package for package in _waiting if package in _modules]
+    for package in imported:
+        for entry_point in entry_points(group=ENTRY_POINT_GROUP, name=package):
+            try:
+                found |= entry_point.load()()
+            except Exception as error:  # noqa: BLE001 - it is another package's
+                text = f"the serializers of {package} cannot be used, pickle's are: {error!r}"
+                warnings.warn(text, RuntimeWarning, stacklevel=2)
     _reducers = {**_reducers, **found}
-    if package in _waiting:
-        _waiting.remove(package)
+    _waiting = [package for package in _waiting if package not in imported]
+    return _reducers

@@ -73,6 +73,8 @@ def dump_plainly(
     """
     extensions = extension_reducers()
     if not extensions:
+        if buffer_callback is None:
+            return _dumps(value, PROTOCOL)
         return _dumps(value, PROTOCOL, buffer_callback=buffer_callback)
     file = io.BytesIO()
     pickler = pickle.Pickler(file, PROTOCOL, buffer_callback=buffer_callback)

@@ -13,12 +13,15 @@ from hocket.scheduler.machine import SchedulerMachine
 from hocket.scheduler.state.outbox import FRAME_NBYTES_AIM
 from hocket.scheduler.tables import Limits
 from hocket.transport.channel import Channel
-from hocket.transport.clock import monotonic
+from hocket.transport.clock import monotonic, now
 from hocket.transport.listener import Listener, listen
 
 __all__ = ["Scheduler"]
 
 log = logging.getLogger("hocket.scheduler")
+
+#: A scheduler grants fewer locks than two to this power in each second that it lives.
+_TOKENS_PER_S_BITS = 20
 
 
 class Scheduler:
@@ -49,7 +52,9 @@ class Scheduler:
                 # A frame may pass its aim by one row, so the aim stays well below the limit.
                 frame_nbytes_aim=min(FRAME_NBYTES_AIM, frame_nbytes_max // 4),
                 answer_nbytes_max=frame_nbytes_max // 2,
-            )
+            ),
+            # So that tokens grow beyond those of schedulers before this one.
+            first_token=int(now()) << _TOKENS_PER_S_BITS,
         )
         self._channels: dict[int, Channel] = {}
         self._ids: dict[Channel, int] = {}

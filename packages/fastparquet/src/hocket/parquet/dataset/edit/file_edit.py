@@ -193,7 +193,7 @@ class FileEdit:
             has_summary = METADATA in every
             if write_summary or (write_summary is None and has_summary):
                 kept = [] if is_anew else names
-                summary = self._summary(kept, done, has_summary=has_summary)
+                summary = self._summary(kept, done, has_base=has_summary and not is_anew)
                 if sort_key is not None:
                     summary.sort(sort_key)
                 contents = {METADATA: summary.file_bytes()}
@@ -224,10 +224,10 @@ class FileEdit:
     def _opened(self, at: str, name: str) -> DataFile:
         return read_file(name, self.folder.place(at), self._opener)
 
-    def _summary(self, names: Sequence[str], done: FileChanges, *, has_summary: bool) -> Summary:
+    def _summary(self, names: Sequence[str], done: FileChanges, *, has_base: bool) -> Summary:
         kept = [name for name in names if name not in done.removed and name not in done.replaced]
         new = [*done.replaced.items(), *done.added.items()]
-        if has_summary and (kept or done.replaced):
+        if has_base:
             base = read_file(METADATA, self.folder.place(METADATA), self._opener).metadata
             summary = Summary(base)
             check_mergeable(base, new)

@@ -157,7 +157,9 @@ def _integers(first: LeafShape, second: LeafShape) -> LeafShape | None:
         if own == (bits, is_signed):
             return shape
     physical = PhysicalType.INT64 if bits == 64 else PhysicalType.INT32
-    logical = LogicalType(LogicalKind.INTEGER, bit_width=bits, is_signed=is_signed)
+    logical = _NONE
+    if not is_signed or bits < 32:
+        logical = LogicalType(LogicalKind.INTEGER, bit_width=bits, is_signed=is_signed)
     return LeafShape(physical, 0, logical)
 
 

@@ -156,16 +156,24 @@ class _Way:
     ----------
     names
         From the column down to it.
-    is_exact
-        Whether its type must not be changed: in Variants it says what values are.
+    in_variant
+        What it is a member of in a Variant: a "group" of value and typed value, or an "object" (or
+        list) of such groups. The types there say what values are, so that they must not change; and
+        fields that are stored apart hide others of their name.
     """
 
     names: tuple[str, ...] = ()
-    is_exact: bool = False
+    in_variant: str = ""
 
     def to(self, name: str) -> _Way:
         """Return the place of a member of it."""
         return replace(self, names=(*self.names, name))
+
+    def inside(self, kind: FieldKind) -> _Way:
+        """Return the place of what is in a member of a kind."""
+        if kind is FieldKind.VARIANT or self.in_variant == "object":
+            return replace(self, in_variant="group")
+        return replace(self, in_variant="object") if self.in_variant else self
 
 
 def _merge_members(members: list[_Member], others: Sequence[Field], label: str, way: _Way) -> None:
@@ -176,13 +184,26 @@ def _merge_members(members: list[_Member], others: Sequence[Field], label: str, 
         number = counts[member.name] = counts.get(member.name, -1) + 1
         other = theirs.pop((member.name, number), None)
         if other is None:
+            _check_may_lack(member, label, way)
             member.nullable = True
         else:
             members[at] = _merged(member, other, label, way.to(member.name))
     for other in theirs.values():
         added = _member(other, label)
+        _check_may_lack(added, label, way)
         added.nullable = True
         members.append(added)
+
+
+def _check_may_lack(member: _Member, label: str, way: _Way) -> None:
+    """Refuse Variants of which only some files keep a field of objects apart."""
+    if way.in_variant == "object":
+        raise SchemaMismatch(
+            f"the Variant's field {member.name!r} is stored apart in some files, and not in all; "
+            "write the others anew, or read them apart",
+            file=label,
+            column=".".join(way.names),
+        )
 
 
 def _merged(member: _Member, other: Field, label: str, way: _Way) -> _Member:
@@ -206,12 +227,12 @@ def _merged(member: _Member, other: Field, label: str, way: _Way) -> _Member:
     if member.kind in (FieldKind.LIST, FieldKind.MAP):
         pairs = enumerate(zip(member.children, other.children, strict=True))
         for at, (child, own) in pairs:
-            member.children[at] = _merged(child, own, label, way.to(child.name))
+            inner = way.inside(member.kind).to(child.name)
+            member.children[at] = _merged(child, own, label, inner)
         return member
     if member.kind is FieldKind.VARIANT:
         member.logical = other.node.logical
-        way = replace(way, is_exact=True)
-    _merge_members(member.children, other.children, label, way)
+    _merge_members(member.children, other.children, label, way.inside(member.kind))
     return member
 
 
@@ -219,7 +240,7 @@ def _widen(member: _Member, other: Field, label: str, way: _Way) -> None:
     assert member.shape is not None
     shape = LeafShape.of(other.node)
     found = common_shape(member.shape, shape)
-    if found is None or (way.is_exact and shape != member.shape):
+    if found is None or (way.in_variant and shape != member.shape):
         raise _mismatch(member, other, label, way)
     if found != member.shape:
         if not member.is_null:
