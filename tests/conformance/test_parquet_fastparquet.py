@@ -16,6 +16,7 @@ import pytest
 
 import hocket.parquet as hp
 from hocket.parquet import api
+from hocket.parquet.dropin import writer
 
 fastparquet = pytest.importorskip("fastparquet")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -233,3 +234,38 @@ def test_appended_files(write: Callable[..., str]) -> None:
     opened = hp.ParquetFile(place)
     assert opened.count() == 2 * ROWS
     same(opened.to_pandas(), pd.concat([data, data]))
+
+
+#: What fastparquet reads right on every version of pandas.
+_PLAIN = ["i", "i1", "u2", "f", "f4", "b", "t", "n", "m", "p"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"row_group_offsets": 7},
+        {"compression": "SNAPPY"},
+        {"compression": {"_default": "ZSTD", "i": None}},
+        {"stats": False},
+        {"has_nulls": ["n", "m"]},
+        {"file_scheme": "hive", "row_group_offsets": 20},
+        {"file_scheme": "hive", "partition_on": ["p"]},
+        {"custom_metadata": {"who": "me"}},
+    ],
+    ids=str,
+)
+def test_fastparquet_reads_what_stands_in_for_it_writes(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    data = frame()[_PLAIN]
+    place = str(tmp_path / "written.parquet")
+    # It knows no encodings but these.
+    writer.write(place, data, encoding="PLAIN", dictionary=False, **options)
+    theirs = fastparquet.ParquetFile(place)
+    assert theirs.count() == ROWS
+    found = theirs.to_pandas().sort_values("i").reset_index(drop=True)
+    same(found[_PLAIN], data)
+    assert theirs.info == hp.ParquetFile(place).info
+    if "custom_metadata" in options:
+        assert theirs.key_value_metadata["who"] == "me"

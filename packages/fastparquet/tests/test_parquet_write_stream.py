@@ -18,7 +18,6 @@ from parquet_soundness import assert_sound
 
 import hocket.parquet as hp
 
-
 SCHEMA = pa.schema(
     {
         "n": pa.int64(),
@@ -48,11 +47,11 @@ def table(start: int, stop: int) -> pa.Table:
     return pa.table([pa.array(*each) for each in zip(columns, SCHEMA.types, strict=True)], SCHEMA)
 
 
-@settings(max_examples=40, deadline=None, report_multiple_bugs=False)
+@settings(max_examples=20, deadline=None, report_multiple_bugs=False)
 @given(
     cuts=st.lists(st.integers(0, 300), max_size=6),
-    rows=st.integers(1, 200),
-    page_rows=st.integers(1, 100),
+    rows=st.integers(30, 200),
+    page_rows=st.integers(5, 100),
     version=st.sampled_from([1, 2]),
     dictionary=st.sampled_from([None, True, False]),
 )

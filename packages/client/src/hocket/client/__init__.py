@@ -13,6 +13,19 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from hocket.client.client import Client, current_client
+    from hocket.client.coordination.barrier import Barrier
+    from hocket.client.coordination.errors import (
+        BarrierBroken,
+        CoordinationRefused,
+        LockLost,
+        NotHeld,
+        QueueClosed,
+    )
+    from hocket.client.coordination.event import Event
+    from hocket.client.coordination.lock import Lock, MultiLock
+    from hocket.client.coordination.queue import Queue
+    from hocket.client.coordination.semaphore import Semaphore
+    from hocket.client.coordination.variable import Variable
     from hocket.client.explaining import Explained
     from hocket.client.futures import Future
     from hocket.client.progress import progress
@@ -22,10 +35,22 @@ if TYPE_CHECKING:
     from hocket.core.task_context import current_task, rejoin, secede
 
 __all__ = [
+    "Barrier",
+    "BarrierBroken",
     "Client",
+    "CoordinationRefused",
+    "Event",
     "Explained",
     "Future",
+    "Lock",
+    "LockLost",
+    "MultiLock",
+    "NotHeld",
+    "Queue",
+    "QueueClosed",
     "Reschedule",
+    "Semaphore",
+    "Variable",
     "as_completed",
     "current_client",
     "current_task",
@@ -39,10 +64,22 @@ __all__ = [
 
 #: Loaded when asked for (PEP 562), so that the machine alone can be imported without event loops.
 _HOMES: Final = {
+    "Barrier": "hocket.client.coordination.barrier",
+    "BarrierBroken": "hocket.client.coordination.errors",
     "Client": "hocket.client.client",
+    "CoordinationRefused": "hocket.client.coordination.errors",
+    "Event": "hocket.client.coordination.event",
     "Explained": "hocket.client.explaining",
     "Future": "hocket.client.futures",
+    "Lock": "hocket.client.coordination.lock",
+    "LockLost": "hocket.client.coordination.errors",
+    "MultiLock": "hocket.client.coordination.lock",
+    "NotHeld": "hocket.client.coordination.errors",
+    "Queue": "hocket.client.coordination.queue",
+    "QueueClosed": "hocket.client.coordination.errors",
     "Reschedule": "hocket.core.errors",
+    "Semaphore": "hocket.client.coordination.semaphore",
+    "Variable": "hocket.client.coordination.variable",
     "as_completed": "hocket.client.waiting",
     "current_client": "hocket.client.client",
     "current_task": "hocket.core.task_context",

@@ -272,9 +272,9 @@ class ClientExecutor(Executor):
     ) -> Iterator[Any]:
         try:
             while pending:
+                pending += self._submit_rows(function, islice(rest, 1))
                 # The value must not be kept here while somebody uses it.
                 yield _take_result(pending.popleft(), left())
-                pending += self._submit_rows(function, islice(rest, 1))
         finally:
             for future in pending:
                 future.cancel_unasked()

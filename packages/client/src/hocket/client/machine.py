@@ -15,14 +15,14 @@ A key's state is shared by all futures of the key and counts them. States of a f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from msgspec import Struct
 
 from hocket.client.batches import TaskBatch
 from hocket.client.options import NO_OPTIONS, TaskOptions
 from hocket.client.outbox import Outbox
-from hocket.client.questions import ANSWERS, Questions
+from hocket.client.questions import ANSWERS, Questions, undo_of
 from hocket.client.states import (
     CANCELLED,
     FAILED,
@@ -36,6 +36,8 @@ from hocket.client.states import (
 from hocket.core.errors import DuplicateKey, HocketError
 from hocket.protocol.messages import (
     CancelTasks,
+    GrantsRevoked,
+    ItemsGiven,
     KeysLost,
     KeysScattered,
     ReleaseKeys,
@@ -58,6 +60,8 @@ __all__ = [
     "Watch",
 ]
 
+_REVOKED_MAX: Final = 10_000
+
 
 class ClientMachine:
     """Decides for one client of one scheduler.
@@ -76,6 +80,8 @@ class ClientMachine:
         self.states: dict[str, FutureState] = {}
         #: Why nothing goes any more; None: all is well.
         self.closed: HocketError | None = None
+        #: Tokens of locks and the like that were taken back, and why; of the latest.
+        self.revoked: dict[int, str] = {}
         self._numbers = 0
         self._questions = Questions()
         #: Digests of what was submitted under a key that the user chose.
@@ -418,7 +424,16 @@ class ClientMachine:
     def _on_answer(self, message: Any) -> None:
         request = self._questions.answer(message)
         if request is not None:
+            if type(message) is ItemsGiven:
+                request.states = [self.want(key) for keys in message.keys for key in keys]
             self._fire(request)
+        elif (undo := undo_of(message)) is not None:
+            self.post(undo)
+
+    def _on_revoked(self, message: GrantsRevoked) -> None:
+        self.revoked.update(dict.fromkeys(message.tokens, message.reason))
+        while len(self.revoked) > _REVOKED_MAX:
+            del self.revoked[next(iter(self.revoked))]
 
     def close(self, error: HocketError, *, lost: bool = False) -> None:
         """End: nobody will wait for ever.
@@ -467,5 +482,6 @@ class ClientMachine:
         TasksErred: _on_erred,
         TasksCancelled: _on_cancelled,
         KeysLost: _on_lost,
+        GrantsRevoked: _on_revoked,
         **dict.fromkeys(ANSWERS, _on_answer),
     }

@@ -12,31 +12,43 @@ from hocket.core.errors import HocketError
 from hocket.protocol.messages import (
     ClusterDescribed,
     EverywhereRan,
+    GrantGiven,
+    ItemsGiven,
+    ItemsReceived,
     KeysExplained,
     KeysLocated,
     KeysRebalanced,
     KeysReplicated,
+    ReleaseGrant,
+    RequestDenied,
+    RequestDone,
     RequestRefused,
     ScatterAccepted,
     ScatterPlanned,
+    StateTold,
     TasksListed,
     WorkersReady,
     WorkersRetired,
 )
 
-__all__ = ["ANSWERS", "Questions"]
+__all__ = ["ANSWERS", "Questions", "undo_of"]
 
 #: The messages that answer a question; each names it by its number.
 ANSWERS: Final[tuple[type[Struct], ...]] = (
     ClusterDescribed,
     EverywhereRan,
+    GrantGiven,
+    ItemsGiven,
     KeysExplained,
     KeysLocated,
     KeysRebalanced,
     KeysReplicated,
+    RequestDenied,
+    RequestDone,
     RequestRefused,
     ScatterAccepted,
     ScatterPlanned,
+    StateTold,
     TasksListed,
     WorkersReady,
     WorkersRetired,
@@ -77,3 +89,12 @@ class Questions:
         for request in ended:
             request.error = error
         return ended
+
+
+def undo_of(answer: Any) -> Struct | None:
+    """Return what is to be said to an answer that nobody waits for any more; None: nothing."""
+    if type(answer) is GrantGiven:
+        return ReleaseGrant(0, answer.token)
+    if type(answer) is ItemsGiven:
+        return ItemsReceived(answer.request, False)  # noqa: FBT003 - a message's field
+    return None

@@ -81,13 +81,15 @@ class Watch:
 class Request:
     """A question to the scheduler that waits for its answer."""
 
-    __slots__ = ("error", "fired", "number", "reply", "wake")
+    __slots__ = ("error", "fired", "number", "reply", "states", "wake")
 
     def __init__(self, number: int, wake: Callable[[], None]) -> None:
         self.number = number
         self.wake = wake
         #: The answer, once it is there.
         self.reply: Struct | None = None
+        #: Of the keys in the answer, each counted for one future, where these are to be kept.
+        self.states: list[FutureState] = []
         #: Why there will be none.
         self.error: HocketError | None = None
         self.fired = False

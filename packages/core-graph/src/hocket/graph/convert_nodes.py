@@ -97,7 +97,7 @@ class NodeConversion:
         """Convert a call, the quick way if there are no calls within it."""
         function, args = node.func, node.args
         if function is self._fused:
-            program = self._shared_program(args) if id(args[0]) in self._shared else None
+            program = self.shared_program(args)
             if program is None:
                 return self._program_of(node)
             function, args = program, args[3:]
@@ -176,10 +176,15 @@ class NodeConversion:
             program = self._programs[signature] = Program(tuple(builder.steps))
         return Task(program, tuple(builder.arguments))
 
-    def _shared_program(self, args: tuple[Any, ...]) -> Program | None:
-        """Return the program of a graph inside of several tasks, with what is constant in it."""
+    def shared_program(self, args: tuple[Any, ...]) -> Program | None:
+        """Return the program of a graph inside of a task, with what is constant in it.
+
+        None if no other task has the same graph, or if it needs more than its inputs.
+        """
         inner, outkey, inkeys = args[:3]
-        programs = self._shared[id(inner)]
+        programs = self._shared.get(id(inner))
+        if programs is None:
+            return None
         name = (outkey, id(inkeys))
         if name not in programs:
             builder = _Builder(self)
@@ -188,7 +193,7 @@ class NodeConversion:
             builder.finish(result)
             constants = builder.arguments[len(operands) :]
             if len(operands) != len(inkeys) or any(isinstance(one, Ref) for one in constants):
-                programs[name] = None  # it needs more than its inputs
+                programs[name] = None
             else:
                 plain = [one.value if isinstance(one, Literal) else one for one in constants]
                 programs[name] = Program(tuple(builder.steps), tuple(plain))
@@ -271,6 +276,9 @@ class _Builder:
         if node.func is self._dask._execute_subgraph:  # noqa: SLF001 - what dask fuses with
             inner, outkey, inkeys = node.args[:3]
             inputs = [self.operand(one, scope) for one in node.args[3:]]
+            program = self._conversion.shared_program(node.args)
+            if program is not None:
+                return self._step(program, tuple(inputs))
             return self.run_graph(inner, outkey, dict(zip(inkeys, inputs, strict=True)))
         operands = [self.operand(one, scope) for one in node.args]
         operands += [self.operand(one, scope) for one in node.kwargs.values()]

@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from hocket.parquet.api import read, write
+    from hocket.parquet.api import compact, merge, read, update_file_custom_metadata, write
     from hocket.parquet.crypto import DecryptionKeys
     from hocket.parquet.crypto.encryption_keys import EncryptionKeys
     from hocket.parquet.dataset.edit.shared_writer import SharedWriter, WrittenPiece
@@ -65,8 +65,11 @@ __all__ = [
     "ValueOutOfRange",
     "ValueUnstorable",
     "WrittenPiece",
+    "compact",
     "install_as_fastparquet",
+    "merge",
     "read",
+    "update_file_custom_metadata",
     "write",
 ]
 
@@ -79,8 +82,11 @@ _MODULES: Final = {
     "ParquetWriter": "hocket.parquet.writing.writer",
     "SharedWriter": "hocket.parquet.dataset.edit.shared_writer",
     "WrittenPiece": "hocket.parquet.dataset.edit.shared_writer",
+    "compact": "hocket.parquet.api",
     "install_as_fastparquet": "hocket.parquet.dropin.installing",
+    "merge": "hocket.parquet.api",
     "read": "hocket.parquet.api",
+    "update_file_custom_metadata": "hocket.parquet.api",
     "write": "hocket.parquet.api",
 }
 

@@ -92,7 +92,7 @@ def write(  # noqa: PLR0913, PLR0917 - as many as fastparquet has
 
 
 def _index_of_existing(
-    place: Any, file_scheme: str, open_with: Any, write_index: bool | None
+    place: Any, file_scheme: str, open_with: Any, write_index: bool | None  # noqa: FBT001
 ) -> bool | None:
     """Return whether what is there has columns for the index of frames that are added to it."""
     try:

@@ -15,6 +15,7 @@ from hocket.parquet.intake.made_arrays import (
     offsets_of_lengths,
     struct_array,
 )
+from hocket.parquet.intake.object_numbers import slot_where
 from hocket.parquet.intake.slot_errors import SlotError, described
 from hocket.parquet.intake.value_types import TypeKind, ValueType
 from hocket.parquet.records import replace
@@ -27,6 +28,8 @@ _Built = tuple[ValueType, ValueArray]
 Make = Callable[[_Array, ValueType | None], _Built]
 
 _TEXTS: Final = (str, bytes, bytearray, memoryview)
+#: What has elements, and a length that tells how many.
+_SIZED: Final = {list, tuple, np.ndarray, set, frozenset}
 _NUMBER_KINDS: Final = "biufMm"
 
 
@@ -52,11 +55,14 @@ def is_struct(kind: type) -> bool:
 
 def lists_of(values: list[Any], wanted: ValueType | None, make: Make) -> _Built:
     """Return lists."""
-    for slot, value in enumerate(values):
-        if not is_list(type(value)):
-            raise SlotError(slot, f"{described(value)} is no list")
+    types = set(map(type, values))
+    for each in types:
+        if not is_list(each):
+            slot = slot_where(values, lambda value: not is_list(type(value)))
+            raise SlotError(slot, f"{described(values[slot])} is no list")
     inner = wanted.children[0] if wanted is not None else None
-    values = [value.to_numpy() if hasattr(value, "to_numpy") else value for value in values]
+    if not types <= _SIZED:
+        values = [value.to_numpy() if hasattr(value, "to_numpy") else value for value in values]
     offsets = offsets_of_lengths(list(map(len, values)))
     flat = _joined(values, int(offsets[-1]))
     try:
@@ -78,8 +84,12 @@ def _joined(values: list[Any], count: int) -> _Array:
 
 def structs_of(values: list[Any], wanted: ValueType | None, make: Make) -> _Built:
     """Return structs: with all members that any value has, missing where a value has not."""
-    rows = [_members(slot, value) for slot, value in enumerate(values)]
+    rows: list[Mapping[str, Any]] = values
+    if set(map(type, values)) != {dict}:
+        rows = [_members(slot, value) for slot, value in enumerate(values)]
     names: Sequence[str] = list(dict.fromkeys(chain.from_iterable(rows)))
+    if not all(isinstance(name, str) for name in names):
+        raise _not_text(rows)
     if wanted is not None:
         _check_members(rows, wanted)
         names = wanted.names
@@ -107,14 +117,18 @@ def _members(slot: int, value: Any) -> Mapping[str, Any]:
         return dict(zip(value._fields, value, strict=True))
     if not isinstance(value, Mapping):
         raise SlotError(slot, f"{described(value)} is no dict")
-    for key in value:
-        if not isinstance(key, str):
-            raise SlotError(
-                slot,
-                f"{described(value)} has the key {described(key)}, and the members of a struct "
-                "have texts for names; ask for types={...: 'map'}",
-            )
     return value
+
+
+def _not_text(rows: list[Mapping[str, Any]]) -> SlotError:
+    """Return the error of the first row with a key that is no text."""
+    slot = slot_where(rows, lambda row: not all(isinstance(key, str) for key in row))
+    key = next(key for key in rows[slot] if not isinstance(key, str))
+    return SlotError(
+        slot,
+        f"{described(rows[slot])} has the key {described(key)}, and the members of a struct have "
+        "texts for names; ask for types={...: 'map'}",
+    )
 
 
 def _check_members(rows: list[Mapping[str, Any]], wanted: ValueType) -> None:

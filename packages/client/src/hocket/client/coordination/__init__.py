@@ -1,0 +1,1 @@
+"""Locks, semaphores, events, variables, queues and barriers, shared by all clients of a cluster."""
