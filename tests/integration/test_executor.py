@@ -30,7 +30,7 @@ def test_what_waits_is_cancelled_and_what_runs_is_not(client: Client, tmp_path: 
     gate = tmp_path / "gate"
     executor = client.get_executor()
     running = [executor.submit(hold, gate, tmp_path / f"started{one}") for one in range(2)]
-    while len(list(tmp_path.glob("started*"))) < 2:
+    while len(list(tmp_path.glob("started*"))) < 2 and not running[0].done():
         time.sleep(0.005)
     while not all(one.running() for one in running):
         time.sleep(0.005)
@@ -64,7 +64,7 @@ def test_on_an_event_loop(client: Client) -> None:
 def test_processing_and_has_what(client: Client, tmp_path: Any) -> None:
     gate, started = tmp_path / "gate", tmp_path / "started"
     future = client.submit(hold, gate, started)
-    while not started.exists():
+    while not started.exists() and not future.done():
         time.sleep(0.005)
     assert [future.key] in client.processing().values()
     gate.touch()

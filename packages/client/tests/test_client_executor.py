@@ -223,6 +223,22 @@ def test_timeouts(executor: ClientExecutor, scheduler: Any) -> None:
     assert future.result(TIMEOUT_S) == 1
 
 
+def test_a_task_that_waits_gives_up_its_slot(
+    executor: ClientExecutor, scheduler: Any, make_task: Any
+) -> None:
+    scheduler.held = True
+    with make_task() as task:
+        future = executor.submit(abs, -1)
+        with pytest.raises(concurrent.futures.TimeoutError):
+            future.result(0)
+        task.log.clear()
+        threading.Thread(target=scheduler.let_go).start()
+        assert future.result(TIMEOUT_S) == 1
+        assert task.log == ["secede", "rejoin"]
+        assert future.exception(TIMEOUT_S) is None
+        assert task.log == ["secede", "rejoin"]
+
+
 # ------------------------------------------------------------------ wait, as_completed
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import hocket.parquet as hp
-from hocket.parquet.dropin import api, parquet_thrift, schema, util, writer
+from hocket.parquet.dropin import api, parquet_thrift, paths, schema, writer
 from hocket.parquet.dropin.api import ParquetFile
 from hocket.parquet.dropin.writer import write
 
@@ -293,14 +293,14 @@ def test_what_is_refused(place, options, words):
 
 
 def test_joined_paths():
-    assert util.join_path("a", "b/", "./c") == "a/b/c"
-    assert util.join_path("/a//b", "..", "c") == "/a/c"
-    assert util.join_path("s3://bucket/a", "b") == "s3://bucket/a/b"
-    assert util.join_path("", "a") == "a"
-    assert util.join_path("") == ""
+    assert paths.join_path("a", "b/", "./c") == "a/b/c"
+    assert paths.join_path("/a//b", "..", "c") == "/a/c"
+    assert paths.join_path("s3://bucket/a", "b") == "s3://bucket/a/b"
+    assert paths.join_path("", "a") == "a"
+    assert paths.join_path("") == ""
 
 
 def test_names_that_are_not_there():
-    for module in (parquet_thrift, util):
+    for module in (parquet_thrift, paths):
         with pytest.raises(AttributeError, match="no_such"):
             module.no_such  # noqa: B018

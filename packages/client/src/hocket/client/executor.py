@@ -9,9 +9,9 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from concurrent.futures import Future as StandardFuture
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeVar, cast
@@ -19,12 +19,13 @@ from typing import Any, Final, TypeVar, cast
 from hocket.client.failures import Raised
 from hocket.client.futures import Future
 from hocket.client.options import TaskOptions
-from hocket.client.shell.blocking import deadline
+from hocket.client.shell.blocking import deadline, without_slot
 from hocket.client.shell.collector import Collector
 from hocket.client.shell.session import ClientSession
 from hocket.client.states import PENDING, FutureState
 from hocket.client.submit import Submitter
 from hocket.core.errors import PeerLost, TaskCancelled
+from hocket.core.task_context import current_task
 from hocket.protocol.messages import ListTasks, TaskPlace, TasksListed
 from hocket.protocol.serialize import apply_to_rows
 
@@ -57,6 +58,32 @@ class ExecutorFuture(StandardFuture[_T]):
         """Of the client's own; not for users."""
         future = self._future
         return None if future is None else future.record
+
+    def result(self, timeout: float | None = None) -> _T:
+        """Return what the call returned, or raise what it raised; waits for its end.
+
+        A task that waits here gives up its slot meanwhile. (In the functions of
+        `concurrent.futures` it does not: call `hocket.client.secede` before.)
+        """
+        self._wait_in_task(timeout)
+        try:
+            return super().result(timeout)
+        finally:
+            # The traceback of an error knows this frame, and the future the error.
+            del self
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what the call raised, or None; waits as `result` does."""
+        self._wait_in_task(timeout)
+        return super().exception(timeout)
+
+    def _wait_in_task(self, timeout: float | None) -> None:
+        """Wait until this is done, without a slot; outside of tasks do nothing."""
+        task = current_task()
+        if task is None or self.done():
+            return
+        with without_slot(task), suppress(TimeoutError, CancelledError):
+            super().exception(timeout)
 
     def running(self) -> bool:
         """Return whether the call has begun and not ended; asks the cluster."""

@@ -189,10 +189,10 @@ class NodeConversion:
         if name not in programs:
             builder = _Builder(self)
             operands = {key: builder.argument(Ref(key)) for key in inkeys}
-            result = builder.run_graph(inner, outkey, operands)
-            builder.finish(result)
-            constants = builder.arguments[len(operands) :]
-            if len(operands) != len(inkeys) or any(isinstance(one, Ref) for one in constants):
+            is_odd = len(operands) != len(inkeys)
+            builder.finish(builder.run_graph(inner, outkey, operands))
+            constants = builder.arguments[len(inkeys) :]
+            if is_odd or any(isinstance(one, Ref | list) for one in constants):
                 programs[name] = None
             else:
                 plain = [one.value if isinstance(one, Literal) else one for one in constants]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from hocket.parquet.api import filter_row_groups, sorted_partitioned_columns, statistics
 from hocket.parquet.dataset import parquet_file
 from hocket.parquet.dropin.common_metadata import write_common_metadata
+from hocket.parquet.dropin.file_systems import filesystem_of
 from hocket.parquet.dropin.frames import offsets_of
-from hocket.parquet.dropin.util import ParquetException, filesystem_of
+from hocket.parquet.dropin.paths import ParquetException
 from hocket.parquet.errors import InvalidOption
 
 if TYPE_CHECKING:

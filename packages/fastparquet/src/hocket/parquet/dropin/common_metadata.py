@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from hocket.parquet.dropin.util import filesystem_of
+from hocket.parquet.dropin.file_systems import filesystem_of
 from hocket.parquet.io.opening import open_sink
 from hocket.parquet.metadata.rewriting import file_of_footer
 

@@ -16,7 +16,14 @@ _NAME: Final = "fastparquet"
 _ROOM: Final = "hocket.parquet.dropin"
 #: The version of fastparquet whose names these are; pandas wants a recent one.
 _VERSION: Final = "2026.9.0+hocket"
-_MODULES: Final = ("api", "parquet_thrift", "schema", "util", "writer")
+#: Its modules, and ours that stand for them.
+_MODULES: Final = {
+    "api": "api",
+    "parquet_thrift": "parquet_thrift",
+    "schema": "schema",
+    "util": "paths",
+    "writer": "writer",
+}
 #: What the package itself has, and the module that it comes from.
 _NAMES: Final = {
     "ParquetException": "util",
@@ -62,8 +69,8 @@ def install_as_fastparquet(*, replace: bool = False) -> ModuleType:
             del sys.modules[name]
     package = _package()
     sys.modules[_NAME] = package
-    for name in _MODULES:
-        module = importlib.import_module(f"{_ROOM}.{name}")
+    for name, own in _MODULES.items():
+        module = importlib.import_module(f"{_ROOM}.{own}")
         sys.modules[f"{_NAME}.{name}"] = module
         setattr(package, name, module)
     for name, home in _NAMES.items():

@@ -9,8 +9,9 @@ from typing import Any, Final
 from hocket.parquet import api
 from hocket.parquet.dropin.api import ParquetFile
 from hocket.parquet.dropin.common_metadata import write_common_metadata
+from hocket.parquet.dropin.custom_metadata import text_pairs
+from hocket.parquet.dropin.file_systems import filesystem_of
 from hocket.parquet.dropin.frames import check_columns, offsets_of, with_named_index
-from hocket.parquet.dropin.util import filesystem_of, text_pairs
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.writing.options import DEFAULT_KEY
 
@@ -92,7 +93,10 @@ def write(  # noqa: PLR0913, PLR0917 - as many as fastparquet has
 
 
 def _index_of_existing(
-    place: Any, file_scheme: str, open_with: Any, write_index: bool | None  # noqa: FBT001
+    place: Any,
+    file_scheme: str,
+    open_with: Any,
+    write_index: bool | None,  # noqa: FBT001
 ) -> bool | None:
     """Return whether what is there has columns for the index of frames that are added to it."""
     try:
