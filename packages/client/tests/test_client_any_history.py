@@ -34,6 +34,7 @@ from hocket.protocol.messages import (
     KeysLost,
     KeysRebalanced,
     KeysReplicated,
+    ListTasks,
     LocateKeys,
     RebalanceKeys,
     ReleaseKeys,
@@ -41,8 +42,10 @@ from hocket.protocol.messages import (
     RequestRefused,
     RetireWorkers,
     SubmitTasks,
+    TaskPlace,
     TasksCancelled,
     TasksErred,
+    TasksListed,
     TasksStored,
     WantKeys,
     WorkersRetired,
@@ -82,6 +85,7 @@ QUESTIONS: list[Callable[[int], Struct]] = [
     lambda number: ReplicateKeys(number, ["a"], 2, ["w"]),
     RebalanceKeys,
     lambda number: RetireWorkers(number, ["w"]),
+    lambda number: ListTasks(number, TaskPlace.HELD, ["w"]),
 ]
 
 #: Whether it fits the question or not: the machine leaves that to whoever asked.
@@ -92,6 +96,7 @@ ANSWERS: list[Callable[[int], Struct]] = [
     lambda number: KeysReplicated(number, [1]),
     lambda number: KeysRebalanced(number, 0, 0),
     lambda number: WorkersRetired(number, ["w"]),
+    lambda number: TasksListed(number, ["tcp://w:1"], [["a"]]),
     lambda number: RequestRefused(number, "no"),
 ]
 

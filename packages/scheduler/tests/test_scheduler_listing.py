@@ -29,9 +29,7 @@ def listed(it: Any, place: TaskPlace, *more: Any) -> dict[str, list[str]]:
 def test_a_task_is_given_then_runs_then_is_held(house: Make) -> None:
     it = house(workers=2, window_tasks_min=1, window_s=0.0)
     it.submit(["a", "b"])
-    given = {
-        id_: one for id_, out in it.turn().items() for one in out if isinstance(one, RunTasks)
-    }
+    given = {id_: one for id_, out in it.turn().items() for one in out if isinstance(one, RunTasks)}
     assert listed(it, TaskPlace.ASSIGNED) == {"tcp://w1": ["a"], "tcp://w2": ["b"]}
     assert listed(it, TaskPlace.RUNNING) == {"tcp://w1": [], "tcp://w2": []}
     it.say(1, TasksBegun(["a"], given[1].attempts))

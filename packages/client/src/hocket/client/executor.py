@@ -65,25 +65,24 @@ class ExecutorFuture(StandardFuture[_T]):
         A task that waits here gives up its slot meanwhile. (In the functions of
         `concurrent.futures` it does not: call `hocket.client.secede` before.)
         """
-        self._wait_in_task(timeout)
         try:
-            return super().result(timeout)
+            return super().result(self._wait_in_task(timeout))
         finally:
             # The traceback of an error knows this frame, and the future the error.
             del self
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what the call raised, or None; waits as `result` does."""
-        self._wait_in_task(timeout)
-        return super().exception(timeout)
+        return super().exception(self._wait_in_task(timeout))
 
-    def _wait_in_task(self, timeout: float | None) -> None:
-        """Wait until this is done, without a slot; outside of tasks do nothing."""
+    def _wait_in_task(self, timeout: float | None) -> float | None:
+        """In a task, wait until this is done, without its slot; return the timeout that is left."""
         task = current_task()
         if task is None or self.done():
-            return
+            return timeout
         with without_slot(task), suppress(TimeoutError, CancelledError):
             super().exception(timeout)
+        return 0
 
     def running(self) -> bool:
         """Return whether the call has begun and not ended; asks the cluster."""

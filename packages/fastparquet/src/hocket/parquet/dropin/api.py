@@ -158,12 +158,8 @@ class ParquetFile(parquet_file.ParquetFile):
         open_with
             Not used.
         """
-        if self.file_scheme in ("simple", "empty"):
-            raise InvalidOption(
-                "Not possible to write _metadata of a single file; it is for datasets of several",
-                file=self.fn,
-            )
-        if len(self._groups) == len(self._collection.groups):
+        is_single = self.file_scheme in ("simple", "empty")
+        if is_single or len(self._groups) == len(self._collection.groups):
             super()._write_common_metadata(open_with)
             return
         write_common_metadata(self.fn, self.fmd, self.fs.open, no_row_groups=False)

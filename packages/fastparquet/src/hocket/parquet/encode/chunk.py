@@ -30,7 +30,6 @@ from hocket.parquet.metadata.encodings import Encoding
 from hocket.parquet.metadata.logical import LogicalKind, PhysicalType
 from hocket.parquet.metadata.schema import SchemaNode
 from hocket.parquet.pool import run_tasks
-from hocket.parquet.records import replace
 
 __all__ = ["encode_chunk"]
 
@@ -64,9 +63,14 @@ def encode_chunk(
     column = join_entries(parts)
     came_coded = column.values.codes is not None
     choice = choose_encoding(column.values, options, learned)
-    column = replace(column, values=choice.values)
-    options = replace(options, level=choice.level)
-    maker = PageMaker(column, choice.encoding, options, seal)
+    column = ColumnEntries(
+        column.row_count,
+        column.entry_count,
+        column.definition,
+        column.repetition,
+        choice.values,
+    )
+    maker = PageMaker(column, choice.encoding, choice.level, options, seal)
     cuts: list[PageCut] = []
     if column.row_count:
         cuts = cut_pages(column, page_nbytes=options.page_nbytes, page_rows=options.page_rows)

@@ -70,8 +70,10 @@ class PageMaker:
         The chunk's entries; codes, if its values have a dictionary.
     encoding
         Of values without codes.
+    level
+        How hard the codec tries.
     options
-        How pages are made.
+        How else pages are made.
     seal
         What encrypts them.
     """
@@ -80,12 +82,14 @@ class PageMaker:
         self,
         column: ColumnEntries,
         encoding: Encoding,
+        level: int | None,
         options: ChunkOptions,
         seal: Sealer | None = None,
     ) -> None:
         self._column = column
         self._values = column.values
         self._node = column.values.node
+        self._level = level
         self._options = options
         self._seal = seal
         has_codes = column.values.codes is not None
@@ -174,7 +178,7 @@ class PageMaker:
     def _compressed(self, plain: _Bytes) -> _Bytes:
         if self._options.codec == 0:
             return plain
-        return compress(self._options.codec, plain, self._options.level)
+        return compress(self._options.codec, plain, self._level)
 
     def _page(
         self,

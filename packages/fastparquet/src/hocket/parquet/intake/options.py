@@ -137,8 +137,16 @@ class IntakeOptions:
         known
             The labels and names of all columns.
         """
-        for option in ("types", "variants", "geometry", "fixed_text"):
-            for label in getattr(self, option) or ():
+        for option in (
+            "types",
+            "variants",
+            "geometry",
+            "fixed_text",
+            "has_nulls",
+            "object_encoding",
+        ):
+            told = getattr(self, option)
+            for label in told if isinstance(told, Collection) and not isinstance(told, str) else ():
                 if label not in known:
                     raise ColumnMissing(f"{option} names {label!r}, and there is no such column")
 

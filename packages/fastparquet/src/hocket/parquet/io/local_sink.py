@@ -20,6 +20,9 @@ _FLAGS: Final = os.O_WRONLY | getattr(os, "O_CLOEXEC", 0)
 #: How many pieces the system takes in one call, and how many bytes, on all systems.
 _MOST_PARTS: Final = 1024
 _MOST_NBYTES: Final = 1 << 30
+#: Less than this is collected, up to that much.
+_SMALL_NBYTES: Final = 1 << 15
+_BUFFER_NBYTES: Final = 1 << 19
 #: Names have 255 bytes at most; this is what a temporary one keeps of the other.
 _KEPT_CHARACTERS: Final = 40
 
@@ -55,6 +58,8 @@ class LocalSink(Sink):
         self._fsync = fsync
         self._temporary: Path | None = None
         self._descriptor = -1
+        self._small: list[bytes] = []
+        self._small_nbytes = 0
         self._open(path)
         super().__init__(path)
 
@@ -78,11 +83,24 @@ class LocalSink(Sink):
                 _take_after(self._descriptor, earlier)
 
     def _write(self, parts: list[bytes | memoryview]) -> None:
+        nbytes = sum(map(len, parts))
+        if nbytes < _SMALL_NBYTES:
+            # A call for each would take longer than to copy them.
+            self._small += map(bytes, parts)
+            self._small_nbytes += nbytes
+            if self._small_nbytes < _BUFFER_NBYTES:
+                return
+            parts = []
+        small: list[bytes | memoryview] = [b"".join(self._small)]
+        self._small, self._small_nbytes = [], 0
         with _named(self.name):
-            for batch in _batches(parts):
+            for batch in _batches(small + parts if small[0] else parts):
                 _write_all(self._descriptor, batch)
 
     def _commit(self) -> None:
+        if self._small:
+            self._small_nbytes = _BUFFER_NBYTES
+            self._write([])
         with _named(self.name):
             if self._fsync and self._temporary is not None:
                 os.fsync(self._descriptor)

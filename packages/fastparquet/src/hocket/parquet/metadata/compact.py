@@ -25,7 +25,9 @@ from hocket.parquet.kernels.source.thrift import (
 
 __all__ = ["StructWriter", "binaries", "binary", "booleans", "integers", "structs", "varint"]
 
-_ONE_BYTE: Final = tuple(bytes((each,)) for each in range(128))
+_BYTES: Final = tuple(bytes((each,)) for each in range(256))
+#: Numbers below this are one byte as all integers are written, with a bit for the sign.
+_SMALL: Final = 64
 #: A list's header has its length, if it is less than this; a field's the step from the one before.
 _LONG_LIST: Final = 15
 _LONG_STEP: Final = 16
@@ -34,7 +36,7 @@ _LONG_STEP: Final = 16
 def varint(value: int) -> bytes:
     """Return a number that is not negative, seven bits a byte, the lowest first."""
     if value < 128:
-        return _ONE_BYTE[value]
+        return _BYTES[value]
     if value < 16384:
         return bytes((value & 127 | 128, value >> 7))
     made = bytearray()
@@ -97,9 +99,9 @@ class StructWriter:
     def _header(self, field: int, kind: int) -> None:
         step = field - self._last
         if step < _LONG_STEP:
-            self._parts.append(bytes((step << 4 | kind,)))
+            self._parts.append(_BYTES[step << 4 | kind])
         else:
-            self._parts += (bytes((kind,)), _zigzag(field))
+            self._parts += (_BYTES[kind], _zigzag(field))
         self._last = field
 
     def boolean(self, field: int, value: bool | None) -> Self:  # noqa: FBT001 - as the others
@@ -117,18 +119,22 @@ class StructWriter:
 
     def i16(self, field: int, value: int | None) -> Self:
         """Add an integer of 16 bits."""
-        return self._integer(field, I16, value)
+        return self if value is None else self._integer(field, I16, value)
 
     def i32(self, field: int, value: int | None) -> Self:
         """Add an integer of 32 bits."""
-        return self._integer(field, I32, value)
+        return self if value is None else self._integer(field, I32, value)
 
     def i64(self, field: int, value: int | None) -> Self:
         """Add an integer of 64 bits."""
-        return self._integer(field, I64, value)
+        return self if value is None else self._integer(field, I64, value)
 
-    def _integer(self, field: int, kind: int, value: int | None) -> Self:
-        if value is not None:
+    def _integer(self, field: int, kind: int, value: int) -> Self:
+        step = field - self._last
+        if 0 <= value < _SMALL and step < _LONG_STEP:
+            self._parts.append(_BYTES[step << 4 | kind] + _BYTES[value << 1])
+            self._last = field
+        else:
             self._header(field, kind)
             self._parts.append(_zigzag(value))
         return self

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hocket.parquet.dataset.arguments import position_of
 from hocket.parquet.dataset.handle import Handle
+from hocket.parquet.errors import InvalidOption
 
 if TYPE_CHECKING:
     from hocket.parquet.dataset.collection import Collection
@@ -101,7 +102,12 @@ class Editable(Handle):
             Not used.
         """
         del open_with
-        from hocket.parquet.dataset.edit.merging import merge  # noqa: PLC0415 - the same
+        if self.file_scheme in ("simple", "empty"):
+            raise InvalidOption(
+                "Not possible to write _metadata of a single file; it is for datasets of several",
+                file=self.fn,
+            )
+        from hocket.parquet.dataset.edit.merging import merge  # noqa: PLC0415 - readers need it not
 
         merge(self._collection)
 

@@ -181,6 +181,12 @@ def write_files(
         The order of row groups in ``_metadata``.
     """
     root, filesystem = root_of(place, opener)
+    if store_of(root, filesystem).is_file(root):
+        raise InvalidOption(
+            f"this is a file, and a dataset of file_scheme {layout.file_scheme!r} is a directory; "
+            "file_scheme='simple' adds rows to a file",
+            file=place,
+        )
     folder = folder_at(root, filesystem, fsync=options.fsync)
     opener = Opener(filesystem, keys=opener.keys)
     keys = keys_of(columns, layout)
