@@ -71,6 +71,15 @@ def test_who_finds_no_room_waits():
     assert room.put(1, b"e")[1] is None
 
 
+def test_who_waits_for_room_is_served_in_the_order_of_arrival():
+    room = Room()
+    room.put(1, b"a", 1)
+    waiting = [room.put(id_, b"%d" % id_)[0] for id_ in (2, 1, 2)]
+    assert [taken(room, 3) for _ in range(4)] == [[b"a"], [b"2"], [b"1"], [b"2"]]
+    assert [one.request for one in room.heard(2)] == [waiting[0], waiting[2]]
+    assert [one.request for one in room.heard(1)] == [waiting[1]]
+
+
 def test_what_did_not_arrive_goes_back_to_where_it_was():
     room = Room()
     for value in (b"a", b"b", b"c", b"d"):

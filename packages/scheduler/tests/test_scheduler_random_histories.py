@@ -22,6 +22,7 @@ from hocket.protocol.codec import decoder_for, encode
 from hocket.protocol.messages import (
     CancelTasks,
     ClientToScheduler,
+    CloseQueue,
     CopiesFailed,
     ExplainKeys,
     Failure,
@@ -34,6 +35,7 @@ from hocket.protocol.messages import (
     ReplicateKeys,
     ReportMissing,
     RetireWorkers,
+    SetVariable,
     SubmitTasks,
     TasksDone,
     TasksFailed,
@@ -46,6 +48,7 @@ from hocket.protocol.messages import (
 )
 from hocket.protocol.roles import Role
 from hocket.scheduler import Limits, SchedulerMachine
+from hocket.scheduler.coordination.invariants import check as check_coordination
 from hocket.scheduler.invariants import check
 from hocket.scheduler.moves import watch
 from hocket.scheduler.transitions import to_recalled
@@ -403,6 +406,18 @@ class SchedulerHistory(RuleBasedStateMachine):
     @invariant()
     def tables_agree(self) -> None:
         check(self.machine.tables)
+        check_coordination(self.machine.coordination)
+
+    def empty_queues(self) -> None:
+        """Drop what keeps futures alive in the scheduler itself."""
+        id_ = self.new_id()
+        self.machine.client_joined(id_, "cleaner")
+        coordination = self.machine.coordination
+        for name in list(coordination.variables.records):
+            self.say(id_, SetVariable(0, name, None))
+        for name in list(coordination.queues.records):
+            self.say(id_, CloseQueue(0, name))
+        self.machine.peer_lost(id_, "gone", self.now_s)
 
     def is_stuck(self, task: Any) -> bool:
         """Tell whether a task (which a hostile client made) asks for what no worker has."""
@@ -434,6 +449,7 @@ class SchedulerHistory(RuleBasedStateMachine):
             assert task.state in ("stored", "failed", "released") or self.is_stuck(task), task
         for id_ in list(self.clients):
             self.machine.peer_lost(id_, "gone", self.now_s)
+        self.empty_queues()
         assert not tables.tasks
         assert not tables.kinds
         assert not tables.copies

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hocket.client.coordination.variable import Variable
     from hocket.client.explaining import Explained
     from hocket.client.futures import Future
+    from hocket.client.mapping import map  # noqa: A004 - as it says there
     from hocket.client.progress import progress
     from hocket.client.task_client import get_client
     from hocket.client.waiting import as_completed, fire_and_forget, wait
@@ -56,6 +57,7 @@ __all__ = [
     "current_task",
     "fire_and_forget",
     "get_client",
+    "map",
     "progress",
     "rejoin",
     "secede",
@@ -85,6 +87,7 @@ _HOMES: Final = {
     "current_task": "hocket.core.task_context",
     "fire_and_forget": "hocket.client.waiting",
     "get_client": "hocket.client.task_client",
+    "map": "hocket.client.mapping",
     "progress": "hocket.client.progress",
     "rejoin": "hocket.core.task_context",
     "secede": "hocket.core.task_context",

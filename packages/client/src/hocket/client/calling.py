@@ -1,14 +1,12 @@
-"""Having work done: calls and graphs of tasks, and what may be asked for beside them."""
+"""Having work done: single calls and many, and what may be asked for beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hocket.client.failures import Raised
 from hocket.client.futures import Future
 from hocket.client.options import make_options
-from hocket.client.shell.collect import collect
 from hocket.client.shell.session import ClientSession
 from hocket.client.submit import Submitter
 from hocket.protocol.messages import THREADS
@@ -199,77 +197,6 @@ class Caller:
             executor=executor,
         )
         return ClientExecutor(self._submitter, self._session, options, pure=pure)
-
-    def get(  # noqa: PLR0913 - as for submit
-        self,
-        graph: Any,
-        keys: Any,
-        *,
-        sync: bool = True,
-        priority: int = 0,
-        retries: int = 0,
-        retry_delay: float | str = 0,
-        workers: str | Iterable[str] | None = None,
-        allow_other_workers: bool = False,
-        resources: Mapping[str, float | str] | None = None,
-        executor: str = THREADS,
-        timeout: float | None = None,
-    ) -> Any:
-        """Compute keys of a graph.
-
-        Parameters
-        ----------
-        graph
-            A `hocket.graph.Graph`, a dict of tasks (ours or dask's), or a dask collection.
-        keys
-            A key, or nested lists of keys.
-        sync
-            Whether to wait for the values; if not, futures are returned.
-        priority, retries, retry_delay, workers, allow_other_workers, resources, executor
-            As for `submit`, for all tasks; each reserves the resources for itself.
-        timeout
-            Seconds to wait; None waits for ever.
-
-        Returns
-        -------
-        object
-            The value of the key, or nested lists of values.
-
-        Raises
-        ------
-        UnknownKey, GraphCycle, InvalidGraph
-            The graph cannot be computed; the error shows why.
-        Exception
-            What a task raised.
-        TimeoutError
-            The values are not there in time.
-        """
-        # Imported here: most clients never need graphs, which take long to import.
-        from hocket.client.graphs import submit_graph  # noqa: PLC0415
-        from hocket.graph.keys import arrange  # noqa: PLC0415
-
-        options = make_options(
-            priority=priority,
-            retries=retries,
-            retry_delay=retry_delay,
-            workers=workers,
-            allow_other_workers=allow_other_workers,
-            resources=resources,
-            executor=executor,
-        )
-        session = self._session
-        with session.lock:
-            number = session.machine.take_numbers(1)
-        suffix = f"-{session.machine.token}-{number}"
-        batch_tasks = session.settings.client.submit_batch_tasks
-        futures = submit_graph(self._submitter, graph, keys, suffix, batch_tasks, options)
-        if not sync:
-            return arrange(keys, futures)
-        values = collect(session, [future.record for future in futures.values()], timeout)
-        for value in values:
-            if type(value) is Raised:
-                raise value.error
-        return arrange(keys, dict(zip(futures, values, strict=True)))
 
 
 def check_callable(function: object) -> None:

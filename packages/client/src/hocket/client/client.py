@@ -8,9 +8,11 @@ import itertools
 import operator
 import os
 import weakref
+from collections.abc import Callable
 from typing import Any, ClassVar, Final, Literal, Self
 
 from hocket.client.calling import Caller
+from hocket.client.computing import Computer
 from hocket.client.failures import Raised
 from hocket.client.futures import Future
 from hocket.client.gather import SKIPPED, fill, find_futures
@@ -33,7 +35,7 @@ __all__ = ["Client", "current_client"]
 _TOKEN_NBYTES: Final = 5
 
 
-class Client(Caller, Mover, Inspector):
+class Client(Caller, Computer, Mover, Inspector):
     """A connection to a cluster: submits work, and brings back results.
 
     A client may be used by many threads. It ends with `close`, or at the end of its ``with`` block,
@@ -53,6 +55,9 @@ class Client(Caller, Mover, Inspector):
         Instead of those of the settings file and the environment.
     timeout_s
         Seconds to try to reach the scheduler, instead of ``client.connect_timeout_s``.
+    set_as_default
+        Whether dask computes with this client, as long as it is open and nothing else is said;
+        dask's shuffles go by tasks then.
 
     Raises
     ------
@@ -82,6 +87,7 @@ class Client(Caller, Mover, Inspector):
         secret: str | None = None,
         settings: Settings | None = None,
         timeout_s: float | None = None,
+        set_as_default: bool = False,
     ) -> None:
         settings = load_settings() if settings is None else settings
         found = find_cluster(address_or_cluster, secret, settings)
@@ -96,6 +102,8 @@ class Client(Caller, Mover, Inspector):
             of_tasks=self._of_tasks,
         )
         self._session = session
+        #: Called with the client when it ends.
+        self._end_default: Callable[[Client], None] = _do_nothing
         self.cluster: Any = address_or_cluster if found.owned is None else found.owned
         self._owned = found.owned
         try:
@@ -108,6 +116,8 @@ class Client(Caller, Mover, Inspector):
             return [Future(state, session) for state in scatter(session, values)]
 
         self._submitter = Submitter(session, scatter_arguments)
+        if set_as_default:
+            self._make_default()
         _clients[next(_client_numbers)] = self
 
     # ------------------------------------------------------------------ life
@@ -133,6 +143,11 @@ class Client(Caller, Mover, Inspector):
         return self._session.machine.closed is not None
 
     @property
+    def asynchronous(self) -> bool:
+        """False: its calls block. (dask asks.)"""
+        return False
+
+    @property
     def settings(self) -> Settings:
         """The settings that it works with."""
         return self._session.settings
@@ -144,7 +159,19 @@ class Client(Caller, Mover, Inspector):
         """
         self._end()
 
+    def _make_default(self) -> None:
+        # Imported here: not everybody has dask.
+        from hocket.client.dask_adapter.default import end_default, make_default  # noqa: PLC0415
+
+        try:
+            make_default(self)
+        except BaseException:
+            self._end()
+            raise
+        self._end_default = end_default
+
     def _end(self) -> None:
+        self._end_default(self)
         self._session.close()
         owned, self._owned = self._owned, None
         if owned is not None:
@@ -158,6 +185,13 @@ class Client(Caller, Mover, Inspector):
 
     def __repr__(self) -> str:
         return f"<Client {self.name!r} of {self.address}, {self.status}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        # dask's configuration, of which it may be a part, is copied here and there.
+        return self
 
     def __reduce__(self) -> Any:
         raise TypeError("a Client cannot be pickled; a task calls get_client()")
@@ -230,6 +264,10 @@ class Client(Caller, Mover, Inspector):
             The client is closed, or its scheduler gone.
         """
         return Future(self._session.want(check_key(key)), self._session)
+
+
+def _do_nothing(_client: Client) -> None:
+    """Stands for what is only to be done by some clients."""
 
 
 def _collect(futures: list[Future], timeout_s: float | None, *, first_failure: bool) -> list[Any]:

@@ -177,6 +177,10 @@ class Future(Struct, eq=False, weakref=True):
             return resolve, (self.key,)
         return _attach, (self.key, self.session.address)
 
+    def __dask_tokenize__(self) -> tuple[str, str]:
+        # dask names tasks after their arguments.
+        return "hocket.client.Future", self.key
+
     def __copy__(self) -> Future:
         return self
 

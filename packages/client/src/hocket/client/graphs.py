@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hocket.client.batches import TaskBatch
+from hocket.client.dask_adapter.expressions import Prepared
 from hocket.client.futures import Future
 from hocket.client.options import NO_OPTIONS, TaskOptions, check_key
 from hocket.client.submit import Submitter
-from hocket.core.errors import DuplicateKey
-from hocket.graph.convert import from_dask
-from hocket.graph.keys import Key, Keys, flat_keys, key_text
+from hocket.graph.keys import Key, key_text
 from hocket.graph.ordering import order
 from hocket.graph.rewrite import cull
 from hocket.graph.task import Literal, Ref, Task, dependencies_of, evaluate
@@ -29,8 +29,8 @@ __all__ = ["submit_graph"]
 
 def submit_graph(
     submitter: Submitter,
-    graph: object,
-    keys: Keys,
+    prepared: Prepared,
+    keys: list[Key],
     suffix: str,
     batch_tasks: int,
     options: TaskOptions = NO_OPTIONS,
@@ -41,32 +41,31 @@ def submit_graph(
     ----------
     submitter
         Of the client.
-    graph
-        A `Graph`, or anything that `from_dask` takes.
+    prepared
+        The graph, and what was asked for single tasks of it.
     keys
-        A key, or nested lists of keys.
+        What is wanted of it.
     suffix
         Added to the graph's keys, so that they are not those of another call with other content.
     batch_tasks
         Tasks that one message submits at most.
     options
-        For all tasks.
+        For all tasks for which nothing else was asked.
 
     Raises
     ------
-    UnknownKey, GraphCycle, InvalidGraph, DuplicateKey
+    UnknownKey, GraphCycle, InvalidGraph
         The graph cannot be computed.
     SerializationError
         An argument or a function cannot be pickled.
     PeerLost
         The scheduler is gone.
     """
-    wanted = dict.fromkeys(flat_keys(keys))
-    if not wanted:
+    if not keys:
         return {}
-    # Nested lists of keys are flattened by now.
-    needed = cull(from_dask(graph), list(wanted))
-    return _GraphSubmission(submitter, needed, wanted, suffix, options).run(batch_tasks)
+    needed = cull(prepared.graph, keys) if prepared.last_steps else prepared.graph
+    submission = _GraphSubmission(submitter, needed, dict.fromkeys(keys), suffix)
+    return submission.run(batch_tasks, prepared.options, options)
 
 
 class _Input:
@@ -87,12 +86,10 @@ class _GraphSubmission:
         graph: Mapping[Key, Any],
         wanted: Mapping[Key, None],
         suffix: str,
-        options: TaskOptions,
     ) -> None:
         self._submitter = submitter
         self._graph = graph
         self._wanted = wanted
-        self._options = options
         ordered = order(graph)
         #: Per key, its text on the wire; those of aliases are what they stand for.
         self._texts: dict[Key, str] = {}
@@ -109,8 +106,9 @@ class _GraphSubmission:
                 self._given[entry.key] = entry
             else:
                 text = check_key(f"{key_text(key)}{suffix}")
-                if text in texts:
-                    raise DuplicateKey(key=key_text(key))
+                while text in texts:
+                    # A text that spells a tuple, beside the tuple itself.
+                    text += "'"
                 texts.add(text)
                 self._texts[key] = text
                 self._tasks.append(key)
@@ -123,26 +121,35 @@ class _GraphSubmission:
             {Ref: self._reduce_nested_ref, _Input: _reduce_input}
         )
 
-    def run(self, batch_tasks: int) -> dict[Key, Future]:
+    def run(
+        self, batch_tasks: int, chosen: Mapping[Key, TaskOptions], options: TaskOptions
+    ) -> dict[Key, Future]:
         """Hand over all tasks, and return the futures of the wanted keys."""
+        ranks: Sequence[int] = range(len(self._tasks))
+        if chosen:
+            ranks = self._bring_together(chosen, options)
         last_uses = self._find_last_uses() if len(self._tasks) > 1 else {}
         wanted_texts = {self._texts[key] for key in self._wanted}
         # Those of results that only later batches use, until these are handed over, as well.
         futures = dict(self._given)
         batch_nbytes = self._submitter.batch_nbytes
         batch = _GrowingBatch()
-        for position, key in enumerate(self._tasks):
+        last = len(self._tasks) - 1
+        for position, (key, rank) in enumerate(zip(self._tasks, ranks, strict=True)):
             function, payload, references, holds = self._pickle(key)
             self._submitter.check_size(len(function.blob) + len(payload), function)
-            batch.add(self._texts[key], position, function, payload, references, holds)
-            is_last = position == len(self._tasks) - 1
-            if is_last or len(batch.keys) == batch_tasks or batch.nbytes > batch_nbytes:
+            batch.add(self._texts[key], rank, function, payload, references, holds)
+            is_full = position == last or len(batch.keys) == batch_tasks
+            of_task = chosen.get(key, options) if chosen else options
+            if chosen and not is_full:
+                is_full = chosen.get(self._tasks[position + 1], options) is not of_task
+            if is_full or batch.nbytes > batch_nbytes:
                 rows = [
                     row
                     for row, text in enumerate(batch.keys)
                     if text in wanted_texts or last_uses.get(text, -1) > position
                 ]
-                made = self._submitter.hand_over(batch.finish(rows, self._options))
+                made = self._submitter.hand_over(batch.finish(rows, of_task))
                 for row, future in zip(rows, made, strict=True):
                     futures[batch.keys[row]] = future
                 if batch.holds:
@@ -150,6 +157,47 @@ class _GraphSubmission:
                         future.record.holds = batch.holds
                 batch = _GrowingBatch()
         return {key: futures[self._texts[key]] for key in self._wanted}
+
+    def _bring_together(
+        self, chosen: Mapping[Key, TaskOptions], options: TaskOptions
+    ) -> Sequence[int]:
+        """Sort the tasks such that those with equal options follow each other; return the ranks.
+
+        A message has one set of options, and tasks come after those that they depend on.
+        """
+        ranks = {key: rank for rank, key in enumerate(self._tasks)}
+        dependents: dict[Key, list[Key]] = {}
+        missing_counts: dict[Key, int] = {}
+        ready: dict[int, deque[Key]] = {}
+        queue_of = {key: id(chosen.get(key, options)) for key in self._tasks}
+        for key in self._tasks:
+            needed = {
+                self._resolve(one) for one in dependencies_of(self._graph[key])
+            } & ranks.keys()
+            missing_counts[key] = len(needed)
+            for one in needed:
+                dependents.setdefault(one, []).append(key)
+            if not needed:
+                ready.setdefault(queue_of[key], deque()).append(key)
+        self._tasks = []
+        while ready:
+            name = next(iter(ready))
+            queue = ready[name]
+            while queue:
+                key = queue.popleft()
+                self._tasks.append(key)
+                for one in dependents.get(key, ()):
+                    missing_counts[one] -= 1
+                    if not missing_counts[one]:
+                        ready.setdefault(queue_of[one], deque()).append(one)
+            del ready[name]
+        return [ranks[key] for key in self._tasks]
+
+    def _resolve(self, key: Key) -> Key:
+        """Return the key of the task that a key stands for."""
+        while isinstance(entry := self._graph[key], Ref):
+            key = entry.key
+        return key
 
     def _find_last_uses(self) -> dict[str, int]:
         """Return for each result the position of the last task that uses it."""

@@ -50,7 +50,7 @@ def check(tables: Tables) -> None:
     _check_copies(tables)
     _check_arrivals(tables)
     _check_goals(tables)
-    for client in tables.clients.values():
+    for client in (*tables.clients.values(), *tables.keepers):
         for task in client.wanted:
             _demand(client in task.clients(), "a wanted task knows its client", task)
             _demand(tables.tasks.get(task.key) is task, "a wanted task is in the tables", task)
@@ -231,7 +231,8 @@ def _check_task(tables: Tables, task: Task, queued: set[int]) -> None:
         _demand(not task.is_needed(), "a released task is not needed", task)
         _demand(task.dependents_count > 0, "a released task has dependents", task)
     for client in task.clients():
-        _demand(tables.clients.get(client.id) is client, "the client is there", task)
+        is_there = tables.clients.get(client.id) is client or client in tables.keepers
+        _demand(is_there, "the client is there", task)
         _demand(task in client.wanted, "a client knows its wishes", task)
     for source in task.dependencies:
         _demand(tables.tasks.get(source.key) is source, "dependencies are in the tables", task)

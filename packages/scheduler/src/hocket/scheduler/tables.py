@@ -39,6 +39,8 @@ class Tables(Books):
         self.tasks: dict[str, Task] = {}
         self.kinds: dict[bytes, TaskClass] = {}
         self.clients: dict[int, Client] = {}
+        #: Stand among the clients that want a key, for what is kept in the scheduler itself.
+        self.keepers: list[Client] = []
         #: Queued tasks that rest before they are tried again, each with the time when it may; and
         #: the same in the order of time, with stale entries.
         self.resting: dict[Task, float] = {}
@@ -155,7 +157,7 @@ class Tables(Books):
             return
         self.forgotten_count = 0
         self.tasks.clear()
-        for client in self.clients.values():
+        for client in (*self.clients.values(), *self.keepers):
             client.wanted.clear()
         for worker in self.workers.values():
             # (None of them can have anything in it.)

@@ -20,7 +20,6 @@ from hocket.parquet.dataset.arguments import (
     whole_number,
 )
 from hocket.parquet.dataset.collection import Collection, open_collection
-from hocket.parquet.dataset.combining import combine
 from hocket.parquet.dataset.data_file import Opener
 from hocket.parquet.dataset.divisible import Divisible
 from hocket.parquet.dataset.edit.editable import Editable
@@ -112,6 +111,8 @@ class ParquetFile(Divisible, Editable):
                 else _whole(open_collection(each, opener, root=base, verify=verify))
                 for each in ([fn] if isinstance(fn, ParquetFile) else fn)
             ]
+            from hocket.parquet.dataset.combining import combine  # noqa: PLC0415 - rarely needed
+
             self._collection = combine(*zip(*every, strict=True))
         else:
             self._collection = open_collection(fn, opener, root=base, verify=verify)

@@ -37,8 +37,8 @@ _CANDIDATES: Final[dict[PhysicalType, tuple[tuple[Encoding, float], ...]]] = {
         (Encoding.BYTE_STREAM_SPLIT, 1.06),
     ),
     PhysicalType.INT96: ((Encoding.PLAIN, 1.0),),
-    PhysicalType.FLOAT: ((Encoding.PLAIN, 1.0), (Encoding.BYTE_STREAM_SPLIT, 1.02)),
-    PhysicalType.DOUBLE: ((Encoding.PLAIN, 1.0), (Encoding.BYTE_STREAM_SPLIT, 1.02)),
+    PhysicalType.FLOAT: ((Encoding.PLAIN, 1.0), (Encoding.BYTE_STREAM_SPLIT, 1.004)),
+    PhysicalType.DOUBLE: ((Encoding.PLAIN, 1.0), (Encoding.BYTE_STREAM_SPLIT, 1.004)),
     PhysicalType.BYTE_ARRAY: (
         (Encoding.PLAIN, 1.0),
         (Encoding.DELTA_LENGTH_BYTE_ARRAY, 1.01),
@@ -58,7 +58,7 @@ _SAMPLE_NBYTES: Final = 1 << 19
 #: Of codecs that are told how hard to try: a low level, and one to take if it makes things smaller
 #: by more than this.
 _LEVELS: Final = {6: (1, 3)}
-_LEVEL_GAIN: Final = 1.012
+_LEVEL_GAIN: Final = 1.004
 
 #: A dictionary that came with the values keeps entries that none has, if it has no more than this.
 _KEPT_ENTRIES: Final = 1024

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from hocket.parquet.errors import CorruptFile
 from hocket.parquet.io.buffers import padded
-from hocket.parquet.io.foreign import describe_foreign
 from hocket.parquet.io.source import Source
 from hocket.parquet.records import dataclass
 
@@ -55,6 +54,8 @@ def find_footer(source: Source) -> RawFooter:
         head = head_array.tobytes()
     magic = tail[-4:].tobytes()
     if magic not in (b"PAR1", b"PARE") or head[:4] != magic:
+        from hocket.parquet.io.foreign import describe_foreign  # noqa: PLC0415 - rarely needed
+
         raise CorruptFile(describe_foreign(head, magic), file=source.name)
     if total < _FRAME_NBYTES:
         raise CorruptFile(

@@ -67,7 +67,8 @@ class LocalSink(Sink):
         earlier = _status(self._target)
         if earlier is not None and stat.S_ISDIR(earlier.st_mode):
             raise InvalidOption(
-                "this is a directory; name a file in it, or write a dataset with file_scheme='hive'",
+                "this is a directory; name a file in it, or write a dataset with "
+                "file_scheme='hive'",
                 file=path,
             )
         if earlier is not None and not os.access(self._target, os.W_OK):

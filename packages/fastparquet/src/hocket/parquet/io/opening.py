@@ -105,10 +105,16 @@ def open_sink(
             "open binary file"
         )
     path = _checked_path(os.fspath(place))
-    if fs is not None:
-        return _sink_in(fs, path, fsync=fsync)
-    if open_with is not None and open_with not in (builtins.open, io.open):
+    if fs is None and open_with is not None and open_with not in (builtins.open, io.open):
         return FileObjectSink(open_with(path, "wb"), path, is_owned=True)
+    return _sink_of_path(path, fs, storage_options, fsync=fsync)
+
+
+def _sink_of_path(
+    path: str, filesystem: Any, storage_options: dict[str, Any] | None, *, fsync: bool
+) -> Sink:
+    if filesystem is not None:
+        return _sink_in(filesystem, path, fsync=fsync)
     if not is_url(path) or path.startswith("file://"):
         return LocalSink(path.removeprefix("file://"), fsync=fsync)
     from fsspec.core import url_to_fs  # noqa: PLC0415 - remote files only

@@ -6,6 +6,7 @@ Pickle 5 does it, with out-of-band buffers; cloudpickle what pickle refuses; tbl
 from __future__ import annotations
 
 from hocket.protocol.serialize.arguments import ArgumentPickler, load_arguments
+from hocket.protocol.serialize.chunks import Chunk, apply_to_rows, try_rows
 from hocket.protocol.serialize.exceptions import (
     dump_exception,
     load_exception,
@@ -15,7 +16,6 @@ from hocket.protocol.serialize.exceptions import (
 from hocket.protocol.serialize.functions import (
     FunctionPickle,
     apply,
-    apply_to_rows,
     dump_function,
     identity,
     label_of,
@@ -33,6 +33,7 @@ from hocket.protocol.serialize.values import dump_value, load_value, pack, unpac
 
 __all__ = [
     "ArgumentPickler",
+    "Chunk",
     "FunctionPickle",
     "apply",
     "apply_to_rows",
@@ -55,5 +56,6 @@ __all__ = [
     "resolve",
     "strip_engine_frames",
     "text_of_exception",
+    "try_rows",
     "unpack",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
@@ -20,7 +20,6 @@ __all__ = [
     "DIGEST_NBYTES",
     "FunctionPickle",
     "apply",
-    "apply_to_rows",
     "dump_function",
     "identity",
     "label_of",
@@ -61,11 +60,6 @@ _known: dict[int, _Known] = {}
 def apply(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Call a function that is itself an argument, so that it may hold references."""
     return function(*args, **kwargs)
-
-
-def apply_to_rows(function: Callable[..., Any], rows: Iterable[tuple[Any, ...]]) -> list[Any]:
-    """Call a function for each of some rows of arguments: how several calls become one task."""
-    return [function(*row) for row in rows]
 
 
 def identity(value: Any) -> Any:

@@ -43,6 +43,7 @@ class TasksOfTables:
         #: Stands among the clients that want a key, for values that refer to it.
         self._keeper = Client(0, "queues and variables", {})
         self._keeper.outbox = _Nowhere(0, {})
+        tables.keepers.append(self._keeper)
 
     def is_running(self, key: str, attempt: int) -> bool:
         """Whether this attempt is the present one, and not over."""

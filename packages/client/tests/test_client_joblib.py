@@ -1,0 +1,110 @@
+"""What the joblib backend answers and sends, against a scheduler that runs all at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hocket.client import Client
+from hocket.core.errors import SettingsError
+from hocket.protocol.messages import KeysScattered, SubmitTasks
+
+joblib = pytest.importorskip("joblib")
+np = pytest.importorskip("numpy")
+
+from hocket.client.joblib import HocketBackend  # noqa: E402 - joblib may be absent
+
+CALL = joblib.delayed(divmod)
+
+
+def add(x: Any, y: Any = 0) -> Any:
+    return x + y
+
+
+def test_calls_run_on_the_cluster(client: Client, scheduler: Any) -> None:
+    with joblib.parallel_config(backend="hocket", client=client, priority=3):
+        calls = (CALL(one, 7) for one in range(50))
+        assert joblib.Parallel(batch_size=5)(calls) == [divmod(one, 7) for one in range(50)]
+    messages = scheduler.of(SubmitTasks)
+    assert {message.priority for message in messages} == {3}
+    assert sum(len(message.payloads) for message in messages) < 25
+    assert {label for message in messages for label in message.labels} == {"divmod"}
+    # The function was sent once.
+    assert sum(blob is not None for message in messages for blob in message.blobs) == 1
+
+
+def test_calls_of_several_functions(client: Client) -> None:
+    with joblib.parallel_config(backend="hocket", client=client):
+        calls = [joblib.delayed(one)(-3) for one in (abs, str, bool)]
+        assert joblib.Parallel(batch_size=3)(calls) == [3, "-3", True]
+
+
+def test_results_as_they_come(client: Client) -> None:
+    with joblib.parallel_config(backend="hocket", client=client):
+        parallel = joblib.Parallel(return_as="generator")
+        assert list(parallel(CALL(one, 2) for one in range(9))) == [divmod(n, 2) for n in range(9)]
+        parallel = joblib.Parallel(return_as="generator_unordered")
+        assert sorted(parallel(CALL(one, 2) for one in range(9))) == sorted(
+            divmod(n, 2) for n in range(9)
+        )
+
+
+def test_an_error_ends_it_and_says_where(client: Client) -> None:
+    with (
+        joblib.parallel_config(backend="hocket", client=client),
+        joblib.Parallel() as parallel,
+    ):
+        with pytest.raises(ZeroDivisionError) as caught:
+            parallel(CALL(1, one) for one in [1, 1, 0, 1])
+        assert any("raised here" in note for note in caught.value.__notes__)
+        assert parallel([CALL(3, 2)]) == [(1, 1)]
+
+
+def test_numbers_of_jobs(client: Client) -> None:
+    backend = HocketBackend(client)
+    # Two workers of two threads.
+    assert [backend.effective_n_jobs(one) for one in (-1, None, -2, 1, 9, -99)] == [
+        4,
+        4,
+        3,
+        1,
+        9,
+        1,
+    ]
+    with pytest.raises(ValueError, match="n_jobs == 0"):
+        backend.effective_n_jobs(0)
+    nested, n_jobs = backend.get_nested_backend()
+    assert (nested.default_n_jobs, nested.nesting_level, n_jobs) == (1, 1, None)
+
+
+def test_a_large_argument_is_put_on_the_cluster_once(client: Client, scheduler: Any) -> None:
+    array = np.arange(300_000.0)
+    with joblib.parallel_config(backend="hocket", client=client, max_nbytes=None):
+        joblib.Parallel(max_nbytes="1M")(joblib.delayed(add)(array, y=one) for one in range(6))
+    assert [len(message.keys) for message in scheduler.of(KeysScattered)] == [1]
+    depending = [message for message in scheduler.of(SubmitTasks) if any(message.dependencies)]
+    assert sum(len(message.payloads) for message in depending) >= 1
+    assert all(len(one) < 10_000 for message in depending for one in message.payloads)
+
+
+def test_what_is_scattered_beforehand(client: Client, scheduler: Any) -> None:
+    array = np.arange(10.0)
+    backend = HocketBackend(client, scatter=[array])
+    (message,) = scheduler.of(KeysScattered)
+    assert len(message.addresses[0]) == 2
+    with joblib.parallel_config(backend=backend):
+        (result,) = joblib.Parallel()([joblib.delayed(add)(array, 1)])
+    assert np.array_equal(result, array + 1)
+    assert len(scheduler.of(KeysScattered)) == 1
+    for wrong in (3, "text", {"a": 1}):
+        with pytest.raises(SettingsError, match="scatter"):
+            HocketBackend(client, scatter=wrong)  # type: ignore[arg-type]
+
+
+def test_options_are_checked(client: Client) -> None:
+    with (
+        joblib.parallel_config(backend="hocket", client=client, retries=-1),
+        pytest.raises(SettingsError, match="retries"),
+    ):
+        joblib.Parallel()([CALL(1, 2)])
