@@ -20,22 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Computer"]
 
-#: What dask hands on to its own schedulers, and means nothing here.
-_OF_OTHERS: Final = frozenset(
-    {
-        "cache",
-        "callbacks",
-        "chunksize",
-        "num_workers",
-        "optimize_graph",
-        "pool",
-        "raise_exception",
-        "rerun_exceptions_locally",
-        "traverse",
-    }
-)
-
-
 _OPTIONS: Final = frozenset(inspect.signature(make_options).parameters)
 
 
@@ -59,7 +43,7 @@ class Computer:
         resources: Mapping[str, float | str] | None = None,
         executor: str = THREADS,
         timeout: float | None = None,
-        **others: Any,
+        **_others: Any,
     ) -> Any:
         """Compute keys of a graph.
 
@@ -80,8 +64,8 @@ class Computer:
             As for `submit`, for all tasks; each reserves the resources for itself.
         timeout
             Seconds to wait; None waits for ever.
-        **others
-            Options of dask's own schedulers, such as ``num_workers``, which mean nothing here.
+        **_others
+            What dask hands on to its schedulers, such as ``num_workers``; means nothing here.
 
         Returns
         -------
@@ -100,7 +84,6 @@ class Computer:
         # Imported here: most clients never need graphs, which take long to import.
         from hocket.graph.keys import arrange, flat_keys  # noqa: PLC0415
 
-        _options_of("get", others)
         options = make_options(
             priority=priority,
             retries=retries,
@@ -137,14 +120,14 @@ class Computer:
         timeout
             Seconds to wait with ``sync``; None waits for ever.
         **options
-            ``priority``, ``retries``, ``workers`` and so on, as for `get`.
+            ``priority``, ``retries``, ``workers`` and so on, as for `get`; others are passed over.
 
         Returns
         -------
         Future, list, tuple or set of Future
             As the collections were given; with ``sync`` their values.
         """
-        chosen = _options_of("compute", options)
+        chosen = _options_of(options)
         from hocket.client.dask_adapter.collections import (  # noqa: PLC0415 - only who uses it
             compute_collections,
             map_collections,
@@ -175,7 +158,7 @@ class Computer:
         optimize_graph
             Whether dask optimises the graph before.
         **options
-            ``priority``, ``retries``, ``workers`` and so on, as for `get`.
+            ``priority``, ``retries``, ``workers`` and so on, as for `get`; others are passed over.
 
         Returns
         -------
@@ -183,7 +166,7 @@ class Computer:
             As the collections were given: the same collections, made of futures. The parts are
             kept as long as a collection made of them is.
         """
-        chosen = _options_of("persist", options)
+        chosen = _options_of(options)
         from hocket.client.dask_adapter.collections import (  # noqa: PLC0415 - only who uses it
             map_collections,
             persist_collections,
@@ -252,18 +235,12 @@ class Computer:
         return values
 
 
-def _options_of(name: str, options: Mapping[str, Any]) -> TaskOptions:
-    """Return what was asked for tasks, checked.
+def _options_of(options: Mapping[str, Any]) -> TaskOptions:
+    """Return what was asked for tasks, checked; what dask hands on for others is passed over.
 
     Raises
     ------
-    TypeError
-        There is no such option.
     SettingsError
         An option has a value that it cannot have.
     """
-    given = {option: value for option, value in options.items() if option not in _OF_OTHERS}
-    for option in given:
-        if option not in _OPTIONS:
-            raise TypeError(f"{name}() has no argument {option!r}")
-    return make_options(**given)
+    return make_options(**{name: value for name, value in options.items() if name in _OPTIONS})

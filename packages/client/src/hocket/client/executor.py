@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor
 from concurrent.futures import Future as StandardFuture
 from contextlib import contextmanager, suppress
-from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeVar, cast
 
@@ -27,7 +26,7 @@ from hocket.client.submit import Submitter
 from hocket.core.errors import PeerLost, TaskCancelled
 from hocket.core.task_context import current_task
 from hocket.protocol.messages import ListTasks, TaskPlace, TasksListed
-from hocket.protocol.serialize import apply_to_rows
+from hocket.protocol.serialize import ApplyToRows
 
 __all__ = ["ClientExecutor", "ExecutorFuture"]
 
@@ -241,7 +240,7 @@ class ClientExecutor(Executor):
         if chunksize > 1:
             calls = rows
             rows = zip(iter(lambda: list(islice(calls, chunksize)), []), strict=False)
-            function = partial(apply_to_rows, fn)
+            function = ApplyToRows(fn)
         first = rows if buffersize is None else islice(rows, -(-buffersize // chunksize))
         results = self._results(deque(self._submit_rows(function, first)), rows, function, left)
         return _flat(results) if chunksize > 1 else results

@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from itertools import islice
 from time import perf_counter
 from typing import Any, Final, TypeVar
@@ -16,7 +15,7 @@ from hocket.client.futures import Future
 from hocket.client.shared_client import shared_client
 from hocket.client.shell.blocking import deadline
 from hocket.core.errors import SettingsError
-from hocket.protocol.serialize import Chunk, load_exception, try_rows
+from hocket.protocol.serialize import Chunk, TryRows, load_exception
 
 __all__ = ["Sizes", "map"]
 
@@ -94,7 +93,7 @@ def map(  # noqa: A001 - it is the builtin, on a cluster
     client = shared_client() if client is None else client
     threads_count = sum(client.nthreads().values()) or 1
     sizes = Sizes(threads_count, min(counts, default=None), chunksize)
-    flow = _Flow(client, partial(partial(try_rows, perf_counter), fn), rows, sizes)
+    flow = _Flow(client, TryRows(fn, perf_counter), rows, sizes)
     flow.fill()
     return flow.results(left)
 

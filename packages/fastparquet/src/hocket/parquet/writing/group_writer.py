@@ -30,6 +30,9 @@ from hocket.parquet.writing.row_groups import Rows
 
 __all__ = ["FilePlan", "GroupWriter"]
 
+#: Less than this is encoded by one thread: others would wait for the interpreter most of the time.
+_SHARED_NBYTES: Final = 32 << 10
+
 #: As much as holds any header of a Bloom filter.
 _BLOOM_HEADER_NBYTES: Final = 64
 
@@ -117,10 +120,11 @@ class GroupWriter:
             encoding.sort(key=lambda each: (-each[0], each[1]))
         # What one thread would still be at when the others have done all else is done by all.
         share = sum(nbytes for nbytes, _, _ in encoding) // threads
+        large = [each for each in encoding if each[0] >= _SHARED_NBYTES]
         run_tasks(
-            [partial(task, threads if nbytes > share else 1) for nbytes, _, task in encoding],
-            threads,
+            [partial(task, threads if nbytes > share else 1) for nbytes, _, task in large], threads
         )
+        run_tasks([partial(task, 1) for nbytes, _, task in encoding if nbytes < _SHARED_NBYTES], 1)
         self._write_ready()
 
     def _shred(self, number: int, parts: list[list[LeafEntries]]) -> None:

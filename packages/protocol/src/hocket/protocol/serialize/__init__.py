@@ -6,7 +6,7 @@ Pickle 5 does it, with out-of-band buffers; cloudpickle what pickle refuses; tbl
 from __future__ import annotations
 
 from hocket.protocol.serialize.arguments import ArgumentPickler, load_arguments
-from hocket.protocol.serialize.chunks import Chunk, apply_to_rows, try_rows
+from hocket.protocol.serialize.chunks import ApplyToRows, Chunk, TryRows
 from hocket.protocol.serialize.exceptions import (
     dump_exception,
     load_exception,
@@ -32,11 +32,12 @@ from hocket.protocol.serialize.sizes import flat_nbytes_of, nbytes_of
 from hocket.protocol.serialize.values import dump_value, load_value, pack, unpack
 
 __all__ = [
+    "ApplyToRows",
     "ArgumentPickler",
     "Chunk",
     "FunctionPickle",
+    "TryRows",
     "apply",
-    "apply_to_rows",
     "collect_references",
     "collecting",
     "dump_exception",
@@ -56,6 +57,5 @@ __all__ = [
     "resolve",
     "strip_engine_frames",
     "text_of_exception",
-    "try_rows",
     "unpack",
 ]
