@@ -13,6 +13,7 @@
     simulate [ARGS]  the engine's machines in virtual time; SEEDS=n (or --seeds n) histories
     fuzz [ARGS]      read damaged Parquet files; --seconds N, --checked, --guided, --replay ...
     kills [ARGS]     kill writers of Parquet datasets: --kills N (200 unless told), --seed N
+    dask [ARGS]      dask's own tests of its collections, on hocket (half an hour; or name files)
     docs [--check]   write the generated pages of docs/ (or only tell whether they are fresh)
     thrift [--check] make the Parquet library's Thrift module (or only tell whether it is fresh)
     wheels           build and check the wheel of every package, into dist/
@@ -138,7 +139,7 @@ def bench(arguments: list[str]) -> None:
         there = ", ".join(path.stem for path in sorted(file.parent.glob("*.py")))
         raise Failure(f"there is no benchmark {name!r}; there are {there}", code=2)
     environment.setup()
-    if name in {"engines", "scale"}:
+    if name in {"dask_collections", "engines", "scale"}:
         environment.peers()
     environment.run_python(str(file.relative_to(ROOT)), *arguments[named:])
 
@@ -160,6 +161,12 @@ def kills(arguments: list[str]) -> None:
     environment.setup()
     with tempfile.TemporaryDirectory() as folder:
         environment.run_python("tools/kill_parquet_writers.py", *arguments, folder)
+
+
+def dask(arguments: list[str]) -> None:
+    """Run dask's own tests."""
+    environment.setup()
+    environment.run_python("tools/dask_tests.py", *arguments)
 
 
 def docs(arguments: list[str]) -> None:
@@ -205,6 +212,7 @@ VERBS: dict[str, Callable[[list[str]], None]] = {
     "simulate": simulate,
     "fuzz": fuzz,
     "kills": kills,
+    "dask": dask,
     "docs": docs,
     "thrift": thrift,
     "wheels": build_wheels,

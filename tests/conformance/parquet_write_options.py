@@ -20,7 +20,7 @@ def write_options(draw: Any, *, codecs: tuple[str | None, ...], versions: tuple[
         "page_rows": draw(st.sampled_from([7, 100, 50_000])),
         "row_group_rows": draw(st.sampled_from([50, 1000])),
         "statistics": draw(st.booleans()),
-        "page_index": draw(st.booleans()),
+        "page_index": draw(st.sampled_from([None, True, False])),
         "checksums": draw(st.booleans()),
         "bloom_filters": draw(st.sampled_from([None, True])),
     }

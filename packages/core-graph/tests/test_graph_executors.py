@@ -161,7 +161,7 @@ def test_nothing_to_do(executor):
 @pytest.mark.parametrize("workers", [0, -1, 1.5, True, "2"])
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_workers_are_counted(executor, workers):
-    with pytest.raises(SettingsError, match=r"'workers' from compute\(\) cannot be"):
+    with pytest.raises(SettingsError, match=r"'workers' from the call cannot be"):
         compute({"a": 1}, "a", executor, workers)
 
 

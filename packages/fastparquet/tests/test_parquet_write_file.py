@@ -55,7 +55,7 @@ def write_options(draw) -> dict:
         "row_group_rows": draw(st.integers(20, 700)),
         "row_group_nbytes": draw(st.sampled_from([1000, 50_000, 1 << 30])),
         "statistics": draw(st.booleans()),
-        "page_index": draw(st.booleans()),
+        "page_index": draw(st.sampled_from([None, True, False])),
         "checksums": draw(st.booleans()),
         "bloom_filters": draw(st.sampled_from([None, True])),
         "threads": draw(st.integers(1, 3)),

@@ -98,11 +98,15 @@ def test_dictionaries():
 
 
 def test_statistics_and_indexes():
-    found = chunks(written())
+    found = chunks(written(page_index=True))
     assert all(c.is_stats_set and c.has_column_index and c.has_offset_index for c in found.values())
     found = chunks(written(statistics=["id"]))
     assert {name for name, c in found.items() if c.is_stats_set} == {"id"}
-    found = chunks(written(page_index=False))
+    found = chunks(written(page_rows=500))
+    assert all(c.has_column_index and c.has_offset_index for c in found.values())
+    # There is nothing to choose from where each column has one page.
+    assert not any(c.has_offset_index for c in chunks(written()).values())
+    found = chunks(written(page_index=False, page_rows=500))
     assert not any(c.has_column_index or c.has_offset_index for c in found.values())
     assert found["id"].statistics.max == 999
 
@@ -167,6 +171,7 @@ def test_key_value_metadata():
         ({"page_rows": True}, "page_rows is True"),
         ({"page_nbytes": 1 << 40}, "page_nbytes is"),
         ({"checksums": 1}, "checksums is 1"),
+        ({"page_index": "yes"}, "page_index is 'yes'"),
         ({"statistics": ["nam"]}, "in statistics: .*did you mean 'name'"),
         ({"bloom_filters": ["flag"]}, "no Bloom filters of booleans"),
         ({"bloom_filters": {"id": 2}}, "between 0 and 1"),

@@ -148,9 +148,11 @@ def test_what_was_learnt_holds_for_the_chunks_that_follow():
 
 def test_a_level_that_gains_little_is_not_taken():
     """Unless the caller says which."""
-    noise = numbers(RNG.integers(0, 1 << 62, 50_000))
+    noise = numbers(RNG.integers(0, 1 << 62, 200_000))
     assert choose_encoding(noise, ZSTD).level == 1
-    text = strings(f"{n % 977} some text {n % 1009} and more of it" for n in range(20_000))
+    words = [f"{n * 7919 % 100_003:x}" for n in range(400)]
+    chosen = RNG.integers(0, len(words), (1 << 17, 4)).tolist()
+    text = strings(" ".join([words[n] for n in each]) for each in chosen)
     assert choose_encoding(text, ZSTD).level == 3
     assert choose_encoding(noise, ChunkOptions(codec=6, level=7)).level == 7
     assert choose_encoding(noise, ChunkOptions(codec=1)).level is None

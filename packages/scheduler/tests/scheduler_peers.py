@@ -142,16 +142,13 @@ class Hostile:
             return self.number(
                 (0, 1, 2, 3) if name in INDICES else fit, ILL_FLOATS if kind is float else ILL_INTS
             )
-        if issubclass(hint, IntEnum):
-            return self.draw(st.sampled_from(hint))
-        return self.draw(
-            {
-                str: self.texts,
-                bool: st.booleans(),
-                bytes: st.sampled_from(DIGESTS),
-                Failure: st.builds(Failure, st.sampled_from(FailureKind), self.texts, self.texts),
-            }[hint]
-        )
+        drawn = {
+            str: self.texts,
+            bool: st.booleans(),
+            bytes: st.sampled_from(DIGESTS),
+            Failure: st.builds(Failure, st.sampled_from(FailureKind), self.texts, self.texts),
+        }
+        return self.draw(st.sampled_from(hint) if issubclass(hint, IntEnum) else drawn[hint])
 
     def number(self, fit: Any, unfit: Any) -> Any:
         return self.draw(st.sampled_from(unfit if self.draw(st.integers(0, 60)) == 60 else fit))

@@ -144,7 +144,7 @@ class Client(Caller, Computer, Mover, Inspector):
 
     @property
     def asynchronous(self) -> bool:
-        """False: its calls block. (dask asks.)"""
+        """Whether its calls return before they are done; dask asks."""
         return False
 
     @property

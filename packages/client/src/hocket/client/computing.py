@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -231,8 +232,16 @@ class Computer:
         values = collect(self._session, [one.record for one in futures.values()], timeout_s)
         for value in values:
             if type(value) is Raised:
-                raise value.error
+                raise self._told_by_key(value.error)
         return values
+
+    def _told_by_key(self, error: BaseException) -> BaseException:
+        """Return an error of a task that calls the task as the graph does."""
+        notes = getattr(error, "__notes__", None)
+        if notes:
+            suffix = re.compile(f"-{self._session.machine.token}-[0-9]+")
+            notes[:] = [suffix.sub("", note) for note in notes]
+        return error
 
 
 def _options_of(options: Mapping[str, Any]) -> TaskOptions:

@@ -63,7 +63,7 @@ def submit_graph(
     """
     if not keys:
         return {}
-    needed = cull(prepared.graph, keys) if prepared.last_steps else prepared.graph
+    needed = cull(prepared.graph, list(keys)) if prepared.last_steps else prepared.graph
     submission = _GraphSubmission(submitter, needed, dict.fromkeys(keys), suffix)
     return submission.run(batch_tasks, prepared.options, options)
 
@@ -113,6 +113,8 @@ class _GraphSubmission:
                 self._texts[key] = text
                 self._tasks.append(key)
         self._functions: dict[int, FunctionPickle] = {}
+        #: By id, arguments of the graph that were too big to travel with their tasks.
+        self._scattered: dict[int, Future] = {}
         self._has_nested = False
         self._pickler = ArgumentPickler(
             {Ref: self._reduce_ref, Literal: _reduce_literal, Task: self._reduce_nested}
@@ -213,13 +215,15 @@ class _GraphSubmission:
         pickle_call = self._submitter.pickle_call
         if not isinstance(entry, Task):
             value = entry.value if isinstance(entry, Literal) else entry
-            return self._pickle_function(identity), *pickle_call(self._pickler, (value,), {})
+            return self._pickle_function(identity), *pickle_call(
+                self._pickler, (value,), {}, self._scattered
+            )
         function = self._pickle_function(entry.function)
         self._has_nested = False
         args, kwargs = entry.args, dict(entry.kwargs)
         if function.references:
             function, args = self._submitter.pickle_function(entry.function, args)
-        pickled = pickle_call(self._pickler, args, kwargs)
+        pickled = pickle_call(self._pickler, args, kwargs, self._scattered)
         if self._has_nested:
             # It runs tasks of its own, so it must be run as a whole.
             label = function.label

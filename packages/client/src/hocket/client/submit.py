@@ -233,9 +233,20 @@ class Submitter:
         return applied._replace(label=pickled.label), (function, *args)
 
     def pickle_call(
-        self, pickler: ArgumentPickler, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        pickler: ArgumentPickler,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        scattered: dict[int, Future] | None = None,
     ) -> tuple[bytes, list[str], list[Future] | None]:
         """Pickle the arguments of one call, big ones as references to what is scattered.
+
+        Parameters
+        ----------
+        pickler, args, kwargs
+            What pickles what.
+        scattered
+            By id, what was scattered for other calls already; the caller keeps the values.
 
         Returns
         -------
@@ -246,17 +257,20 @@ class Submitter:
         nbytes_max = self._inline_nbytes_max
         for value in (*args, *kwargs.values()):
             if type(value) not in PLAIN and flat_nbytes_of(value) > nbytes_max:
-                args, kwargs, held = self._scatter_big(args, kwargs)
+                args, kwargs, held = self._scatter_big(args, kwargs, scattered)
                 break
         payload = pickler.dumps(args, kwargs)
         if len(payload) > nbytes_max and held is None:
-            args, kwargs, held = self._scatter_big(args, kwargs)
+            args, kwargs, held = self._scatter_big(args, kwargs, scattered)
             if held:
                 payload = pickler.dumps(args, kwargs)
         return payload, pickler.references, held
 
     def _scatter_big(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        scattered: dict[int, Future] | None = None,
     ) -> tuple[tuple[Any, ...], dict[str, Any], list[Future]]:
         """Scatter the biggest arguments until the others are small enough together.
 
@@ -274,7 +288,11 @@ class Submitter:
             total -= nbytes
         if not chosen:
             return args, kwargs, []
-        futures = self._scatter(list(chosen.values()))
+        known = {} if scattered is None else scattered
+        missing = [one for one in chosen.values() if id(one) not in known]
+        if missing:
+            known.update(zip(map(id, missing), self._scatter(missing), strict=True))
+        futures = [known[id(one)] for one in chosen.values()]
         by_place: Mapping[object, Any] = dict(zip(chosen, futures, strict=True))
         args = tuple(by_place.get(row, one) for row, one in enumerate(args))
         return args, {name: by_place.get(name, one) for name, one in kwargs.items()}, futures

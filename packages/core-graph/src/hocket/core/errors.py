@@ -59,6 +59,7 @@ __all__ = [
     "TaskFailed",
     "UnknownKey",
     "UserError",
+    "VersionsDiffer",
     "WorkerDied",
 ]
 
@@ -158,6 +159,22 @@ class KeyLost(UserError):
 
     def describe(self) -> str:
         return f"the value of {self.key!r} is lost: {self.reason}"
+
+
+class VersionsDiffer(UserError):
+    """Client and workers run different versions of what pickles depend on."""
+
+    differences: dict[str, dict[str, str]]
+
+    def __init__(self, *, differences: dict[str, dict[str, str]]) -> None:
+        super().__init__(differences=differences)
+
+    def describe(self) -> str:
+        rows = []
+        for package, versions in self.differences.items():
+            told = ", ".join(f"{place}: {one or 'absent'}" for place, one in versions.items())
+            rows.append(f"{package} ({told})")
+        return f"versions differ; install the same everywhere: {'; '.join(rows)}"
 
 
 class WorkerDied(UserError):

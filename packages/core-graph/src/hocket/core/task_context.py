@@ -40,6 +40,8 @@ class TaskContext:
     scheduler_address: str = ""
     secret: str = field(default="", repr=False)
     settings: Settings = field(default_factory=Settings)
+    #: The worker itself, as `hocket.core.worker_view` has it; None where nobody says.
+    view: object = field(default=None, repr=False)
     #: Gives up the slot; returns whether the task had one.
     secede: Callable[[], bool] = bool
     #: Takes a slot again; returns when there is one.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hocket.graph.computing import compute
 from hocket.graph.convert import from_dask
 from hocket.graph.drawing import Drawing, visualize
+from hocket.graph.executing import execute
 from hocket.graph.graph import Graph
 from hocket.graph.keys import Key, key_text
 from hocket.graph.ordering import order
@@ -20,6 +21,7 @@ __all__ = [
     "Task",
     "compute",
     "cull",
+    "execute",
     "from_dask",
     "fuse",
     "key_text",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from hocket.core.errors import SettingsError
 from hocket.graph.keys import Key, Keys, arrange, flat_keys
 from hocket.graph.rewrite import cull
-from hocket.graph.run import run
 
 __all__ = ["compute"]
 
@@ -69,30 +67,19 @@ def compute(
     >>> compute({"a": 2, "b": Task(pow, (Ref("a"), 10))}, ["a", "b"])
     [2, 1024]
     """
-    if workers is None:
-        count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-        count = count or os.cpu_count() or 1
-    elif isinstance(workers, int) and not isinstance(workers, bool) and workers > 0:
-        count = workers
-    else:
-        raise SettingsError(
-            name="workers",
-            value=workers,
-            allowed="give a whole number of at least 1, or None",
-            source="compute()",
-        )
-    if executor == "sync":
-        return run(graph, keys)
-    # Imported when used: a program that only makes graphs loads nothing that acts.
-    if executor == "threads":
-        from hocket.graph.executors.threads import run_in_threads as execute  # noqa: PLC0415 - see above
-    elif executor == "processes":
-        from hocket.graph.executors.processes import run_in_processes as execute  # noqa: PLC0415
-    else:
+    # Imported here: a program that only makes graphs loads nothing that acts.
+    from hocket.graph.executors import local  # noqa: PLC0415
+
+    executors = {
+        "sync": local.synchronously,
+        "threads": local.in_threads,
+        "processes": local.in_processes,
+    }
+    if executor not in executors:
         raise SettingsError(
             name="executor",
             value=executor,
-            allowed="give 'sync', 'threads' or 'processes'",
+            allowed="give 'sync', 'threads' or 'processes'; for others there is execute()",
             source="compute()",
         )
-    return arrange(keys, execute(cull(graph, keys), list(flat_keys(keys)), count))
+    return arrange(keys, executors[executor](cull(graph, keys), list(flat_keys(keys)), workers))

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container, Mapping
-from types import ModuleType
 from typing import Any
 
 from hocket.core.errors import InvalidGraph

@@ -47,11 +47,11 @@ class NodeConversion:
         All entries of the graph, to see what they share.
     """
 
-    def __init__(self, dask: ModuleType, entries: Iterable[object]) -> None:
+    def __init__(self, dask: ModuleType, entries: Iterable[Any]) -> None:
         self._dask: Any = dask
-        self._fused: Any = dask._execute_subgraph
+        self._fused: Any = dask._execute_subgraph  # noqa: SLF001 - what dask fuses with
         self._task_class: type = dask.Task
-        self._ref_class: type = dask.TaskRef
+        self._ref_class: Any = dask.TaskRef
         self._alias_class: type = dask.Alias
         self._data_class: type = dask.DataNode
         self._list_class: type = dask.List
@@ -216,6 +216,7 @@ class _Builder:
     def __init__(self, conversion: NodeConversion) -> None:
         self._conversion = conversion
         self._dask = conversion._dask  # noqa: SLF001 - of this file
+        self._fused = conversion._fused  # noqa: SLF001 - the same
         self.arguments: list[Any] = []
         self.steps: list[Step] = []
         #: Arguments that are references, by key.
@@ -246,23 +247,19 @@ class _Builder:
         kind = type(value)
         if kind is dask.Task:
             return self._call(value, scope)
-        if isinstance(value, dask.TaskRef):
-            return self._reference(value.key, scope)
         if kind is dask.Alias:
             return self._reference(value.target, scope)
-        if kind is dask.DataNode:
-            return self.argument(literal_of(value.value))
+        if isinstance(value, dask.TaskRef) or is_dask_future(value):
+            return self._reference(value.key, scope)
         if isinstance(value, dask.NestedContainer):
             return self._container(value, scope)
-        if isinstance(value, dask.GraphNode):
+        if kind is not dask.DataNode and isinstance(value, dask.GraphNode):
             # A kind that we do not know: let it run itself, with its inputs by key.
             keys = sorted(value.dependencies, key=repr)
             inputs = [self._reference(key, scope) for key in keys]
             given = self.argument(Literal(value)), self.argument(Literal(keys))
             return self._step(_run_node, (*given, *inputs))
-        if is_dask_future(value):
-            return self._reference(value.key, scope)
-        return self.argument(literal_of(value))
+        return self.argument(literal_of(value.value if kind is dask.DataNode else value))
 
     def _reference(self, key: Any, scope: _Scope | None) -> int:
         if scope is not None and key in scope.operands:
@@ -273,7 +270,7 @@ class _Builder:
         return found
 
     def _call(self, node: Any, scope: _Scope | None) -> int:
-        if node.func is self._dask._execute_subgraph:  # noqa: SLF001 - what dask fuses with
+        if node.func is self._fused:
             inner, outkey, inkeys = node.args[:3]
             inputs = [self.operand(one, scope) for one in node.args[3:]]
             program = self._conversion.shared_program(node.args)

@@ -32,6 +32,9 @@ class Limits:
     frame_nbytes_aim: int = FRAME_NBYTES_AIM
     #: What one answer to a client may hold.
     answer_nbytes_max: int = 128 * 2**20
+    #: Set-ups of workers that are kept, and their size together.
+    setups_max: int = 1000
+    setups_nbytes_max: int = 256 * 2**20
     #: Requests of one client that may wait for workers, or for copies, at once.
     waits_max: int = 1000
     #: What may be on its way to, and from, one worker in copies that no task asked for, in bytes;

@@ -20,12 +20,14 @@ from hocket.protocol.messages import (
     CancelTasks,
     CopiesFailed,
     DescribeCluster,
+    DropSetup,
     ExplainKeys,
     Failure,
     FailureKind,
     ForgetFunctions,
     HereRan,
     InputsMissing,
+    KeepSetup,
     KeysScattered,
     ListTasks,
     LocateKeys,
@@ -71,6 +73,7 @@ from hocket.scheduler.rebalancing import rebalance
 from hocket.scheduler.refusal import Refusal
 from hocket.scheduler.replication import Replication
 from hocket.scheduler.requests import Requests
+from hocket.scheduler.setups import Setups
 from hocket.scheduler.state import STORED, Client, Task, Worker
 from hocket.scheduler.tables import Limits, Tables
 from hocket.scheduler.transitions import (
@@ -103,6 +106,7 @@ class SchedulerMachine:
     ) -> None:
         self.tables = Tables(limits or Limits())
         self.requests = Requests(self.tables, address)
+        self.setups = Setups(self.tables, self.requests)
         self.replication = Replication(self.tables)
         self.draining = Draining(self.tables, self.replication)
         self.explaining = Explaining(self.tables)
@@ -126,6 +130,8 @@ class SchedulerMachine:
             PlanScatter: self.requests.plan_scatter,
             KeysScattered: self._on_keys_scattered,
             RunEverywhere: self.requests.run_everywhere,
+            KeepSetup: self.setups.keep,
+            DropSetup: self.setups.drop,
             DescribeCluster: self.requests.describe,
             WaitForWorkers: self.requests.wait_for_workers,
             ExplainKeys: self.explaining.ask,
@@ -319,6 +325,7 @@ class SchedulerMachine:
         self._greeted.discard(id_)
         aim = tables.limits.frame_nbytes_aim
         tables.add_worker(Worker(id_, message, tables.full, aim))
+        self.setups.worker_joined(tables.workers[id_])
         self.requests.workers_changed()
         self.draining.worker_joined()
 

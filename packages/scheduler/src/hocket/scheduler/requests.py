@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from heapq import heapify, heapreplace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from hocket.core.units import NBYTES_MAX
 from hocket.protocol.messages import (
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from hocket.scheduler.state import Client, Task, Worker
     from hocket.scheduler.tables import Tables
 
-__all__ = ["Requests"]
+__all__ = ["Answer", "Requests"]
 
 #: Of the workers that hold a key, so many are named: enough to get it from.
 _HOLDERS_MAX: Final = 32
@@ -48,17 +49,27 @@ _COLUMNS: Final = {
 _DESCRIPTION_NBYTES: Final = 300
 
 
+#: What a worker answered: its address, and a pickled value or a failure.
+Answer: TypeAlias = tuple[str, bytes | None, Failure | None]
+
+
 class _Round:
-    """One ``RunEverywhere`` on its way."""
+    """A function on its way to workers, and what comes back."""
 
-    __slots__ = ("answers", "client", "missing", "order", "request")
+    __slots__ = ("answers", "client", "missing", "order", "then")
 
-    def __init__(self, client: Client, request: int, workers: list[Worker]) -> None:
+    def __init__(
+        self,
+        client: Client | None,
+        workers: list[Worker],
+        then: Callable[[list[Answer]], None],
+    ) -> None:
+        #: Without whom nobody wants to know; None: somebody does in any case.
         self.client = client
-        self.request = request
+        self.then = then
         self.order = [worker.id for worker in workers]
         self.missing = set(self.order)
-        self.answers: dict[int, tuple[str, bytes | None, Failure | None]] = {}
+        self.answers: dict[int, Answer] = {}
 
 
 class Requests:
@@ -187,13 +198,44 @@ class Requests:
         if not chosen:
             client.outbox.add(RequestRefused(message.request, say_nobody(message.workers)))
             return
+
+        def answer(rows: list[Answer]) -> None:
+            self.answer_everywhere(client, message.request, rows)
+
+        self.start_round(chosen, message.function, message.payload, answer, client)
+
+    def start_round(
+        self,
+        workers: list[Worker],
+        function: bytes,
+        payload: bytes,
+        then: Callable[[list[Answer]], None],
+        client: Client | None = None,
+        *,
+        before_tasks: bool = False,
+    ) -> None:
+        """Have a function run on workers; then call this, when all have answered or are gone.
+
+        Parameters
+        ----------
+        workers
+            At least one.
+        function, payload
+            What to run.
+        then
+            Called with what each worker answered, in the order of the workers.
+        client
+            Whose wish it is: when it is gone, nothing is called.
+        before_tasks
+            Whether no task may begin there until it has run.
+        """
         self._rounds_count += 1
         number = self._rounds_count
-        self._rounds[number] = _Round(client, message.request, chosen)
-        for worker in chosen:
+        self._rounds[number] = _Round(client, workers, then)
+        for worker in workers:
             worker.requests.add(number)
-            nbytes = len(message.function) + len(message.payload)
-            worker.outbox.add(RunHere(number, message.function, message.payload), nbytes)
+            message = RunHere(number, function, payload, before_tasks)
+            worker.outbox.add(message, len(function) + len(payload))
 
     def here_ran(self, worker: Worker, message: HereRan) -> None:
         """Take one worker's answer."""
@@ -224,27 +266,29 @@ class Requests:
         pending.missing.discard(worker.id)
         if not pending.missing:
             del self._rounds[number]
-            rows = [pending.answers[one] for one in pending.order]
-            nbytes = sum(
-                len(row[1] or b"") + (0 if row[2] is None else failure_nbytes(row[2]))
-                for row in rows
+            pending.then([pending.answers[one] for one in pending.order])
+
+    def answer_everywhere(self, client: Client, request: int, rows: list[Answer]) -> None:
+        """Tell a client what workers answered, if it fits one message."""
+        nbytes = sum(
+            len(row[1] or b"") + (0 if row[2] is None else failure_nbytes(row[2])) for row in rows
+        )
+        if nbytes > self._tables.limits.answer_nbytes_max:
+            text = (
+                f"the {len(rows)} answers are {nbytes} bytes together, more than one message"
+                " may hold; return less, or ask fewer workers at once"
             )
-            if nbytes > self._tables.limits.answer_nbytes_max:
-                text = (
-                    f"the {len(rows)} answers are {nbytes} bytes together, more than one message"
-                    " may hold; return less, or ask fewer workers at once"
-                )
-                pending.client.outbox.add(RequestRefused(pending.request, text))
-                return
-            pending.client.outbox.add(
-                EverywhereRan(
-                    pending.request,
-                    [row[0] for row in rows],
-                    [row[1] for row in rows],
-                    [row[2] for row in rows],
-                ),
-                nbytes,
-            )
+            client.outbox.add(RequestRefused(request, text))
+            return
+        client.outbox.add(
+            EverywhereRan(
+                request,
+                [row[0] for row in rows],
+                [row[1] for row in rows],
+                [row[2] for row in rows],
+            ),
+            nbytes,
+        )
 
     def _answer_addresses(self, client: Client, answer: KeysLocated | ScatterPlanned) -> None:
         """Give an answer that names workers, if it fits one message."""

@@ -33,6 +33,7 @@ from hocket.protocol.messages import (
 )
 from hocket.protocol.roles import Role
 from hocket.protocol.serialize import FunctionPickle
+from hocket.testing.coordination import Desk
 from hocket.testing.host import Host, SchedulerHost
 from hocket.testing.link import End
 from hocket.testing.network import DataAnswer, Network
@@ -108,7 +109,10 @@ class ClientHost(Host):
         self._judged: set[str] = set()
         #: Per key: how often a holder did not give its value.
         self._misses: Counter[str] = Counter()
+        self._scheduler = scheduler
         self.link = scheduler.connect(self)
+        #: What its user does with locks and queues.
+        self.desk = Desk(self, network.stream(name, life, "desk"))
 
     # What users do.
 
@@ -187,6 +191,14 @@ class ClientHost(Host):
     def on_answer(self, number: int, then: Callable[[Any], None]) -> None:
         """Do something when this question is answered."""
         self._on_answer[number] = then
+        self._after_event()
+
+    def forget_answer(self, number: int) -> None:
+        """Do nothing when this question is answered."""
+        self._on_answer.pop(number, None)
+
+    def changed(self) -> None:
+        """Take note that the machine may have something to say."""
         self._after_event()
 
     def die(self, reason: str) -> None:
@@ -355,6 +367,15 @@ class ClientHost(Host):
             self.judge.saw_value(self.name, state.key, value)
 
     # What checkers look at.
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether both sides believe in its session."""
+        return self.alive and self.link.server.id in self._scheduler.ends
+
+    def held_tokens(self) -> list[int]:
+        """Return the tokens of what its user believes to hold."""
+        return self.desk.held_tokens()
 
     def waits_for(self) -> list[FutureState]:
         """Return the futures that have neither value nor failure yet."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from hocket.core.errors import InvariantBroken
 from hocket.scheduler.tables import Limits
+from hocket.testing.accounts import Accounts
 from hocket.testing.checkers.results import Results
 from hocket.testing.client_host import ClientHost
 from hocket.testing.clock import Timeline
@@ -42,6 +43,8 @@ class Cluster:
         All that ever were, in the order in which they came.
     programs
         Every task that was submitted, and the reference.
+    accounts
+        What went through queues, and who held what.
     deeds
         What was done to the cluster.
     is_over
@@ -54,6 +57,7 @@ class Cluster:
         self.network = network
         self.timeline: Timeline = network.timeline
         self.programs = Programs()
+        self.accounts = Accounts()
         self.shared: set[str] = set()
         self.deeds: list[Deed] = []
         self.is_over = False
@@ -67,7 +71,7 @@ class Cluster:
             window_tasks_max=random.choice([1, 5, 10_000]),
         )
         self.results = Results(self.programs, self.raised, self.shared, _DEATHS_MAX)
-        self.scheduler = SchedulerHost(1, network, self._limits, self.results)
+        self.scheduler = SchedulerHost(1, network, self._limits, self.results, self.accounts)
         self._copies_were_lost = False
         self._let_go: set[WorkerHost] = set()
         self.vanished = self.results.vanished
@@ -125,6 +129,8 @@ class Cluster:
             host.link.stalled_until_s = min(host.link.stalled_until_s, now_s)
         for worker in self.workers_alive():
             worker.breathe()
+        for client in self.clients_alive():
+            client.when_awake(client.desk.wind_down)
 
     def restart_scheduler(self) -> None:
         """Let the scheduler die, and another come that knows nothing.
@@ -133,7 +139,10 @@ class Cluster:
         """
         former = self.scheduler
         former.die("killed")
-        self.scheduler = SchedulerHost(former.life + 1, self.network, self._limits, self.results)
+        self.accounts.forget()
+        self.scheduler = SchedulerHost(
+            former.life + 1, self.network, self._limits, self.results, self.accounts
+        )
 
     # Workers.
 
@@ -236,6 +245,7 @@ class Cluster:
             self._on_client(client)
 
     def _client_died(self, client: ClientHost) -> None:
+        self.accounts.disturbed |= client.desk.taken_from
         self._let_scheduler_learn(client)
         if not self.is_over:
             delay_s = client.random.uniform(0.0, 200 * self.network.swarm.latency_s)

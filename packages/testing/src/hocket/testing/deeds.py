@@ -15,6 +15,7 @@ from typing import Protocol
 from hocket.client.batches import TaskOptions
 from hocket.client.machine import CANCELLED, LOST
 from hocket.protocol.messages import ExplainKeys, RebalanceKeys, ReplicateKeys, RetireWorkers
+from hocket.testing.accounts import Accounts
 from hocket.testing.client_host import ClientHost
 from hocket.testing.host import Host, SchedulerHost
 from hocket.testing.link import End
@@ -54,6 +55,7 @@ class Place(Protocol):
 
     scheduler: SchedulerHost
     programs: Programs
+    accounts: Accounts
     #: Keys that were handed from one client to another: they may be unknown when they arrive.
     shared: set[str]
     #: Keys, attempts and addresses of values that workers lost without knowing.

@@ -12,11 +12,14 @@ from typing import Any, Final, Protocol
 from hocket.core.errors import InvariantBroken
 from hocket.protocol.messages import KeysExplained, LeaveCluster, WorkerJoined
 from hocket.protocol.roles import Role
+from hocket.scheduler.coordination.invariants import check as check_coordination
+from hocket.scheduler.coordination.invariants import check_attempts
 from hocket.scheduler.invariants import check
 from hocket.scheduler.machine import SchedulerMachine
 from hocket.scheduler.state import Task, TaskState
 from hocket.scheduler.tables import Limits
 from hocket.scheduler.transitions import to_recalled
+from hocket.testing.accounts import Accounts
 from hocket.testing.link import End, Link, Peer
 from hocket.testing.network import Network
 from hocket.testing.trace import summary
@@ -147,8 +150,16 @@ class SchedulerHost(Host):
 
     role = Role.SCHEDULER
 
-    def __init__(self, life: int, network: Network, limits: Limits, onlooker: Onlooker) -> None:
+    def __init__(
+        self,
+        life: int,
+        network: Network,
+        limits: Limits,
+        onlooker: Onlooker,
+        accounts: Accounts,
+    ) -> None:
         super().__init__("scheduler", life, network)
+        self._accounts = accounts
         self.machine = SchedulerMachine(limits, address="tcp://scheduler:1")
         self.machine.tables.trace = self._moved
         self._onlooker = onlooker
@@ -206,6 +217,7 @@ class SchedulerHost(Host):
                 self._look_at(id_, frame)
                 self.ends[id_].send(frame)
         self._check()
+        check_attempts(self.machine.coordination)
         if self.machine.look_again_s is not None:
             self.after(self.machine.look_again_s, self.want_turn)
 
@@ -213,6 +225,7 @@ class SchedulerHost(Host):
         """Check what is said of the tables as they are now."""
         tables = self.machine.tables
         for message in messages:
+            self._accounts.said(message)
             if isinstance(message, KeysExplained):
                 for one in message.explanations:
                     task = tables.tasks.get(one.key)
@@ -263,3 +276,4 @@ class SchedulerHost(Host):
     def check(self) -> None:
         """Check the tables."""
         check(self.machine.tables)
+        check_coordination(self.machine.coordination)

@@ -22,6 +22,7 @@ from hocket.testing.checkers import (
 from hocket.testing.client_host import ClientHost
 from hocket.testing.clock import Timeline
 from hocket.testing.cluster import Cluster
+from hocket.testing.coordination import close_queues, values_of
 from hocket.testing.deeds import Deed
 from hocket.testing.network import Network
 from hocket.testing.script import Script
@@ -223,6 +224,9 @@ def _come_to_rest(cluster: Cluster) -> None:
     _rest(cluster)
     _check_rest(cluster)
     note("run", "users let go of everything")
+    close_queues(cluster.scheduler.machine.coordination)
+    cluster.accounts.forget()
+    cluster.scheduler.want_turn()
     for client in cluster.clients_alive():
         if client.futures:
             client.release(list(client.futures))
@@ -253,6 +257,17 @@ def _check_rest(cluster: Cluster) -> None:
     workers, clients = cluster.workers_alive(), cluster.clients_alive()
     check_everything_ended(cluster.scheduler, workers, clients)
     check_agreement(cluster.scheduler, workers, clients, cluster.results)
+    _check_accounts(cluster)
+
+
+def _check_accounts(cluster: Cluster) -> None:
+    coordination = cluster.scheduler.machine.coordination
+    register = coordination.register
+    if register.grants or register.wishes.by_client:
+        detail = repr([*register.grants.values(), *register.wishes.by_client])
+        raise InvariantBroken(rule="nothing is held or waited for at the end", detail=detail)
+    parties = {client.link.server.id: client for client in cluster.clients_alive()}
+    cluster.accounts.check(values_of(coordination), {}, parties)
 
 
 def _check_nothing_is_left(cluster: Cluster, *, clients_are_there: bool) -> None:

@@ -75,6 +75,8 @@ class Faults:
     memory_shortage: bool = False
     #: The scheduler dies, and another comes that knows nothing.
     scheduler_restarts: bool = False
+    #: Clients share locks, semaphores, queues and barriers.
+    coordination: bool = False
 
     def names(self) -> list[str]:
         """Return the names of those that are on."""

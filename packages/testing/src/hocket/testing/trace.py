@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
+from hocket.protocol.messages.coordination import ClientCoordinates, SchedulerCoordinates
 from hocket.scheduler.moves import watch
 from hocket.scheduler.state import Task, TaskState
 from hocket.testing.clock import Timeline
@@ -58,6 +59,9 @@ def summary(messages: Sequence[Any]) -> str:
 
 def _one(message: Any) -> str:
     name = type(message).__name__
+    if isinstance(message, get_args(ClientCoordinates | SchedulerCoordinates)):
+        # (All that they say, as there are no batches of them.)
+        return repr(message)
     keys = getattr(message, "keys", None)
     if not isinstance(keys, list):
         request = getattr(message, "request", None)

@@ -9,6 +9,16 @@ from hocket.client.batches import TaskOptions
 from hocket.client.machine import CANCELLED, LOST, PENDING, STORED
 from hocket.testing.client_host import ClientHost
 from hocket.testing.cluster import Cluster
+from hocket.testing.coordination import CAPACITIES
+from hocket.testing.coordination_deeds import (
+    Acquire,
+    GiveUp,
+    Lease,
+    LetGo,
+    Meet,
+    PutValue,
+    TakeValues,
+)
 from hocket.testing.deeds import (
     Ask,
     Cancel,
@@ -194,6 +204,9 @@ class User:
             self._ask,
             self._explain,
             self._move_values,
+            self._coordinate,
+            self._coordinate,
+            self._coordinate,
         ]
         for deed in self._random.choice(ways)():
             cluster.do(deed)
@@ -339,3 +352,37 @@ class User:
             yield Rebalance(self._now_s, name, random.choice([(), keys]))
         if workload.swarm.faults.worker_retirements and how < 0.3:
             yield Retire(self._now_s, name, some[:2])
+
+    def _coordinate(self) -> Iterator[Deed]:
+        """Somebody does a few things with locks and queues."""
+        workload = self._workload
+        if not workload.swarm.faults.coordination or workload.cluster is None:
+            return
+        random, now_s, name = self._random, self._now_s, self.client.name
+        for _ in range(random.randint(1, 4)):
+            names = tuple(random.sample(["a", "b", "c"], random.randint(1, 3)))
+            queue = random.choice(list(CAPACITIES))
+            running = [
+                task.key
+                for task in workload.cluster.scheduler.machine.tables.tasks.values()
+                if task.worker is not None
+            ]
+            held = self._held()
+            least = random.choice([0, 1, 1, 1])
+            ways: list[Deed] = [
+                Acquire(now_s, name, names[:1], 1),
+                Acquire(now_s, name, names, random.randint(1, len(names))),
+                Acquire(now_s, name, names[:1], 1, random.choice([*running, ""])),
+                Lease(now_s, name, "s", random.randint(1, 2)),
+                LetGo(now_s, name),
+                LetGo(now_s, name),
+                LetGo(now_s, name),
+                PutValue(now_s, name, queue),
+                PutValue(now_s, name, queue, tuple(random.sample(held, min(len(held), 2)))),
+                TakeValues(now_s, name, queue, least, random.randint(max(least, 1), 3)),
+                TakeValues(now_s, name, queue),
+                Meet(now_s, name, "m"),
+                GiveUp(now_s, name, random.random() < 0.3),
+                GiveUp(now_s, name),
+            ]
+            yield random.choice(ways)

@@ -208,6 +208,8 @@ def _drop_data(tables: Tables, message: DropData, _now_s: float) -> None:
 
 
 def _run_here(tables: Tables, message: RunHere, _now_s: float) -> None:
+    if message.before_tasks:
+        tables.setups.add(message.request)
     tables.commands.append(message)
 
 

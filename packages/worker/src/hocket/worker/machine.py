@@ -119,7 +119,7 @@ class WorkerMachine:
         """
         tables = self.tables
         lane = tables.ready.lanes.get(executor)
-        if lane is None or (tables.paused and not may_start(tables, lane)):
+        if lane is None or tables.setups or (tables.paused and not may_start(tables, lane)):
             return None
         task = tables.ready.take(lane, tables.resources)
         if task is None:
@@ -299,7 +299,14 @@ class WorkerMachine:
 
     def here_ran(self, message: HereRan) -> None:
         """Report the answer to a `RunHere`."""
+        if message.failure is None:
+            self.tables.setups.discard(message.request)
         self.tables.outbox.here_ran(message)
+
+    def forget_loaded(self) -> None:
+        """Have the shell make functions of their pickles anew: the modules may be others now."""
+        for function in self.tables.functions.values():
+            function.loaded = None
 
     def held(self, keys: Iterable[str]) -> list[Datum | None]:
         """Return the values of these keys, as far as they are here."""

@@ -43,7 +43,7 @@ def may_start(tables: Tables, lane: Lane[Task]) -> bool:
 def startable_count(tables: Tables, executor: str) -> int:
     """How many tasks of an executor could be taken now, at least."""
     lane = tables.ready.lanes.get(executor)
-    if lane is None:
+    if lane is None or tables.setups:
         return 0
     if tables.paused:
         return int(may_start(tables, lane))

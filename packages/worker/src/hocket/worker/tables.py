@@ -36,6 +36,8 @@ class Tables:
         How many running tasks wait for a slot again; those that got one, until the shell knows.
     paused
         Whether the worker is short of memory.
+    setups
+        Requests that must have run well before any task begins.
     functions
         By digest.
     held, held_nbytes
@@ -80,6 +82,7 @@ class Tables:
         "rejoining_count",
         "resources",
         "running",
+        "setups",
         "tasks",
         "unsettled",
         "wanted",
@@ -100,6 +103,7 @@ class Tables:
         self.rejoining_count = 0
         self.granted: list[Task] = []
         self.paused = False
+        self.setups: set[int] = set()
         self.functions: dict[bytes, Function] = {}
         self.held: dict[str, Datum] = {}
         self.held_nbytes = 0

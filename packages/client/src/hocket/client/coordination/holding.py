@@ -70,6 +70,7 @@ class Holding(NamedPrimitive):
             It is not held any more.
         """
         token, session = self._latest()
+        self._raise_if_lost(token, session)
 
         def finish(request: Request | None) -> int:
             if not reply_of(request, StateTold).numbers[0]:

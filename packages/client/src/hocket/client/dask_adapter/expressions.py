@@ -73,10 +73,10 @@ def prepare(source: Any, keys: Iterable[Key], base: TaskOptions) -> Prepared:
     if not isinstance(source, Mapping) and hasattr(source, "__dask_graph__"):
         mapping = source.__dask_graph__()
     if not isinstance(mapping, Mapping):
-        return Prepared(cull(from_dask(source), wanted), wanted)
+        return Prepared(cull(from_dask(source), list(wanted)), wanted)
     entries = dict(mapping.items())
     _refuse_p2p(entries)
-    graph = cull(from_dask(entries), wanted)
+    graph = cull(from_dask(entries), list(wanted))
     options = options_by_key(entries, _all_annotations(source, mapping, entries), base)
     last_steps = _last_steps(entries, graph, wanted) if is_expression else {}
     return Prepared(graph, wanted, options, last_steps)

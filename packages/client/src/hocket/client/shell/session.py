@@ -160,8 +160,11 @@ class ClientSession:
             for message in messages:
                 machine.receive(message)
             fired = machine.take_fired()
+            has_output = machine.has_output
         for one in fired:
             one.wake()
+        if has_output:
+            self.send()
 
     def lose(self, reason: str, *, clean: bool) -> None:
         """Take note that the scheduler is gone."""

@@ -54,10 +54,13 @@ _SAMPLE_COUNT_MIN: Final = 2048
 _SAMPLE_PART: Final = 8
 _SAMPLE_PLACES: Final = 3
 _SAMPLE_NBYTES: Final = 1 << 19
+#: Of longer byte strings it has the beginnings.
+_SAMPLE_LENGTH: Final = 1 << 17
 
-#: Of codecs that are told how hard to try: a low level, and one to take if it makes things smaller
-#: by more than this.
-_LEVELS: Final = {6: (1, 3)}
+#: Of codecs that are told how hard to try: a low level, one to take if it makes things smaller by
+#: more than this, and one for chunks too short for a sample that tells.
+_LEVELS: Final = {6: (1, 3, 4)}
+_FAIR_COUNT: Final = 1 << 17
 _LEVEL_GAIN: Final = 1.004
 
 #: A dictionary that came with the values keeps entries that none has, if it has no more than this.
@@ -149,10 +152,10 @@ def choose_encoding(
         encoding = Encoding.PLAIN
     wants_level = options.level is None and options.codec in _LEVELS
     if encoding is None or wants_level:
-        sample = _sample_of(plain)
+        sample, _ = _sample_of(plain)
         found = _best(sample, options, encoding)
         encoding = learned.encoding = found.encoding
-        options = _with_level(options, learned, found.plain)
+        options = _with_level(options, learned, found.plain, values.count)
     return EncodingChoice(plain, encoding, options.level)
 
 
@@ -166,7 +169,7 @@ def _measured(values: DenseValues, options: ChunkOptions, learned: LearnedChoice
             return _coded(coded, options, learned)
         learned.encoding, learned.has_dictionary = Encoding.PLAIN, False
         return choose_encoding(values, options, learned)
-    sample = _sample_of(values)
+    sample, clipped = _sample_of(values)
     found = _best(sample, options)
     learned.encoding, learned.has_dictionary = found.encoding, False
     coded = None
@@ -180,14 +183,15 @@ def _measured(values: DenseValues, options: ChunkOptions, learned: LearnedChoice
         plain = encode_values(Encoding.PLAIN, entries, 0, entries.count)
         compressed = _compressed(plain, options)
         codes_nbytes = _codes_nbytes(coded, sample.count, options)
-        if _size(compressed) + codes_nbytes < found.nbytes * values.count / sample.count:
+        plain_nbytes = found.nbytes * clipped * values.count / sample.count
+        if _size(compressed) + codes_nbytes < plain_nbytes:
             learned.has_dictionary = True
             return replace(
                 _coded(coded, options, learned),
                 dictionary_plain=plain,
                 dictionary_compressed=compressed,
             )
-    options = _with_level(options, learned, found.plain)
+    options = _with_level(options, learned, found.plain, values.count)
     return EncodingChoice(values, found.encoding, options.level)
 
 
@@ -210,7 +214,7 @@ def _coded(coded: DenseValues, options: ChunkOptions, learned: LearnedChoice) ->
         assert coded.codes is not None
         first, stop = _places(coded.count, _SAMPLE_COUNT)[0] if coded.count else (0, 0)
         plain = encode_hybrid(coded.codes[first:stop], code_width(coded))
-        options = _with_level(options, learned, plain)
+        options = _with_level(options, learned, plain, coded.count)
     return EncodingChoice(coded, Encoding.PLAIN, options.level)
 
 
@@ -237,12 +241,17 @@ def _best(sample: DenseValues, options: ChunkOptions, only: Encoding | None = No
     return best
 
 
-def _with_level(options: ChunkOptions, learned: LearnedChoice, plain: _Bytes) -> ChunkOptions:
+def _with_level(
+    options: ChunkOptions, learned: LearnedChoice, plain: _Bytes, count: int
+) -> ChunkOptions:
     """Return options with a level, the lower one if the higher gains little on a sample."""
     if options.level is not None or options.codec not in _LEVELS:
         return options
     if learned.level is None:
-        low, high = _LEVELS[options.codec]
+        low, high, of_few = _LEVELS[options.codec]
+        if count < _FAIR_COUNT:
+            learned.level = of_few
+            return replace(options, level=of_few)
         sizes = [_size(compress(options.codec, plain, level)) for level in (low, high)]
         learned.level = low if sizes[0] <= sizes[1] * _LEVEL_GAIN else high
     return replace(options, level=learned.level)
@@ -267,8 +276,8 @@ def _size(data: _Bytes) -> int:
     return memoryview(data).nbytes
 
 
-def _sample_of(values: DenseValues) -> DenseValues:
-    """Return some of the values, those of each place together."""
+def _sample_of(values: DenseValues) -> tuple[DenseValues, float]:
+    """Return some of the values, those of each place together, and how much longer they were."""
     count = values.count
     wanted = min(_SAMPLE_COUNT, max(_SAMPLE_COUNT_MIN, count // _SAMPLE_PART))
     if values.offsets is not None:
@@ -276,12 +285,29 @@ def _sample_of(values: DenseValues) -> DenseValues:
         wanted = max(1, min(wanted, int(_SAMPLE_NBYTES / max(average, 1.0))))
     places = list(_places(count, wanted))
     if len(places) == 1 and places[0] == (0, count):
-        return values
+        return _clipped(values)
     parts = [without_dictionary(values, first, stop) for first, stop in places]
     taken = sum(part.count for part in parts)
     if values.offsets is None:
-        return replace(values, count=taken, values=np.concatenate([each.values for each in parts]))
-    return _joined_strings(values, parts, taken)
+        joined = np.concatenate([each.values for each in parts])
+        return replace(values, count=taken, values=joined), 1.0
+    return _clipped(_joined_strings(values, parts, taken))
+
+
+def _clipped(values: DenseValues) -> tuple[DenseValues, float]:
+    """Return the beginnings of byte strings that are very long, and how much longer they were."""
+    if values.offsets is None:
+        return values, 1.0
+    starts, lengths = values.offsets[:-1], np.diff(values.offsets)
+    if lengths.max(initial=0) <= _SAMPLE_LENGTH:
+        return values, 1.0
+    kept = np.minimum(lengths, _SAMPLE_LENGTH)
+    stops = (starts + kept).tolist()
+    data = [values.values[at:stop] for at, stop in zip(starts.tolist(), stops, strict=True)]
+    offsets = np.zeros(values.count + 1, np.int64)
+    np.cumsum(kept, out=offsets[1:])
+    clipped = replace(values, values=np.concatenate(data), offsets=offsets)
+    return clipped, int(lengths.sum()) / int(offsets[-1])
 
 
 def _joined_strings(values: DenseValues, parts: list[DenseValues], count: int) -> DenseValues:

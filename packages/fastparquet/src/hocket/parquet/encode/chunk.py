@@ -15,6 +15,7 @@ from hocket.parquet.encode.bounds import bounds_of, cut_bounds, merge_bounds
 from hocket.parquet.encode.choice import EncodingChoice, LearnedChoice, choose_encoding
 from hocket.parquet.encode.column import ColumnEntries, join_entries
 from hocket.parquet.encode.encoders import dictionary_entries, encode_values
+from hocket.parquet.encode.geometry import bounding_box_of
 from hocket.parquet.encode.levels import histogram_of_levels
 from hocket.parquet.encode.options import ChunkOptions
 from hocket.parquet.encode.page_cuts import PageCut, cut_pages
@@ -157,6 +158,7 @@ def _described(
         histograms=_sum_of([each.histograms for each in pages]),
         unencoded_nbytes=_sum([each.unencoded_nbytes for each in pages]),
         bloom=_bloom(values, options),
+        bounding_box=bounding_box_of(values) if options.has_statistics else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Protocol
 
 from hocket.parquet.arrays.value_array import ValueArray
 from hocket.parquet.arrays.write_field import WriteField
@@ -12,10 +13,21 @@ from hocket.parquet.intake.options import IntakeOptions
 from hocket.parquet.intake.value_types import TypeKind, ValueType, field_of
 from hocket.parquet.records import dataclass, replace
 
-__all__ = ["TakenColumn", "taken_column"]
+__all__ = ["Pieces", "TakenColumn", "taken_column"]
 
 #: What has a value of its own that stands for none.
 _WITH_SENTINELS = {TypeKind.FLOAT, TypeKind.TIMESTAMP, TypeKind.DURATION}
+
+
+class Pieces(Protocol):
+    """Values that lie in several places, and are put together for some rows at a time."""
+
+    @property
+    def length(self) -> int:
+        """How many there are."""
+
+    def slice(self, start: int, stop: int) -> ValueArray:
+        """Return the values from `start` to before `stop`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +41,15 @@ class TakenColumn:
     type
         What it is in Arrow's terms.
     array
-        Its values.
+        Its values; none of them if there are pieces.
+    pieces
+        Its values, if they are too many to be put together all at once.
     """
 
     field: WriteField
     type: ArrowType
     array: ValueArray
+    pieces: Pieces | None = None
 
 
 def taken_column(

@@ -30,6 +30,7 @@ from hocket.parquet.records import dataclass, replace
 __all__ = ["Columns", "columns_of"]
 
 _ARROW_SCHEMA: Final = "ARROW:schema"
+_PIECE_ROWS: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,19 @@ def _of_index(data: Any, options: IntakeOptions) -> Columns:
 def _made(taken: list[TakenColumn], key_value: dict[str, str], options: IntakeOptions) -> Columns:
     types = tuple(each.type for each in taken)
     fields = tuple(each.field for each in taken)
-    return _with_options(fields, types, iter([[each.array for each in taken]]), key_value, options)
+    return _with_options(fields, types, _batches(taken), key_value, options)
+
+
+def _batches(taken: list[TakenColumn]) -> Iterator[list[ValueArray]]:
+    """Yield all rows at once, or so many at a time as a row group has if some are in pieces."""
+    if all(each.pieces is None for each in taken):
+        yield [each.array for each in taken]
+        return
+    values = [each.array if each.pieces is None else each.pieces for each in taken]
+    count = values[0].length
+    for start in range(0, count, _PIECE_ROWS):
+        stop = min(start + _PIECE_ROWS, count)
+        yield [each.slice(start, stop) for each in values]
 
 
 def _of_arrow(data: Any, options: IntakeOptions) -> Columns:

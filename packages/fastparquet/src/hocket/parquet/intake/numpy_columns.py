@@ -10,7 +10,7 @@ import numpy as np
 
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.intake.column import TakenColumn, taken_column
-from hocket.parquet.intake.object_nested import object_array
+from hocket.parquet.intake.object_nested import object_array, too_deep
 from hocket.parquet.intake.options import IntakeOptions
 from hocket.parquet.intake.pandas_arrays import pandas_column
 from hocket.parquet.intake.slot_errors import SlotError, described
@@ -87,6 +87,8 @@ def _column(
         found, array = array_of(values, wanted, missing=missing, nan_is_missing=nan_is_missing)
     except SlotError as error:
         raise error.unstorable(label) from None
+    except RecursionError:
+        raise too_deep(values).unstorable(label) from None
     is_text = is_object or values.dtype.kind in "SUVT" or missing is not None
     return taken_column(label, label, found, array, options, is_object=is_text)
 

@@ -81,6 +81,10 @@ def _as_bytes(slot: int, value: Any) -> bytes:
     if isinstance(value, _BYTES_TYPES):
         return bytes(value)
     if isinstance(value, np.void):
+        if value.dtype.names is not None:
+            raise SlotError(
+                slot, f"{described(value)} is a record, and no byte string; make it a dict"
+            )
         return value.tobytes()
     raise SlotError(
         slot, f"{described(value)} is no byte string; encode texts first, or ask for 'string'"

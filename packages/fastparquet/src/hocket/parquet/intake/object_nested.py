@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, ValuesView
 from itertools import chain
 from typing import Any, Final
 
@@ -18,9 +18,19 @@ from hocket.parquet.intake.made_arrays import (
 from hocket.parquet.intake.object_numbers import slot_where
 from hocket.parquet.intake.slot_errors import SlotError, described
 from hocket.parquet.intake.value_types import TypeKind, ValueType
+from hocket.parquet.metadata.schema import DEPTH_MAX
 from hocket.parquet.records import replace
 
-__all__ = ["Make", "is_list", "is_struct", "lists_of", "maps_of", "object_array", "structs_of"]
+__all__ = [
+    "Make",
+    "is_list",
+    "is_struct",
+    "lists_of",
+    "maps_of",
+    "object_array",
+    "structs_of",
+    "too_deep",
+]
 
 _Array = np.ndarray[Any, Any]
 _Built = tuple[ValueType, ValueArray]
@@ -53,6 +63,30 @@ def is_struct(kind: type) -> bool:
     return issubclass(kind, Mapping) or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
 
 
+def too_deep(values: Iterable[Any]) -> SlotError:
+    """Return the error of the first value that is nested without end, or almost so.
+
+    Parameters
+    ----------
+    values
+        Some of a column of objects, at which Python's stack was at its end.
+    """
+    for slot, value in enumerate(values):
+        inside = [(value, 0)]
+        while inside:
+            each, depth = inside.pop()
+            if depth > DEPTH_MAX:
+                return SlotError(
+                    slot,
+                    f"{described(value)} holds itself, or is nested more than {DEPTH_MAX} levels "
+                    "deep, which no schema can be",
+                )
+            members = each.values() if isinstance(each, Mapping) else each
+            if isinstance(members, (list, tuple, set, frozenset, ValuesView)):
+                inside += ((member, depth + 1) for member in members)
+    return SlotError(0, f"values are nested more than {DEPTH_MAX} levels deep")
+
+
 def lists_of(values: list[Any], wanted: ValueType | None, make: Make) -> _Built:
     """Return lists."""
     types = set(map(type, values))
@@ -63,7 +97,13 @@ def lists_of(values: list[Any], wanted: ValueType | None, make: Make) -> _Built:
     inner = wanted.children[0] if wanted is not None else None
     if not types <= _SIZED:
         values = [value.to_numpy() if hasattr(value, "to_numpy") else value for value in values]
-    offsets = offsets_of_lengths(list(map(len, values)))
+    try:
+        offsets = offsets_of_lengths(list(map(len, values)))
+    except TypeError:
+        slot = slot_where(values, lambda value: getattr(value, "ndim", 1) == 0)
+        raise SlotError(
+            slot, f"{described(values[slot])} is an array without axes; take its .item()"
+        ) from None
     flat = _joined(values, int(offsets[-1]))
     try:
         element, array = make(flat, inner)

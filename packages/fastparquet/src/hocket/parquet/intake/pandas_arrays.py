@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from hocket.parquet.arrays.value_array import ArrayKind
+from hocket.parquet.arrays.value_array import ArrayKind, ValueArray
 from hocket.parquet.arrays.write_field import WriteField, WriteKind
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.intake.arrow_import import arrow_column
@@ -17,7 +17,7 @@ from hocket.parquet.intake.arrow_type import ArrowType
 from hocket.parquet.intake.column import TakenColumn, taken_column
 from hocket.parquet.intake.fixed_lengths import of_fixed_length
 from hocket.parquet.intake.made_arrays import fixed_array, missing_array, struct_array, with_missing
-from hocket.parquet.intake.object_nested import object_array
+from hocket.parquet.intake.object_nested import object_array, too_deep
 from hocket.parquet.intake.options import IntakeOptions
 from hocket.parquet.intake.slot_errors import SlotError
 from hocket.parquet.intake.value_types import TypeKind, ValueType
@@ -39,6 +39,7 @@ class _Request:
     name: str
     label: Hashable
     options: IntakeOptions
+    in_pieces: bool = False
 
     @property
     def wanted(self) -> ValueType | None:
@@ -51,7 +52,27 @@ class _Request:
         return self.options.nullable(self.label, is_object=False) if told is None else told
 
 
-def pandas_column(name: str, label: Hashable, array: Any, options: IntakeOptions) -> TakenColumn:
+@dataclass(frozen=True, slots=True)
+class _Chunks:
+    """The chunks of an array of pyarrow."""
+
+    chunked: Any
+    name: str
+
+    @property
+    def length(self) -> int:
+        return len(self.chunked)
+
+    def slice(self, start: int, stop: int) -> ValueArray:
+        part = self.chunked.slice(start, stop - start)
+        part = part.chunk(0) if part.num_chunks == 1 else part.combine_chunks()
+        arrays = [made for (made,) in arrow_column(part, self.name)]
+        return arrays[0] if arrays else missing_array(0)
+
+
+def pandas_column(
+    name: str, label: Hashable, array: Any, options: IntakeOptions, *, in_pieces: bool = False
+) -> TakenColumn:
     """Return an array of pandas as a column.
 
     Parameters
@@ -64,6 +85,8 @@ def pandas_column(name: str, label: Hashable, array: Any, options: IntakeOptions
         What ``Series.array`` is.
     options
         What the caller wants.
+    in_pieces
+        Whether the values may come in pieces.
 
     Raises
     ------
@@ -71,9 +94,11 @@ def pandas_column(name: str, label: Hashable, array: Any, options: IntakeOptions
         A value cannot be stored; the error names its row.
     """
     try:
-        return _taken(_Request(name, label, options), array)
+        return _taken(_Request(name, label, options, in_pieces), array)
     except SlotError as error:
         raise error.unstorable(name) from None
+    except RecursionError:
+        raise too_deep(array).unstorable(name) from None
 
 
 def _taken(request: _Request, array: Any) -> TakenColumn:
@@ -146,9 +171,12 @@ def _of_text(request: _Request, array: Any) -> TakenColumn:
 
 def _of_arrow(request: _Request, array: Any) -> TakenColumn:
     chunked = array.__arrow_array__()
-    if hasattr(chunked, "combine_chunks"):
-        chunked = chunked.chunk(0) if chunked.num_chunks == 1 else chunked.combine_chunks()
     wanted = request.wanted
+    pieces = None
+    if hasattr(chunked, "combine_chunks"):
+        if request.in_pieces and wanted is None and chunked.num_chunks > 1:
+            pieces, chunked = _Chunks(chunked, request.name), chunked.slice(0, 0)
+        chunked = chunked.chunk(0) if chunked.num_chunks == 1 else chunked.combine_chunks()
     if wanted is not None:
         return _of_objects(request, object_array(chunked.to_pylist()), wanted)
     batches = arrow_column(chunked, request.name)
@@ -158,13 +186,14 @@ def _of_arrow(request: _Request, array: Any) -> TakenColumn:
         replace(batches.fields[0], nullable=nullable),
         replace(batches.types[0], nullable=nullable),
         arrays[0] if arrays else missing_array(0),
+        pieces,
     )
 
 
 def _of_categories(request: _Request, array: Any) -> TakenColumn:
     dtype = array.dtype
     codes: _Array = np.asarray(array.codes)
-    values = _taken(request, dtype.categories.array)
+    values = _taken(replace(request, in_pieces=False), dtype.categories.array)
     missing = codes < 0
     is_missing = missing if missing.any() else None
     nullable = request.options.nullable(request.label, is_object=True)

@@ -37,11 +37,13 @@ def columns_of_frame(
     options
         How it becomes columns.
     """
-    taken, key_value = taken_frame(frame, options or IntakeOptions())
+    taken, key_value = taken_frame(frame, options or IntakeOptions(), in_pieces=False)
     return [each.field for each in taken], [each.array for each in taken], key_value
 
 
-def taken_frame(frame: Any, options: IntakeOptions) -> tuple[list[TakenColumn], dict[str, str]]:
+def taken_frame(
+    frame: Any, options: IntakeOptions, *, in_pieces: bool = True
+) -> tuple[list[TakenColumn], dict[str, str]]:
     """Return a frame's columns, those of its index last, and the footer's key about it."""
     labels = list(frame.columns)
     texts = [column_text(label) for label in labels]
@@ -54,7 +56,7 @@ def taken_frame(frame: Any, options: IntakeOptions) -> tuple[list[TakenColumn], 
     taken: list[TakenColumn] = []
     columns: list[DescribedColumn] = []
     for (label, series), name, text in zip(frame.items(), names, texts, strict=True):
-        column = pandas_column(name, label, series.array, options)
+        column = pandas_column(name, label, series.array, options, in_pieces=in_pieces)
         taken.append(column)
         columns.append(DescribedColumn(text, name, series, column.type))
     index, stored, levels = _index(frame.index, names, options)

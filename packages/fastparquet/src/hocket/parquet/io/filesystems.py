@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from hocket.parquet.errors import InvalidOption
+
 __all__ = ["fsspec_filesystem", "is_local", "url_of"]
 
 
@@ -20,6 +22,11 @@ def fsspec_filesystem(filesystem: Any) -> Any:
         from fsspec.implementations.arrow import ArrowFSWrapper  # noqa: PLC0415 - remote files only
 
         return ArrowFSWrapper(filesystem)
+    if not hasattr(filesystem, "_strip_protocol"):
+        raise InvalidOption(
+            f"fs is {filesystem!r}; it has to be a file system of fsspec or pyarrow, such as "
+            "fsspec.filesystem('memory')"
+        )
     return filesystem
 
 

@@ -53,7 +53,7 @@ def chunk_options(options: WriteOptions, schema: Schema) -> list[ChunkOptions]:
             page_rows=options.page_rows,
             has_checksums=options.checksums,
             has_statistics=bool(_flag("statistics", is_counted[0])),
-            has_page_index=options.page_index and bool(is_counted[0]),
+            has_page_index=options.page_index is not False and bool(is_counted[0]),
         )
         one = _encoded(one, leaf, encoding_of(encoding[0]), is_named=encoding[1])
         made.append(_filtered(one, leaf, bloom[0], is_named=bloom[1]))

@@ -68,6 +68,7 @@ class FileWriter:
             [LearnedChoice() for _ in schema.leaves],
             thread_count(self.options.threads),
             sealer,
+            self.options.page_index is True,
         )
         self._sorting = sorting_columns(self.options.sorting_columns, schema)
         self._cutter = RowGroupCutter(self.options)

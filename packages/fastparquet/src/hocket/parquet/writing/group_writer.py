@@ -55,6 +55,8 @@ class FilePlan:
         How many may encode at once.
     sealer
         What encrypts the file.
+    indexes_single_pages
+        Whether there is a page index where no column has several pages.
     """
 
     fields: tuple[WriteField, ...]
@@ -63,6 +65,7 @@ class FilePlan:
     learned: list[LearnedChoice]
     threads: int
     sealer: FileSealer | None = None
+    indexes_single_pages: bool = False
 
 
 class GroupWriter:
@@ -92,6 +95,8 @@ class GroupWriter:
         self._ready: list[WrittenChunk | None] = [None] * len(leaves)
         self._next = 0
         self._lock = threading.Lock()
+        #: Whether a column has several pages.
+        self._has_pages = False
 
     def run(self) -> None:
         """Encode and write all columns."""
@@ -126,6 +131,9 @@ class GroupWriter:
         )
         run_tasks([partial(task, 1) for nbytes, _, task in encoding if nbytes < _SHARED_NBYTES], 1)
         self._write_ready()
+        if not self._has_pages and not self._plan.indexes_single_pages:
+            for chunk in self._record.chunks:
+                chunk.column_index = chunk.offset_index = None
 
     def _shred(self, number: int, parts: list[list[LeafEntries]]) -> None:
         field, node = self._plan.fields[number], self._plan.schema.fields[number]
@@ -193,6 +201,7 @@ class GroupWriter:
         if sealer is not None:
             self._seal(made, sealer, chunk, offset, column)
         record.chunks.append(made)
+        self._has_pages |= len(chunk.pages) > 1
         record.plain_nbytes += chunk.uncompressed_nbytes
         record.nbytes += chunk.compressed_nbytes
 

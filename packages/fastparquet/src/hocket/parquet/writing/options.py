@@ -65,7 +65,8 @@ class WriteOptions:
     statistics
         Whether bounds and counts of each column chunk are written; or a list of the columns.
     page_index
-        Whether those of each page are, and where it is.
+        Whether those of each page are, and where it is. None: in row groups in which there is a
+        column of several pages.
     checksums
         Whether each page has its CRC.
     bloom_filters
@@ -96,7 +97,7 @@ class WriteOptions:
     page_nbytes: int = PAGE_NBYTES
     page_rows: int = PAGE_ROWS
     statistics: bool | Collection[_Path] = True
-    page_index: bool = True
+    page_index: bool | None = None
     checksums: bool = True
     bloom_filters: Any = None
     sorting_columns: Sequence[Any] = ()
@@ -117,9 +118,13 @@ class WriteOptions:
             _check_count(name, getattr(self, name), most)
         if self.page_version not in (1, 2):
             raise InvalidOption(f"page_version is {self.page_version!r}; it has to be 1 or 2")
-        for name in ("page_index", "checksums", "fsync"):
+        for name in ("checksums", "fsync"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidOption(f"{name} is {getattr(self, name)!r}; it has to be a bool")
+        if self.page_index not in (None, True, False):
+            raise InvalidOption(
+                f"page_index is {self.page_index!r}; it has to be True, False or None"
+            )
         _check_offsets(self.row_group_offsets)
         for value in _values(self.compression):
             codec_of(value)
@@ -201,6 +206,12 @@ def _check_pairs(pairs: Mapping[Any, Any]) -> None:
                 f"custom_metadata has {key!r}: {value!r}; names have to be strings, and values "
                 "strings or bytes"
             )
+        for text in (key, value):
+            if isinstance(text, str) and any("\ud800" <= each <= "\udfff" for each in text):
+                raise InvalidOption(
+                    f"custom_metadata has {key!r}: {value!r}, and half a surrogate pair is nothing "
+                    "that UTF-8 can hold; give bytes"
+                )
 
 
 def check_names(names: Iterable[str], known: Iterable[str]) -> None:

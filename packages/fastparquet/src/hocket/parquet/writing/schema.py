@@ -71,7 +71,13 @@ def schema_elements(fields: Sequence[WriteField]) -> list[bytes]:
         The columns of the file.
     """
     root = StructWriter().text(4, _ROOT).i32(5, len(fields)).finish()
-    return [root, *(each for field in fields for each in _elements(field, field.name))]
+    try:
+        return [root, *(each for field in fields for each in _elements(field, field.name))]
+    except UnicodeEncodeError as error:
+        raise InvalidOption(
+            f"the name {error.object!r} has half a surrogate pair, which no UTF-8 can hold; rename "
+            "the column"
+        ) from None
 
 
 def schema_of(elements: Sequence[bytes]) -> Schema:

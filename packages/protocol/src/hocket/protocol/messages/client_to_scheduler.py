@@ -11,16 +11,20 @@ __all__ = [
     "CancelTasks",
     "ClientToScheduler",
     "DescribeCluster",
+    "DropSetup",
     "ExplainKeys",
     "ForgetFunctions",
+    "KeepSetup",
     "KeysScattered",
     "ListTasks",
+    "ListVariables",
     "LocateKeys",
     "PlanScatter",
     "RebalanceKeys",
     "ReleaseKeys",
     "ReplicateKeys",
     "ReportMissing",
+    "RetryTasks",
     "RetireWorkers",
     "RunEverywhere",
     "SubmitTasks",
@@ -209,6 +213,47 @@ class ListTasks(Struct, array_like=True, tag=17, gc=False):
     keys: list[str] = []
 
 
+class KeepSetup(Struct, array_like=True, tag=18, gc=False):
+    """Run a function once on each worker: on those that come later before they run tasks.
+
+    One that is kept under the same name is forgotten. Answered by ``EverywhereRan``, of the workers
+    that are there; if it raises on one of them, it is not kept.
+    """
+
+    request: int
+    name: str
+    function: bytes
+    payload: bytes
+
+
+class DropSetup(Struct, array_like=True, tag=19, gc=False):
+    """Keep what has this name no more, and run this function on each worker.
+
+    Answered by ``EverywhereRan``, or refused if nothing has the name.
+    """
+
+    request: int
+    name: str
+    function: bytes
+    payload: bytes
+
+
+class ListVariables(Struct, array_like=True, tag=20, gc=False):
+    """Which variables whose names begin so have values? Answered by ``VariablesListed``."""
+
+    request: int
+    prefix: str = ""
+
+
+class RetryTasks(Struct, array_like=True, tag=21, gc=False):
+    """Run these tasks again that failed, and those that they failed for.
+
+    No answer: what becomes of them is told as of any task that the client wants.
+    """
+
+    keys: list[str]
+
+
 ClientToScheduler = (
     SubmitTasks
     | ReleaseKeys
@@ -227,5 +272,9 @@ ClientToScheduler = (
     | RebalanceKeys
     | RetireWorkers
     | ListTasks
+    | KeepSetup
+    | DropSetup
+    | ListVariables
+    | RetryTasks
     | ClientCoordinates
 )

@@ -23,6 +23,7 @@ __all__ = [
     "TasksErred",
     "TasksListed",
     "TasksStored",
+    "VariablesListed",
     "WorkersReady",
     "WorkersRetired",
 ]
@@ -147,6 +148,13 @@ class TasksListed(Struct, array_like=True, tag=36, gc=False):
     keys: list[list[str]]
 
 
+class VariablesListed(Struct, array_like=True, tag=37, gc=False):
+    """Answer to ``ListVariables``."""
+
+    request: int
+    names: list[str]
+
+
 SchedulerToClient = (
     TasksStored
     | TasksErred
@@ -164,5 +172,6 @@ SchedulerToClient = (
     | KeysRebalanced
     | WorkersRetired
     | TasksListed
+    | VariablesListed
     | SchedulerCoordinates
 )

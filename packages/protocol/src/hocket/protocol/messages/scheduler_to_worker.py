@@ -100,6 +100,8 @@ class RunHere(Struct, array_like=True, tag=46, gc=False):
     request: int
     function: bytes
     payload: bytes
+    #: Whether no task may begin until it has returned; if it raises, none may ever.
+    before_tasks: bool = False
 
 
 class CopyData(Struct, array_like=True, tag=47, gc=False):

@@ -1,7 +1,7 @@
 """Several calls of one function as one task, where a task for each would cost more than the call.
 
-What is pickled by name has to be where tasks run, so these classes are here, with the pickling. Each
-has its function as `func`: the task is named after that (see `label_of`).
+What is pickled by name has to be where tasks run, so these classes are here, with the pickling.
+Each has its function as `func`: the task is named after that (see `label_of`).
 """
 
 from __future__ import annotations

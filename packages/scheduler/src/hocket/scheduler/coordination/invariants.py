@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hocket.scheduler.coordination.parcels import Parcel
     from hocket.scheduler.coordination.register import Wish
 
-__all__ = ["check"]
+__all__ = ["check", "check_attempts"]
 
 
 def check(coordination: Coordination) -> None:
@@ -57,6 +57,17 @@ def check(coordination: Coordination) -> None:
         _demand(register.is_waiting(wish), "a wish is found by its number", wish)
     watched = {*register.wishes.by_task, *register.held.by_task}
     _demand(register.tasks.watched == watched, "tasks that wait or hold are watched", watched)
+
+
+def check_attempts(coordination: Coordination) -> None:
+    """Raise InvariantBroken if, after a turn, something is left of an attempt that is over."""
+    register = coordination.register
+    for ledger in (register.wishes.by_task, register.held.by_task):
+        for entries in ledger.values():
+            for entry in entries:
+                task = entry.task
+                is_running = task is not None and register.tasks.is_running(*task)
+                _demand(is_running, "what waits or holds for a task is of one that runs", entry)
 
 
 def _is_free(coordination: Coordination, wish: Wish, name: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hocket.core.settings import Settings
 from hocket.core.task_context import TaskContext
+from hocket.core.worker_view import WorkerView
 from hocket.worker.state import Task
 
 __all__ = ["Contexts"]
@@ -22,12 +23,15 @@ class Contexts:
         The worker's name.
     scheduler_address, secret, settings
         How a client inside of a task reaches the cluster.
+    view
+        The worker as its guests see it.
     """
 
     worker: str
     scheduler_address: str = ""
     secret: str = field(default="", repr=False)
     settings: Settings = field(default_factory=Settings)
+    view: WorkerView | None = None
 
     def of(
         self, task: Task, *, secede: Callable[[], bool], rejoin: Callable[[], None]
@@ -49,6 +53,7 @@ class Contexts:
             scheduler_address=self.scheduler_address,
             secret=self.secret,
             settings=self.settings,
+            view=self.view,
             secede=secede,
             rejoin=rejoin,
         )

@@ -7,12 +7,14 @@ Whatever the user's code does, raising `SystemExit` and failing to be pickled in
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter, time
 from types import CoroutineType
 from typing import Any, Final, NamedTuple
 
 from hocket.core.errors import LimitExceeded, Reschedule, SerializationError
+from hocket.core.worker_view import CURRENT_WORKER, WorkerView
 from hocket.protocol.messages import Failure, FailureKind, HereRan, RunHere
 from hocket.protocol.serialize import (
     dump_exception,
@@ -26,6 +28,8 @@ from hocket.worker.state import Function, Task
 
 __all__ = ["Outcome", "execute", "execute_in_loop", "failure_of", "run_here"]
 
+#: A function that runs beside the tasks gets the worker by this name, if it has the parameter.
+WORKER_ARGUMENT: Final = "hocket_worker"
 #: Characters of a user's repr in a message.
 _REPR_LENGTH_MAX: Final = 200
 
@@ -197,8 +201,8 @@ def _cannot_load(what: str, error: BaseException) -> SerializationError:
         # A module of the user's own, or one that is only installed elsewhere.
         name = f"the module {cause.name!r}" if cause.name else "the module"
         reason += (
-            f"; install {name} where the workers run, or send it along with"
-            " cloudpickle.register_pickle_by_value"
+            f"; install {name} where the workers run, send its file there with"
+            " client.upload_file(path), or send it along with cloudpickle.register_pickle_by_value"
         )
     failed = SerializationError(what=what, type_name="bytes", reason=reason)
     failed.__cause__ = cause
@@ -259,7 +263,7 @@ def failure_of(
     return Failure(kind, key, text, data, worker, attempt)
 
 
-def run_here(message: RunHere, worker: str, frame_nbytes_max: int) -> HereRan:
+def run_here(message: RunHere, worker: WorkerView, frame_nbytes_max: int) -> HereRan:
     """Run a function that the scheduler wants to have run beside the tasks.
 
     Parameters
@@ -267,27 +271,38 @@ def run_here(message: RunHere, worker: str, frame_nbytes_max: int) -> HereRan:
     message
         What to run.
     worker
-        The worker's name, for failures.
+        The worker, which the function gets as its argument `WORKER_ARGUMENT`, if it has that.
     frame_nbytes_max
         The answer must be well below this.
     """
     key = f"request {message.request}"
     kind = FailureKind.SERIALIZATION
     try:
+        CURRENT_WORKER.set(worker)
         function = load_function(message.function)
         args, kwargs = load_arguments(message.payload)
         kind = FailureKind.RAISED
+        if WORKER_ARGUMENT not in kwargs and _takes(function, WORKER_ARGUMENT):
+            kwargs = {**kwargs, WORKER_ARGUMENT: worker}
         value = function(*args, **kwargs)
         if type(value) is CoroutineType:
             value = asyncio.run(value)
         kind = FailureKind.SERIALIZATION
-        data = dump_value(value, f"the answer of worker {worker!r}")
+        data = dump_value(value, f"the answer of worker {worker.name!r}")
         if len(data) > frame_nbytes_max // 2:
             raise LimitExceeded(  # noqa: TRY301 - it is answered like the others
-                what=f"the pickled answer of worker {worker!r}",
+                what=f"the pickled answer of worker {worker.name!r}",
                 limit=frame_nbytes_max // 2,
                 asked=len(data),
             )
     except BaseException as error:  # noqa: BLE001 - code of the user's
-        return HereRan(message.request, None, failure_of(error, key, 0, worker, kind))
+        return HereRan(message.request, None, failure_of(error, key, 0, worker.name, kind))
     return HereRan(message.request, data, None)
+
+
+def _takes(function: object, name: str) -> bool:
+    """Tell whether a function has a parameter of this name."""
+    try:
+        return name in inspect.signature(function).parameters  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False

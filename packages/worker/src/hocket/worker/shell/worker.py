@@ -15,7 +15,8 @@ from typing import Final
 from msgspec import Struct
 
 from hocket.core.settings import Settings
-from hocket.protocol.messages import THREADS, HereRan, RunHere, WorkerJoined, WorkerReport
+from hocket.core.worker_view import WorkerView
+from hocket.protocol.messages import THREADS, HereRan, WorkerJoined, WorkerReport
 from hocket.protocol.roles import Role
 from hocket.transport import Channel, connect, monotonic, now
 from hocket.worker.machine import WorkerMachine
@@ -23,8 +24,8 @@ from hocket.worker.shell.contexts import Contexts
 from hocket.worker.shell.coroutines import LOOP_SLOTS, CoroutineExecutor
 from hocket.worker.shell.data_service import DataService
 from hocket.worker.shell.desk import LOOP, Desk
-from hocket.worker.shell.execution import run_here
 from hocket.worker.shell.flusher import Flusher
+from hocket.worker.shell.guests import Guests
 from hocket.worker.shell.monitor import Monitor
 from hocket.worker.shell.place import DataPlace, memory_limit_of, threads_count_of
 from hocket.worker.shell.threads import ThreadExecutor
@@ -88,6 +89,7 @@ class Worker:
         self._threads: ThreadExecutor
         self._coroutines: CoroutineExecutor
         self._monitor: Monitor
+        self._guests: Guests
         self._place: DataPlace | None = None
         self._data: DataService | None = None
         self._channel: Channel | None = None
@@ -149,7 +151,17 @@ class Worker:
             memory_limit=self._memory_limit,
         )
         self._desk = Desk(self._machine, self._lock, wake_loop=self._flusher.wake)
-        contexts = Contexts(self.name, self._scheduler_address, self._secret, self._settings)
+        view = WorkerView(
+            self.name,
+            self.address,
+            self._scheduler_address,
+            self._threads_count,
+            self._memory_limit,
+            dict(self._machine.resources),
+            forget_functions=self._forget_functions,
+        )
+        self._guests = Guests(view, self._settings.transport.frame_nbytes_max, self._here_ran_soon)
+        contexts = Contexts(self.name, self._scheduler_address, self._secret, self._settings, view)
         self._threads = ThreadExecutor(
             self._desk,
             contexts,
@@ -240,7 +252,9 @@ class Worker:
     def _close_executors(self, timeout_s: float) -> bool:
         deadline_s = monotonic() + timeout_s
         ended = self._coroutines.close(timeout_s)
-        return self._threads.close(max(deadline_s - monotonic(), 0.0)) and ended
+        ended = self._threads.close(max(deadline_s - monotonic(), 0.0)) and ended
+        self._guests.close(timeout_s)
+        return ended
 
     async def _release(self) -> None:
         if self._data is not None:
@@ -302,16 +316,14 @@ class Worker:
         elif isinstance(command, Leave):
             self._end(command.reason, clean=True)
         else:
-            self._run_here(command)
+            self._guests.run(command)
 
-    def _run_here(self, message: RunHere) -> None:
-        thread = threading.Thread(
-            target=self._run_here_in_thread, args=(message,), name=f"{self.name} call", daemon=True
-        )
-        thread.start()
+    def _forget_functions(self) -> None:
+        with self._lock:
+            self._machine.forget_loaded()
 
-    def _run_here_in_thread(self, message: RunHere) -> None:
-        answer = run_here(message, self.name, self._settings.transport.frame_nbytes_max)
+    def _here_ran_soon(self, answer: HereRan) -> None:
+        """Take the answer of a guest, in its thread."""
         with suppress(RuntimeError):  # The loop is closed, so is the channel.
             self._loop.call_soon_threadsafe(self._here_ran, answer)
 

@@ -1,0 +1,68 @@
+"""What code that runs on a worker may see of it: a task, a plugin, a call beside the tasks.
+
+The worker says so per thread; tasks find it in their context as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from hocket.core.task_context import current_task
+
+__all__ = ["CURRENT_WORKER", "WorkerView", "current_worker"]
+
+
+@dataclass(eq=False)
+class WorkerView:
+    """A worker, as its guests see it.
+
+    Attributes
+    ----------
+    name, address
+        Its name, and where its data can be had.
+    scheduler_address
+        Of the scheduler that it works for.
+    threads_count, memory_limit, resources
+        What it has: threads, bytes of memory (0: no limit), and amounts by name.
+    plugins
+        What was installed with `hocket.client.Client.register_plugin`, by name.
+    storage
+        For guests to leave things for each other; ends with the worker.
+    """
+
+    name: str
+    address: str = ""
+    scheduler_address: str = ""
+    threads_count: int = 1
+    memory_limit: int = 0
+    resources: Mapping[str, float] = field(default_factory=dict)
+    plugins: dict[str, Any] = field(default_factory=dict)
+    storage: dict[Any, Any] = field(default_factory=dict)
+    #: Returns a directory of the worker's own, which is made when it is first asked for.
+    find_directory: Callable[[], str] = field(default=lambda: "", repr=False)
+    #: Has functions of tasks unpickled anew when they are next needed.
+    forget_functions: Callable[[], None] = field(default=lambda: None, repr=False)
+
+    @property
+    def directory(self) -> str:
+        """A directory of the worker's own, for files; it is removed when the worker ends."""
+        return self.find_directory()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a worker cannot be pickled; return what you need of it")
+
+
+#: Set in threads that run guests of a worker beside its tasks.
+CURRENT_WORKER: Final[ContextVar[WorkerView | None]] = ContextVar("hocket_worker", default=None)
+
+
+def current_worker() -> WorkerView | None:
+    """Return the worker that this code runs on, or None elsewhere."""
+    view = CURRENT_WORKER.get()
+    if view is None and (task := current_task()) is not None:
+        found = task.view
+        view = found if isinstance(found, WorkerView) else None
+    return view

@@ -1,0 +1,68 @@
+"""What cannot be written is told by a `ParquetError` that names it, and nothing is left behind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hocket.parquet as hp
+
+SELF: list = []
+SELF.append(SELF)
+KNOT: dict = {}
+KNOT["again"] = [KNOT]
+DEEP: list = [1]
+for _ in range(3000):
+    DEEP = [DEEP]
+
+
+def objects(*values) -> np.ndarray:
+    return np.fromiter(values, object, count=len(values))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (objects([], SELF), ["row 1", "holds itself"]),
+        (objects({"again": None}, KNOT), ["row 1", "holds itself"]),
+        (objects([], None, DEEP), ["row 2", "levels deep"]),
+        (objects(None, np.ma.masked), ["row 1", "without axes"]),
+        (objects([1], np.array(3)), ["row 1", "without axes"]),
+        (objects(None, np.zeros(1, "i4,i4")[0]), ["row 1", "record"]),
+    ],
+)
+@pytest.mark.parametrize("is_frame", [True, False])
+def test_odd_objects(tmp_path, values, words, is_frame):
+    data = pd.DataFrame({"col": pd.Series(values)}) if is_frame else {"col": values}
+    with pytest.raises(hp.ParquetError) as caught:
+        hp.write(tmp_path / "x.parquet", data)
+    assert all(word in str(caught.value) for word in ["column 'col'", *words])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"half \ud800": np.arange(3)},
+        {"fine": [{"half \ud800": 1}]},
+    ],
+)
+def test_names_that_are_no_text(tmp_path, data):
+    with pytest.raises(hp.ParquetError, match="surrogate"):
+        hp.write(tmp_path / "x.parquet", data)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"custom_metadata": {"k": "half \ud800"}}, "surrogate"),
+        ({"custom_metadata": {"half \ud800": "v"}}, "surrogate"),
+        ({"fs": "s3"}, "fsspec"),
+    ],
+)
+def test_odd_options(tmp_path, options, word):
+    with pytest.raises(hp.ParquetError, match=word):
+        hp.write(str(tmp_path / "x.parquet"), {"a": np.arange(3)}, **options)
+    assert list(tmp_path.iterdir()) == []
