@@ -9,7 +9,7 @@ import pytest
 
 from hocket.parquet.cli.program import main
 from hocket.parquet.crypto import DecryptionKeys, read_metadata
-from hocket.parquet.io import open_source
+from hocket.parquet.io.opening import open_source
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")

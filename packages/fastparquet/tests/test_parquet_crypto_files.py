@@ -9,7 +9,7 @@ import pytest
 import hocket.parquet as hp
 from hocket.parquet.crypto import DecryptionKeys, Module, read_metadata
 from hocket.parquet.errors import EncryptionError
-from hocket.parquet.io import open_source
+from hocket.parquet.io.opening import open_source
 
 MASTERS = {"kf": b"0123456789012345", "k1": b"1234567890123450", "k2": b"1234567890123451"}
 ROWS = 1000

@@ -10,7 +10,7 @@ import pytest
 from hocket.parquet.crypto import ColumnCrypto, DecryptionKeys, cipher_of_plain_footer
 from hocket.parquet.crypto.key_material import KeyMaterial
 from hocket.parquet.errors import EncryptionError, InvalidOption
-from hocket.parquet.io import open_source
+from hocket.parquet.io.opening import open_source
 
 aead = pytest.importorskip("cryptography.hazmat.primitives.ciphers.aead")
 

@@ -20,7 +20,8 @@ from hocket.parquet.crypto import (
 )
 from hocket.parquet.crypto.structures import parse_algorithm, parse_file_crypto
 from hocket.parquet.errors import CorruptFile, EncryptionError, ParquetError, UnsupportedFeature
-from hocket.parquet.io import PADDING_NBYTES, open_source
+from hocket.parquet.io.buffers import PADDING_NBYTES
+from hocket.parquet.io.opening import open_source
 from hocket.parquet.metadata.generated import ttypes
 
 ciphers = pytest.importorskip("cryptography.hazmat.primitives.ciphers")

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hocket.parquet.errors import CorruptFile
-from hocket.parquet.io import PADDING_NBYTES, find_footer, open_source
+from hocket.parquet.io.buffers import PADDING_NBYTES
+from hocket.parquet.io.footer import find_footer
 from hocket.parquet.io.memory import MemorySource
+from hocket.parquet.io.opening import open_source
 
 
 def parquet(footer, *, body=b"", magic=b"PAR1"):

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hocket.parquet.errors import CorruptFile, InvalidOption, UnsupportedFeature
-from hocket.parquet.io import PADDING_NBYTES, open_source
+from hocket.parquet.io.buffers import PADDING_NBYTES
 from hocket.parquet.io.local import LocalFile
+from hocket.parquet.io.opening import open_source
 from hocket.parquet.io.ranges import RangePolicy, deliver, plan_requests
 from hocket.parquet.io.remote import RemoteFile
 

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from hocket.parquet.errors import CorruptFile, InvalidOption, LimitExceeded
-from hocket.parquet.io import PADDING_NBYTES, open_source, padded, padded_copy
+from hocket.parquet.io.buffers import PADDING_NBYTES, padded, padded_copy
 from hocket.parquet.io.file_object import FileObject
 from hocket.parquet.io.local import LocalFile
 from hocket.parquet.io.memory import MemorySource
-from hocket.parquet.io.opening import is_url
+from hocket.parquet.io.opening import open_source
+from hocket.parquet.io.paths import is_url
 
 DATA = np.random.default_rng(7).integers(0, 256, 100_000).astype(np.uint8).tobytes()
 

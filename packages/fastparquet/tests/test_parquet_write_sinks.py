@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import hocket.parquet as hp
-from hocket.parquet.io.opening import open_sink
+from hocket.parquet.io.sink_opening import open_sink
 
 DATA = {"a": np.arange(1000)}
 

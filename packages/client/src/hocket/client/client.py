@@ -255,6 +255,27 @@ class Client(Caller, Computer, Mover, Inspector):
                 future.cancel()
         self._session.cancel([future.record for future in found if future.session is self._session])
 
+    def retry(self, futures: Any) -> None:
+        """Have tasks that failed run again, and those that they failed for.
+
+        Their futures are pending from now on; futures that have not failed stay as they are.
+
+        Parameters
+        ----------
+        futures
+            Futures, nested as for `gather`.
+
+        Raises
+        ------
+        PeerLost
+            The client is closed, or its scheduler gone.
+        """
+        by_session: dict[ClientSession, list[Future]] = {}
+        for future in find_futures(futures):
+            by_session.setdefault(future.session, []).append(future)
+        for session, found in by_session.items():
+            session.retry([future.record for future in found])
+
     def future(self, key: Any) -> Future:
         """Return a future of a key that is there already, say of another client.
 

@@ -118,6 +118,16 @@ class Future(Struct, eq=False, weakref=True):
         """
         self.session.cancel([self.record])
 
+    def retry(self) -> None:
+        """Have the task run again if it failed, with those that it failed for; see `Client.retry`.
+
+        Raises
+        ------
+        PeerLost
+            The client is closed, or its scheduler gone.
+        """
+        self.session.retry([self.record])
+
     def release(self) -> None:
         """Do without the result from now on; the cluster may drop it.
 

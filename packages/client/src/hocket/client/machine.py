@@ -41,6 +41,7 @@ from hocket.protocol.messages import (
     KeysLost,
     KeysScattered,
     ReleaseKeys,
+    RetryTasks,
     TasksCancelled,
     TasksErred,
     TasksStored,
@@ -301,6 +302,17 @@ class ClientMachine:
                 keys.append(state.key)
                 self._settle(state, CANCELLED)
         self._leave(keys)
+
+    def retry(self, states: Iterable[FutureState]) -> None:
+        """Have tasks that failed run again; their states are pending from now on."""
+        keys = []
+        for state in states:
+            if state.status is FAILED and self.states.get(state.key) is state:
+                state.status = PENDING
+                state.failure = None
+                keys.append(state.key)
+        if keys:
+            self.post(RetryTasks(keys))
 
     def _leave(self, keys: list[str]) -> None:
         """Drop the wish for keys, and pass over news of them until that is confirmed.

@@ -27,6 +27,7 @@ from hocket.protocol.messages import (
     ScatterPlanned,
     StateTold,
     TasksListed,
+    VariablesListed,
     WorkersReady,
     WorkersRetired,
 )
@@ -50,6 +51,7 @@ ANSWERS: Final[tuple[type[Struct], ...]] = (
     ScatterPlanned,
     StateTold,
     TasksListed,
+    VariablesListed,
     WorkersReady,
     WorkersRetired,
 )

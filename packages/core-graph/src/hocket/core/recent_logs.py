@@ -109,5 +109,3 @@ class _Recording:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.original, name)
-
-

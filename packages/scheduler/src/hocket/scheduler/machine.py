@@ -30,6 +30,7 @@ from hocket.protocol.messages import (
     KeepSetup,
     KeysScattered,
     ListTasks,
+    ListVariables,
     LocateKeys,
     PlanScatter,
     RebalanceKeys,
@@ -38,6 +39,7 @@ from hocket.protocol.messages import (
     ReplicateKeys,
     ReportMissing,
     RetireWorkers,
+    RetryTasks,
     RunEverywhere,
     ScatterAccepted,
     SubmitTasks,
@@ -48,6 +50,7 @@ from hocket.protocol.messages import (
     TasksRescheduled,
     TasksReturned,
     TasksSeceded,
+    VariablesListed,
     WaitForWorkers,
     WantKeys,
     WorkerJoined,
@@ -74,10 +77,11 @@ from hocket.scheduler.refusal import Refusal
 from hocket.scheduler.replication import Replication
 from hocket.scheduler.requests import Requests
 from hocket.scheduler.setups import Setups
-from hocket.scheduler.state import STORED, Client, Task, Worker
+from hocket.scheduler.state import FAILED, STORED, Client, Task, Worker
 from hocket.scheduler.tables import Limits, Tables
 from hocket.scheduler.transitions import (
     requeue,
+    retry,
     to_failed,
     to_recalled,
     to_stored,
@@ -131,6 +135,8 @@ class SchedulerMachine:
             KeysScattered: self._on_keys_scattered,
             RunEverywhere: self.requests.run_everywhere,
             KeepSetup: self.setups.keep,
+            RetryTasks: self._on_retry_tasks,
+            ListVariables: self._on_list_variables,
             DropSetup: self.setups.drop,
             DescribeCluster: self.requests.describe,
             WaitForWorkers: self.requests.wait_for_workers,
@@ -296,6 +302,21 @@ class SchedulerMachine:
             if task is not None:
                 unwant(self.tables, task, client)
             client.outbox.cancelled(key)
+
+    def _on_retry_tasks(self, client: Client, message: RetryTasks) -> None:
+        for key in message.keys:
+            task = self.tables.tasks.get(key)
+            if task is None or client not in task.clients():
+                text = f"the key {key!r} is not known here any more; submit the task again"
+                client.outbox.erred(key, Failure(FailureKind.UNKNOWN_KEY, key, text))
+            elif task.state is FAILED:
+                retry(self.tables, task)
+            elif task.state is STORED:
+                client.outbox.stored(key, task.nbytes, None)
+
+    def _on_list_variables(self, client: Client, message: ListVariables) -> None:
+        names = self.coordination.variables.names(message.prefix)
+        client.outbox.add(VariablesListed(message.request, names), sum(map(len, names)))
 
     def _on_forget_functions(self, client: Client, message: ForgetFunctions) -> None:
         for digest in message.digests:

@@ -129,7 +129,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
         _IRREPLACEABLE,
         "dependents fail",
     ),
-    Transition(FAILED, RELEASED, "no client and no task asks for it", _UNNEEDED, ""),
+    Transition(FAILED, RELEASED, "nobody asks for it, or it is to be tried again", _FREE, ""),
 )
 
 _BY_PAIR: Final = {(one.source, one.target): one for one in TRANSITIONS}

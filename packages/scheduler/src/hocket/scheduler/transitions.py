@@ -33,6 +33,7 @@ __all__ = [
     "lose",
     "release",
     "requeue",
+    "retry",
     "to_assigned",
     "to_failed",
     "to_recalled",
@@ -155,6 +156,19 @@ def to_failed(tables: Tables, task: Task, failure: Failure) -> None:
         for source in task.dependencies:
             release(tables, source)
         release(tables, task)
+
+
+def retry(tables: Tables, task: Task) -> None:
+    """Bring a failed task, which is needed, on its way again, with the failed ones it needs."""
+    todo = [task]
+    while todo:
+        failed = todo.pop()
+        if failed.state is FAILED:
+            failed.failure = None
+            failed.retries_left = failed.options.retries
+            tables.move(failed, RELEASED)
+            todo.extend(failed.dependencies)
+    begin(tables, task)
 
 
 def requeue(tables: Tables, task: Task, delay_s: float = 0.0) -> None:

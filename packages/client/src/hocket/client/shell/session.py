@@ -312,6 +312,21 @@ class ClientSession:
         if not closed:
             self.send()
 
+    def retry(self, states: Iterable[FutureState]) -> None:
+        """Have tasks that failed run again.
+
+        Raises
+        ------
+        PeerLost
+            The client is closed, or its scheduler gone.
+        """
+        with self.lock:
+            machine = self.begin()
+            if machine.closed is not None:
+                raise machine.closed
+            machine.retry(states)
+        self.send()
+
     def want(self, key: str) -> FutureState:
         """Return the state of a key that is there already, counted for one more future.
 

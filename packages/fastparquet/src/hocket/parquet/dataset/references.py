@@ -25,7 +25,7 @@ from hocket.parquet.dataset.discovery import Found, name_below
 from hocket.parquet.dataset.partitions import Partition
 from hocket.parquet.errors import CorruptFile
 from hocket.parquet.io.buffers import padded_copy
-from hocket.parquet.io.opening import is_url
+from hocket.parquet.io.paths import is_url
 from hocket.parquet.metadata.footer import FileMetadata, parse_footer
 from hocket.parquet.pool import run_tasks
 from hocket.parquet.records import dataclass, replace

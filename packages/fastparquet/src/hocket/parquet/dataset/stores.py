@@ -9,7 +9,7 @@ from typing import Any
 
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.io.filesystems import fsspec_filesystem
-from hocket.parquet.io.opening import is_url
+from hocket.parquet.io.paths import is_url
 
 __all__ = ["LocalStore", "RemoteStore", "store_of"]
 

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from hocket.parquet.dropin.file_systems import filesystem_of
-from hocket.parquet.io.opening import open_sink
+from hocket.parquet.io.sink_opening import open_sink
 from hocket.parquet.metadata.rewriting import file_of_footer
 
 __all__ = ["write_common_metadata"]

@@ -1,33 +1,23 @@
-"""From what a caller names or hands over to a source or a sink."""
+"""From what a caller names or hands over to a source."""
 
 from __future__ import annotations
 
 import builtins
 import io
 import os
-import re
 import stat
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.io.file_object import FileObject
 from hocket.parquet.io.filesystems import fsspec_filesystem, is_local
 from hocket.parquet.io.local import LocalFile
-from hocket.parquet.io.local_sink import LocalSink
 from hocket.parquet.io.memory import MemorySource
-from hocket.parquet.io.sink import FileObjectSink, Sink
+from hocket.parquet.io.paths import checked_path, is_url
 from hocket.parquet.io.source import Source
 
-__all__ = ["is_url", "open_sink", "open_source"]
-
-#: ``protocol://`` or chained, ``simplecache::protocol://``; one letter is a drive.
-_URL: Final = r"[A-Za-z][A-Za-z0-9+.-]+(::|://)"
-
-
-def is_url(path: str) -> bool:
-    """Tell whether a name has a protocol in front."""
-    return re.match(_URL, path) is not None
+__all__ = ["open_source"]
 
 
 def open_source(
@@ -70,74 +60,13 @@ def open_source(
     return MemorySource(place)
 
 
-def open_sink(
-    place: Any,
-    *,
-    fs: Any = None,
-    open_with: Callable[..., Any] | None = None,
-    storage_options: dict[str, Any] | None = None,
-    fsync: bool = False,
-) -> Sink:
-    """Open what one file is to be written to.
-
-    Parameters
-    ----------
-    place
-        A path (str or path-like), a URL that fsspec knows, an open binary file object, or a sink.
-    fs
-        The fsspec (or pyarrow) file system that paths belong to.
-    open_with
-        A function ``open_with(path, "wb")`` that gives a binary file object.
-    storage_options
-        What the file system of a URL is to be made with.
-    fsync
-        Whether files of this machine have to be on the disk before they count as written.
-    """
-    if isinstance(place, Sink):
-        return place
-    if hasattr(place, "write"):
-        return FileObjectSink(place)
-    if hasattr(place, "fs") and hasattr(place, "path") and not getattr(place, "compression", None):
-        return _sink_in(place.fs, str(place.path), fsync=fsync)
-    if not isinstance(place, str | os.PathLike):
-        raise InvalidOption(
-            f"{type(place).__name__} is nothing that can be written to: give a path, a URL or an "
-            "open binary file"
-        )
-    path = _checked_path(os.fspath(place))
-    if fs is None and open_with is not None and open_with not in (builtins.open, io.open):
-        return FileObjectSink(open_with(path, "wb"), path, is_owned=True)
-    return _sink_of_path(path, fs, storage_options, fsync=fsync)
-
-
-def _sink_of_path(
-    path: str, filesystem: Any, storage_options: dict[str, Any] | None, *, fsync: bool
-) -> Sink:
-    if filesystem is not None:
-        return _sink_in(filesystem, path, fsync=fsync)
-    if not is_url(path) or path.startswith("file://"):
-        return LocalSink(path.removeprefix("file://"), fsync=fsync)
-    from fsspec.core import url_to_fs  # noqa: PLC0415 - remote files only
-
-    return _sink_in(*url_to_fs(path, **(storage_options or {})), fsync=fsync)
-
-
-def _sink_in(filesystem: Any, path: str, *, fsync: bool) -> Sink:
-    filesystem = fsspec_filesystem(filesystem)
-    if is_local(filesystem):
-        return LocalSink(str(filesystem._strip_protocol(path)), fsync=fsync)  # noqa: SLF001
-    from hocket.parquet.io.remote_sink import RemoteSink  # noqa: PLC0415 - the same
-
-    return RemoteSink(filesystem, path)
-
-
 def _open_path(
     path: Any,
     filesystem: Any,
     open_with: Callable[..., Any] | None,
     storage_options: dict[str, Any] | None,
 ) -> Source:
-    path = _checked_path(path)
+    path = checked_path(path)
     if filesystem is not None:
         return _open_in(filesystem, path)
     if open_with is not None and open_with not in (builtins.open, io.open):
@@ -149,14 +78,6 @@ def _open_path(
     from fsspec.core import url_to_fs  # noqa: PLC0415 - remote files only
 
     return _open_in(*url_to_fs(path, **(storage_options or {})))
-
-
-def _checked_path(path: Any) -> str:
-    if not isinstance(path, str):
-        raise InvalidOption(f"the path {path!r} is {type(path).__name__}, and must be str")
-    if "\0" in path:
-        raise InvalidOption(f"the path {path!r} has a zero byte in it")
-    return path
 
 
 def _open_with(path: str, open_with: Callable[..., Any]) -> Source:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.intake.columns import Columns, columns_of
 from hocket.parquet.intake.options import IntakeOptions
-from hocket.parquet.io.opening import open_sink
+from hocket.parquet.io.sink_opening import open_sink
 from hocket.parquet.records import fields
 from hocket.parquet.writing.file_writer import FileWriter
 from hocket.parquet.writing.options import WriteOptions, check_names

@@ -24,8 +24,8 @@ __all__ = [
     "ReleaseKeys",
     "ReplicateKeys",
     "ReportMissing",
-    "RetryTasks",
     "RetireWorkers",
+    "RetryTasks",
     "RunEverywhere",
     "SubmitTasks",
     "WaitForWorkers",
@@ -245,7 +245,7 @@ class ListVariables(Struct, array_like=True, tag=20, gc=False):
     prefix: str = ""
 
 
-class RetryTasks(Struct, array_like=True, tag=21, gc=False):
+class RetryTasks(Struct, array_like=True, tag=131, gc=False):
     """Run these tasks again that failed, and those that they failed for.
 
     No answer: what becomes of them is told as of any task that the client wants.

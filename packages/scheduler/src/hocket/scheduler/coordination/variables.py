@@ -96,6 +96,14 @@ class Variables:
         """Nothing of a variable is held."""
         raise NotImplementedError(repr(grant))
 
+    def names(self, prefix: str) -> list[str]:
+        """Return the names of the variables that have values and begin so."""
+        return [
+            name
+            for name, variable in self.records.items()
+            if variable.parcel is not None and name.startswith(prefix)
+        ]
+
     def look(self, name: str) -> list[int]:
         """Return whether it has a value, and how many wait."""
         variable = self.records.get(name)

@@ -13,8 +13,8 @@ from hocket.parquet.dataset.edit.splicing import check_plain, copy_bytes
 from hocket.parquet.dataset.edit.transaction import Changes, Edit
 from hocket.parquet.dataset.stores import store_of
 from hocket.parquet.errors import InvalidOption
-from hocket.parquet.io.opening import open_sink
 from hocket.parquet.io.sink import Sink
+from hocket.parquet.io.sink_opening import open_sink
 from hocket.parquet.metadata.rewriting import trailer_of_footer, with_key_values
 
 __all__ = ["changed_key_values", "update_key_values"]

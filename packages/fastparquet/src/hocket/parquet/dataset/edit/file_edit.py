@@ -20,8 +20,8 @@ from hocket.parquet.dataset.edit.summary import (
 )
 from hocket.parquet.dataset.edit.transaction import Changes, Edit
 from hocket.parquet.errors import EditConflict, InvalidOption
-from hocket.parquet.io.opening import open_sink
 from hocket.parquet.io.sink import Sink
+from hocket.parquet.io.sink_opening import open_sink
 from hocket.parquet.metadata.footer import FileMetadata
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from hocket.parquet.dataset.edit.folders import folder_at
 from hocket.parquet.dataset.edit.summary import Summary, check_describable, check_mergeable
 from hocket.parquet.dataset.edit.transaction import Changes, Edit
 from hocket.parquet.errors import InvalidOption
-from hocket.parquet.io.opening import open_sink
+from hocket.parquet.io.sink_opening import open_sink
 from hocket.parquet.metadata.footer import FileMetadata
 from hocket.parquet.metadata.rewriting import file_of_footer
 

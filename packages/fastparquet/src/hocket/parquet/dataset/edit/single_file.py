@@ -14,8 +14,8 @@ from hocket.parquet.dataset.edit.transaction import recover
 from hocket.parquet.dataset.stores import store_of
 from hocket.parquet.errors import EditConflict
 from hocket.parquet.io.filesystems import is_local
-from hocket.parquet.io.opening import open_sink
 from hocket.parquet.io.sink import Sink
+from hocket.parquet.io.sink_opening import open_sink
 
 __all__ = ["rewriting"]
 

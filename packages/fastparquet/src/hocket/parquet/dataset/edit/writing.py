@@ -24,8 +24,8 @@ from hocket.parquet.dataset.stores import store_of
 from hocket.parquet.errors import InvalidOption, SchemaMismatch
 from hocket.parquet.intake.arrow_schema import arrow_schema_value, needs_arrow_schema
 from hocket.parquet.intake.columns import Columns, columns_of
-from hocket.parquet.io.opening import open_sink
 from hocket.parquet.io.sink import Sink
+from hocket.parquet.io.sink_opening import open_sink
 from hocket.parquet.records import fields, replace
 from hocket.parquet.writing.file_writer import FileWriter
 from hocket.parquet.writing.options import WriteOptions
