@@ -314,9 +314,12 @@ def main() -> None:
         engines = ["hocket"]
     ratios = [f"{one} / hocket" for one in engines if one != "hocket" and "hocket" in engines]
     columns = ["workload", "tasks", *engines, *ratios]
-    lines = [
+    title = (
         f"{WORKERS} workers of one thread, {os.cpu_count()} cores, Python"
-        f" {platform.python_version()}; seconds, medians of {options.rounds} rounds, in turn.",
+        f" {platform.python_version()}; seconds, medians of {options.rounds} rounds, in turn."
+    )
+    lines = [
+        title,
         "",
         "| " + " | ".join(columns) + " |",
         "|---|---|" + "---:|" * (len(columns) - 2),

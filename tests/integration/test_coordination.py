@@ -77,7 +77,7 @@ def test_values_of_all_kinds_go_through_queues_and_variables(
 ) -> None:
     future = client.submit(pow, 2, 10)
     with Client(cluster) as other:
-        queue = Queue("q", 2, client)
+        queue = Queue("q", client, 2)
         queue.put([1, future, {"deep": (future,)}])
         queue.put(Box(future, 3))
         Variable("v", client).set([future])
@@ -101,9 +101,9 @@ def test_values_of_all_kinds_go_through_queues_and_variables(
 
 def first_to_last(name: str, number: int, parties: int) -> int:
     Barrier(name, parties).wait(timeout=20)
-    with Semaphore(f"{name} s", 2):
+    with Semaphore(2, f"{name} s"):
         Queue(f"{name} q").put(number)
-    return int(Semaphore(f"{name} s", 2).get_value() <= 2)
+    return int(Semaphore(2, f"{name} s").get_value() <= 2)
 
 
 def test_tasks_meet_though_there_are_more_than_slots(client: Client, cluster: Any) -> None:

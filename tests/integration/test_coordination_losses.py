@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 
-from hocket.client import Barrier, BarrierBroken, Client, Lock, LockLost, Variable
+from hocket.client import (
+    Barrier,
+    BarrierBroken,
+    Client,
+    Lock,
+    LockLost,
+    MultiLock,
+    Queue,
+    Semaphore,
+    Variable,
+)
 from hocket.deploy import LocalCluster
 
 
@@ -164,3 +174,42 @@ def test_a_holder_that_stalls_does_no_harm_and_is_told() -> None:
             assert "session" in reason
         process.join(20)
         assert storage.lines == ["stalled"] * 3 + ["ours"]
+
+
+def use_everything(address: str, secret: str, number: int) -> None:
+    """Use locks, leases and a queue until killed."""
+    names = ["x", "y", "z"]
+    with Client(address, secret=secret) as client:
+        queue = Queue("numbers", client)
+        for turn in range(1_000_000):
+            name = names[(number + turn) % 3]
+            with Lock(name, client), Semaphore(2, "leases", client=client):
+                queue.put((number, turn))
+            with MultiLock(names, client):
+                queue.get()
+
+
+@pytest.mark.slow
+def test_clients_killed_at_any_moment_leave_nothing_stuck(
+    fresh: tuple[LocalCluster, Client],
+) -> None:
+    cluster, client = fresh
+    context = multiprocessing.get_context("spawn")
+    arguments = cluster.address, cluster.secret
+    processes = [
+        context.Process(target=use_everything, args=(*arguments, number)) for number in range(4)
+    ]
+    for process in processes:
+        process.start()
+    for turn, process in enumerate(processes):
+        # (Each is in the middle of something else.)
+        for _ in range(3 + turn):
+            with MultiLock(["x", "y", "z"], client) as locks:
+                assert locks.check()
+        process.kill()
+        process.join(10)
+    both = Semaphore(2, "leases", client=client)
+    assert both.acquire(timeout=20, n=2)
+    assert MultiLock(["x", "y", "z"], client).acquire(timeout=20)
+    left = Queue("numbers", client).get(batch=True)
+    assert len(left) == len(set(left))

@@ -242,8 +242,8 @@ def test_several_locks_and_leases(granting, client):
     assert locks.acquire(num_locks=1)
     every, some = granting.of(AcquireLocks)
     assert (every.names, every.count, some.count) == (["a", "b"], 2, 1)
-    semaphore = Semaphore("s", 3, client)
-    assert semaphore.acquire(2)
+    semaphore = Semaphore(3, "s", client)
+    assert semaphore.acquire(n=2)
     assert semaphore.get_value() == 7
     (message,) = granting.of(AcquireLeases)
     assert (message.name, message.limit, message.count) == ("s", 3, 2)
@@ -253,7 +253,7 @@ def test_several_locks_and_leases(granting, client):
 
 
 def test_they_travel_by_name(client, scheduler):
-    for one in (Lock("a", client), MultiLock(["a", "b"], client), Semaphore("s", 3, client)):
+    for one in (Lock("a", client), MultiLock(["a", "b"], client), Semaphore(3, "s", client)):
         again = pickle.loads(pickle.dumps(one))
         assert repr(again) == repr(one)
         assert again._session() is client._session
@@ -272,7 +272,7 @@ def test_nonsense_is_refused(client):
     with pytest.raises(TypeError):
         Lock(7)
     with pytest.raises(ValueError, match="max_leases"):
-        Semaphore("s", 0)
+        Semaphore(0, "s")
     with pytest.raises(ValueError, match="timeout"):
         Lock("a", client).acquire(timeout=-1)
 

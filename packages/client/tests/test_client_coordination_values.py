@@ -89,7 +89,7 @@ VALUES = [None, [1, [2, ()]], {"a": {1, 2}}, b"x", lambda x: x + 1]
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_any_value_goes_through(storing, client, value):
-    queue, variable = Queue("q", 5, client), Variable("v", client)
+    queue, variable = Queue("q", client, 5), Variable("v", client)
     variable.set(value)
     queue.put(value)
     for got in (variable.get(), queue.get()):
@@ -219,7 +219,7 @@ def test_what_cannot_be_pickled_is_named(storing, client):
 
 
 def test_the_small_questions(storing, client):
-    queue, barrier, event = Queue("q", 3, client), Barrier("b", 3, client), Event("e", client)
+    queue, barrier, event = Queue("q", client, 3), Barrier("b", 3, client), Event("e", client)
     assert queue.qsize() == 3
     queue.close()
     assert Variable("v", client).is_set()
@@ -236,7 +236,7 @@ def test_the_small_questions(storing, client):
         assert again._arguments() == one._arguments()
     for bad in (-1, True, 1.5):
         with pytest.raises(ValueError, match="maxsize"):
-            Queue("q", bad)
+            Queue("q", maxsize=bad)
         with pytest.raises(ValueError, match="parties"):
             Barrier("b", bad)
 

@@ -70,7 +70,7 @@ def test_a_usual_footer_takes_one_read_beside_that_of_the_first_bytes():
         (parquet(b"abc")[1:], "beginning was overwritten or is missing"),
         (b"PARE" + parquet(b"abc")[4:], "its end is missing"),
         (parquet(b"abc", magic=b"PAR2"), "no version of the format"),
-        (gzip.compress(b"x" * 1000), "gzip archive; unpack"),
+        (gzip.compress(b"x" * 1000, mtime=0), "gzip archive; unpack"),
         (archive(), "zip archive"),
         (b"ARROW1\0\0" + b"x" * 50 + b"ARROW1", "Arrow IPC"),
         (b"ORC" + b"x" * 50 + b"\x03ORC\x17", "ORC file"),

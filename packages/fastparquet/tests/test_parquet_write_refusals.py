@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import hocket.parquet as hp
@@ -65,4 +66,18 @@ def test_names_that_are_no_text(tmp_path, data):
 def test_odd_options(tmp_path, options, word):
     with pytest.raises(hp.ParquetError, match=word):
         hp.write(str(tmp_path / "x.parquet"), {"a": np.arange(3)}, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_later_batches(tmp_path):
+    """They are counted in their batch, and where that begins is told."""
+    required = pa.schema([pa.field("x", pa.int64(), nullable=False)])
+    column = pa.chunked_array([pa.array([1, 2]), pa.array([3, None])])
+    words = r"column 'x': there is no value in row 1, .* \(counted from row 2 of the row group\)"
+    with pytest.raises(hp.ParquetError, match=words):
+        hp.write(tmp_path / "x.parquet", pa.table({"x": column}, schema=required))
+    times = [{"x": np.array([0, 1000], "M8[ns]")}, {"x": np.array([0, 1], "M8[ns]")}]
+    words = r"column 'x': slot 1: 1 cannot .* \(counted from row 2 of the row group\)"
+    with pytest.raises(hp.ParquetError, match=words):
+        hp.write(tmp_path / "x.parquet", iter(times), coerce_timestamps="us")
     assert list(tmp_path.iterdir()) == []

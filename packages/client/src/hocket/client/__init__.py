@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from hocket.client.futures import Future
     from hocket.client.mapping import map  # noqa: A004 - as it says there
     from hocket.client.progress import progress
-    from hocket.client.task_client import get_client
+    from hocket.client.task_client import get_client, get_worker
     from hocket.client.waiting import as_completed, fire_and_forget, wait
     from hocket.core.errors import Reschedule
     from hocket.core.task_context import current_task, rejoin, secede
+    from hocket.core.worker_plugins import WorkerPlugin
+    from hocket.core.worker_view import WorkerView
 
 __all__ = [
     "Barrier",
@@ -52,11 +54,14 @@ __all__ = [
     "Reschedule",
     "Semaphore",
     "Variable",
+    "WorkerPlugin",
+    "WorkerView",
     "as_completed",
     "current_client",
     "current_task",
     "fire_and_forget",
     "get_client",
+    "get_worker",
     "map",
     "progress",
     "rejoin",
@@ -82,11 +87,14 @@ _HOMES: Final = {
     "Reschedule": "hocket.core.errors",
     "Semaphore": "hocket.client.coordination.semaphore",
     "Variable": "hocket.client.coordination.variable",
+    "WorkerPlugin": "hocket.core.worker_plugins",
+    "WorkerView": "hocket.core.worker_view",
     "as_completed": "hocket.client.waiting",
     "current_client": "hocket.client.client",
     "current_task": "hocket.core.task_context",
     "fire_and_forget": "hocket.client.waiting",
     "get_client": "hocket.client.task_client",
+    "get_worker": "hocket.client.task_client",
     "map": "hocket.client.mapping",
     "progress": "hocket.client.progress",
     "rejoin": "hocket.core.task_context",

@@ -13,12 +13,14 @@ from typing import Any, ClassVar, Final, Literal, Self
 
 from hocket.client.calling import Caller
 from hocket.client.computing import Computer
+from hocket.client.equipping import Equipper
 from hocket.client.failures import Raised
 from hocket.client.futures import Future
 from hocket.client.gather import SKIPPED, fill, find_futures
 from hocket.client.inspecting import Inspector
 from hocket.client.moving import Mover
 from hocket.client.options import check_key
+from hocket.client.publishing import Publisher
 from hocket.client.shell.blocking import deadline
 from hocket.client.shell.cluster import find_cluster
 from hocket.client.shell.collect import collect
@@ -35,7 +37,7 @@ __all__ = ["Client", "current_client"]
 _TOKEN_NBYTES: Final = 5
 
 
-class Client(Caller, Computer, Mover, Inspector):
+class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher):
     """A connection to a cluster: submits work, and brings back results.
 
     A client may be used by many threads. It ends with `close`, or at the end of its ``with`` block,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from hocket.client.calling import check_callable
 from hocket.client.explaining import Explained, explained_of
@@ -30,6 +31,9 @@ from hocket.protocol.messages import (
 )
 from hocket.protocol.serialize import ArgumentPickler, dump_function, load_value
 
+if TYPE_CHECKING:
+    from hocket.client.client import Client
+
 __all__ = ["Inspector"]
 
 #: The more keys a question has, the fewer workers the scheduler names for each, and the longer it
@@ -48,9 +52,23 @@ class Inspector:
         /,
         *args: Any,
         workers: str | Iterable[str] | None = None,
+        on_error: Literal["raise", "return", "ignore"] = "raise",
         **kwargs: Any,
     ) -> dict[str, Any]:
         """Call a function once on each worker, beside the tasks, and wait.
+
+        Parameters
+        ----------
+        fn
+            What to call; a coroutine function is run to its end. If it has a parameter
+            ``hocket_worker``, it gets the worker, a `hocket.core.worker_view.WorkerView`.
+        *args, **kwargs
+            Its arguments.
+        workers
+            Names, addresses or hosts of the only workers to take; None: all.
+        on_error
+            What becomes of an error of one worker: it is raised, or stands in the place of the
+            value, or the worker is left out.
 
         Returns
         -------
@@ -65,6 +83,8 @@ class Inspector:
             There is no such worker.
         """
         check_callable(fn)
+        if on_error not in ("raise", "return", "ignore"):
+            raise ValueError(f"on_error is {on_error!r}; it must be 'raise', 'return' or 'ignore'")
         names = list(worker_names(workers))
         function = dump_function(fn)
         payload = ArgumentPickler().dumps(args, kwargs)
@@ -75,9 +95,14 @@ class Inspector:
         )
         results: dict[str, Any] = {}
         for address, data, failure in zip(reply.workers, reply.values, reply.failures, strict=True):
-            if failure is not None:
-                raise error_of_failure(failure, function.label)
-            results[address] = None if data is None else load_value(data)
+            if failure is None:
+                results[address] = None if data is None else load_value(data)
+                continue
+            error = error_of_failure(failure, function.label)
+            if on_error == "raise":
+                raise error
+            if on_error == "return":
+                results[address] = error
         return results
 
     def scheduler_info(self) -> dict[str, Any]:
@@ -175,6 +200,27 @@ class Inspector:
         if [one.key for one in reply.explanations] != keys:
             raise RemoteProtocolError(reason="KeysExplained is not about the keys that were asked")
         return [explained_of(one) for one in reply.explanations]
+
+    def dump(self, path: str | Path | None = None) -> dict[str, Any]:
+        """Return all that can be known of the cluster and of this client now, as plain data.
+
+        That is: workers, what each runs and holds, why pending tasks of this client (the first
+        1,000) are where they are, settings but for secrets, versions. No values, no arguments.
+
+        Parameters
+        ----------
+        path
+            Where to write it, too, as JSON; None: nowhere.
+
+        Raises
+        ------
+        OSError
+            It cannot be written there.
+        """
+        # Imported here: few need it.
+        from hocket.client.dumping import dump  # noqa: PLC0415
+
+        return dump(cast("Client", self), path)
 
     def wait_for_workers(self, n_workers: int, timeout: float | None = None) -> None:
         """Wait until the cluster has at least this many workers.

@@ -10,8 +10,9 @@ from hocket.client.client import Client
 from hocket.client.shell.session import ClientSession, session_of
 from hocket.core.errors import PeerLost
 from hocket.core.task_context import TaskContext, current_task
+from hocket.core.worker_view import WorkerView, current_worker
 
-__all__ = ["get_client", "session_for_future"]
+__all__ = ["get_client", "get_worker", "session_for_future"]
 
 
 class _TaskClient(Client):
@@ -62,6 +63,20 @@ def get_client() -> Client:
         reason = f"worker {task.worker!r} does not tell its tasks where the scheduler is"
         raise PeerLost(address="the scheduler", reason=reason)
     return _client_of(task)
+
+
+def get_worker() -> WorkerView:
+    """Return the worker that this code runs on: in a task, a plugin, or a function of `Client.run`.
+
+    Raises
+    ------
+    PeerLost
+        It runs on no worker.
+    """
+    worker = current_worker()
+    if worker is None:
+        raise PeerLost(address="any worker", reason="this code runs on none; submit it as a task")
+    return worker
 
 
 def _client_of(task: TaskContext) -> _TaskClient:

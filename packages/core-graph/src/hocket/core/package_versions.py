@@ -24,7 +24,7 @@ COMPARED: Final = (
 
 
 def package_versions(packages: Iterable[str] = ()) -> dict[str, str]:
-    """Return the versions of Python, of `COMPARED`, and of other distributions; of those absent ""."""
+    """Return the versions of Python, of `COMPARED` and of other packages; "" of those absent."""
     versions = {
         "python": platform.python_version(),
         "implementation": sys.implementation.name,

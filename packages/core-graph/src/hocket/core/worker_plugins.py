@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -109,7 +110,9 @@ class UploadedFile(WorkerPlugin):
         sys.path_importer_cache.pop(place, None)
         importlib.invalidate_caches()
         if path.suffix == ".py":
-            # One of this name that is there already is another now.
+            # One of this name that is there already is another now; so is its compiled form, which
+            # Python would tell from the new only by size and second.
+            Path(cache_from_source(str(path))).unlink(missing_ok=True)
             sys.modules.pop(path.stem, None)
             importlib.import_module(path.stem)
         # Functions of tasks may be of the old module, or have found none.

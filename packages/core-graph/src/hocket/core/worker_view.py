@@ -43,6 +43,8 @@ class WorkerView:
     storage: dict[Any, Any] = field(default_factory=dict)
     #: Returns a directory of the worker's own, which is made when it is first asked for.
     find_directory: Callable[[], str] = field(default=lambda: "", repr=False)
+    #: Returns what was logged and printed lately (`hocket.core.recent_logs.LogLine`).
+    read_lines: Callable[[], list[Any]] = field(default=list, repr=False)
     #: Has functions of tasks unpickled anew when they are next needed.
     forget_functions: Callable[[], None] = field(default=lambda: None, repr=False)
 

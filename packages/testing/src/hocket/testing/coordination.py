@@ -34,8 +34,8 @@ __all__ = ["CAPACITIES", "Desk", "close_queues", "values_of"]
 CAPACITIES = {"q0": 0, "q1": 1, "q2": 3}
 _LEASES_COUNT = 2
 _PARTIES_COUNT = 2
-#: How often a value that has come is not wanted any more.
-_RETURNED_PART = 0.1
+#: The queue whose values may go back when they have come.
+_RETURNING = "q0"
 
 
 class Owner(Party, Protocol):
@@ -72,6 +72,8 @@ class Desk:
         self.is_over = False
         self.waiting: dict[int, Request] = {}
         self.held: dict[int, None] = {}
+        #: Queues that it ever asked for values.
+        self.taken_from: set[str] = set()
 
     def held_tokens(self) -> list[int]:
         """Return the tokens of what it holds, as it believes."""
@@ -111,14 +113,15 @@ class Desk:
             if not isinstance(answer, ItemsGiven):
                 return
             machine = self._host.machine
-            is_kept = self._random.random() >= _RETURNED_PART
+            is_kept = queue != _RETURNING or self._random.random() < 0.8
             if is_kept:
                 accounts.kept(self._host, queue, map(int, answer.values))
             else:
-                accounts.is_ordered = False
+                accounts.disturbed.add(queue)
             machine.post(ItemsReceived(answer.request, is_kept))
             machine.release(request.states)
 
+        self.taken_from.add(queue)
         capacity = CAPACITIES[queue]
         self._ask(accounts, lambda number: TakeItems(number, queue, least, most, capacity), then)
 
@@ -141,7 +144,7 @@ class Desk:
             machine.withdraw(request)
             self._host.forget_answer(number)
             if self._accounts is not None:
-                self._accounts.is_ordered = False
+                self._accounts.disturbed |= self.taken_from
         self._host.changed()
 
     def wind_down(self) -> None:

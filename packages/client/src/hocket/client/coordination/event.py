@@ -42,7 +42,7 @@ class Event(NamedPrimitive):
             Call(check_timeout(timeout)),
         )
 
-    def set(self, fence: Any = None) -> Any:
+    def set(self, *, fence: Any = None) -> Any:
         """Set it: whoever waits goes on.
 
         Parameters
@@ -52,7 +52,7 @@ class Event(NamedPrimitive):
         """
         return self._change(is_set=True, fence=fence)
 
-    def clear(self, fence: Any = None) -> Any:
+    def clear(self, *, fence: Any = None) -> Any:
         """Clear it; parameter as for `set`."""
         return self._change(is_set=False, fence=fence)
 

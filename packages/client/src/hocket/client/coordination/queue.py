@@ -34,11 +34,11 @@ class Queue(NamedPrimitive):
     ----------
     name
         What it is known by; None: a name that nobody else has.
+    client, asynchronous
+        As for `Lock`.
     maxsize
         How many values there may be before `put` waits; 0: as many as a queue can have, or as
         others said.
-    client, asynchronous
-        As for `Lock`.
 
     Examples
     --------
@@ -53,8 +53,8 @@ class Queue(NamedPrimitive):
     def __init__(
         self,
         name: str | None = None,
-        maxsize: int = 0,
         client: Client | None = None,
+        maxsize: int = 0,
         *,
         asynchronous: bool | None = None,
     ) -> None:
@@ -63,7 +63,7 @@ class Queue(NamedPrimitive):
         super().__init__(name, client, asynchronous=asynchronous)
         self.maxsize = maxsize
 
-    def put(self, value: Any, timeout: float | None = None, fence: Any = None) -> Any:
+    def put(self, value: Any, timeout: float | None = None, *, fence: Any = None) -> Any:
         """Put a value in, as soon as there is room.
 
         Parameters
@@ -144,4 +144,4 @@ class Queue(NamedPrimitive):
         return self._do(lambda number, *_: CloseQueue(number, self.name))
 
     def _arguments(self) -> tuple[Any, ...]:
-        return self.name, self.maxsize
+        return self.name, None, self.maxsize

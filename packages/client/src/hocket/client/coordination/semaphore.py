@@ -22,16 +22,16 @@ class Semaphore(Holding):
 
     Parameters
     ----------
-    name
-        What it is known by; None: a name that nobody else has.
     max_leases
         How many there are. Those who use it at the same time must say the same.
+    name
+        What it is known by; None: a name that nobody else has.
     client, asynchronous
         As for `Lock`.
 
     Examples
     --------
-    >>> licenses = Semaphore("licenses", 3)  # doctest: +SKIP
+    >>> licenses = Semaphore(3, "licenses")  # doctest: +SKIP
     >>> with licenses:  # doctest: +SKIP
     ...     run_solver()
     """
@@ -41,8 +41,8 @@ class Semaphore(Holding):
 
     def __init__(
         self,
-        name: str | None = None,
         max_leases: int = 1,
+        name: str | None = None,
         client: Client | None = None,
         *,
         asynchronous: bool | None = None,
@@ -52,15 +52,15 @@ class Semaphore(Holding):
         super().__init__(name, client, asynchronous=asynchronous)
         self.max_leases = max_leases
 
-    def acquire(self, n: int = 1, timeout: float | None = None) -> Any:
+    def acquire(self, timeout: float | None = None, n: int = 1) -> Any:
         """Acquire leases, all at once; return whether that succeeded.
 
         Parameters
         ----------
-        n
-            How many.
         timeout
             Seconds to wait; None waits for ever, 0 not at all.
+        n
+            How many.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class Semaphore(Holding):
         return self._look(lambda numbers: numbers[0])
 
     def _arguments(self) -> tuple[Any, ...]:
-        return self.name, self.max_leases
+        return self.max_leases, self.name
 
     def _asking(self, count: int = 1) -> Ask:
         return lambda number, *task: AcquireLeases(number, self.name, self.max_leases, count, *task)

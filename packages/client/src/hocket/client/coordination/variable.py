@@ -35,7 +35,7 @@ class Variable(NamedPrimitive):
     _kind = Primitive.VARIABLE
     _word = "variable"
 
-    def set(self, value: Any, fence: Any = None) -> Any:
+    def set(self, value: Any, *, fence: Any = None) -> Any:
         """Give it a value.
 
         Parameters
@@ -88,7 +88,7 @@ class Variable(NamedPrimitive):
         """Return whether it has a value."""
         return self._look(lambda numbers: bool(numbers[0]))
 
-    def delete(self, fence: Any = None) -> Any:
+    def delete(self, *, fence: Any = None) -> Any:
         """Take its value away; parameter as for `set`."""
         token = 0 if fence is None else token_of(fence)
         return self._do(lambda number, *_: SetVariable(number, self.name, None, [], token), fence)

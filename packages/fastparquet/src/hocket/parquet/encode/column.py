@@ -10,9 +10,10 @@ import numpy as np
 from hocket.parquet.arrays.leaf_entries import DenseValues, LeafEntries
 from hocket.parquet.encode.expanding import without_dictionary
 from hocket.parquet.encode.storing import dense_values
+from hocket.parquet.errors import ParquetError
 from hocket.parquet.records import dataclass, replace
 
-__all__ = ["ColumnEntries", "join_entries"]
+__all__ = ["ColumnEntries", "counted_from", "join_entries"]
 
 _Array = np.ndarray[Any, Any]
 
@@ -47,7 +48,13 @@ def join_entries(parts: Sequence[LeafEntries]) -> ColumnEntries:
     parts
         At least one, in the order of the rows.
     """
-    dense = [dense_values(each) for each in parts]
+    dense, first = [], 0
+    for each in parts:
+        try:
+            dense.append(dense_values(each))
+        except ParquetError as error:
+            raise counted_from(error, first) from error.__cause__
+        first += each.row_count
     if len(parts) == 1:
         only = parts[0]
         return ColumnEntries(
@@ -62,6 +69,21 @@ def join_entries(parts: Sequence[LeafEntries]) -> ColumnEntries:
         _levels([(each.repetition, each.entry_count) for each in parts], 0),
         _joined([each for each in dense if each.count] or dense[:1]),
     )
+
+
+def counted_from(error: ParquetError, first: int) -> ParquetError:
+    """Return the error of one of several batches, which says what its rows are counted from.
+
+    Parameters
+    ----------
+    error
+        It names a row or a slot, counted from the beginning of the batch.
+    first
+        The first row of the batch in the row group.
+    """
+    if first:
+        error.reason += f" (counted from row {first:,} of the row group)"
+    return error
 
 
 def _levels(parts: list[tuple[_Array | None, int]], level: int) -> _Array | None:

@@ -14,6 +14,7 @@ from hocket.parquet.crypto.modules import Module
 from hocket.parquet.crypto.sealing import ColumnSealer, FileSealer
 from hocket.parquet.encode.choice import LearnedChoice
 from hocket.parquet.encode.chunk import encode_chunk
+from hocket.parquet.encode.column import counted_from
 from hocket.parquet.encode.options import ChunkOptions
 from hocket.parquet.encode.written_chunk import WrittenChunk
 from hocket.parquet.errors import ParquetError
@@ -137,9 +138,15 @@ class GroupWriter:
 
     def _shred(self, number: int, parts: list[list[LeafEntries]]) -> None:
         field, node = self._plan.fields[number], self._plan.schema.fields[number]
+        first = 0
         for rows in self._group:
-            for kept, entries in zip(parts, shred(field, node, rows.arrays[number]), strict=True):
+            try:
+                leaves = shred(field, node, rows.arrays[number])
+            except ParquetError as error:
+                raise counted_from(error, first) from error.__cause__
+            for kept, entries in zip(parts, leaves, strict=True):
                 kept.append(entries)
+            first += rows.count
 
     def _encode_flat(self, number: int, column: int, threads: int) -> None:
         parts: list[list[LeafEntries]] = [[]]

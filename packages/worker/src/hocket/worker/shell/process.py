@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from hocket.core.settings import Settings
 from hocket.transport import new_event_loop
+from hocket.worker.shell.recording import capture
 from hocket.worker.shell.worker import Worker
 
 __all__ = ["run_worker"]
@@ -59,6 +60,7 @@ def run_worker(
         As for `Worker.start`.
     """
     settings = settings or Settings()
+    capture()
     sys.setswitchinterval(settings.worker.switch_interval_s)
     gc.collect()
     gc.freeze()

@@ -28,6 +28,7 @@ from hocket.worker.shell.flusher import Flusher
 from hocket.worker.shell.guests import Guests
 from hocket.worker.shell.monitor import Monitor
 from hocket.worker.shell.place import DataPlace, memory_limit_of, threads_count_of
+from hocket.worker.shell.recording import recent_lines
 from hocket.worker.shell.threads import ThreadExecutor
 from hocket.worker.state import Fetch, Leave
 from hocket.worker.tables import Command
@@ -158,6 +159,7 @@ class Worker:
             self._threads_count,
             self._memory_limit,
             dict(self._machine.resources),
+            read_lines=recent_lines,
             forget_functions=self._forget_functions,
         )
         self._guests = Guests(view, self._settings.transport.frame_nbytes_max, self._here_ran_soon)

@@ -1,0 +1,106 @@
+"""Data sets: values with futures in them that outlive the client, by name, for all clients.
+
+Each is a variable of the cluster; what is published is kept until it is taken back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from hocket.client.shell.session import ClientSession
+from hocket.core.errors import DuplicateKey, UnknownKey
+from hocket.protocol.messages import ListVariables, VariablesListed
+
+if TYPE_CHECKING:
+    from hocket.client.client import Client
+    from hocket.client.coordination.lock import Lock
+    from hocket.client.coordination.variable import Variable
+
+__all__ = ["Publisher"]
+
+_PREFIX: Final = "dataset "
+
+
+class Publisher:
+    """What a client can leave for others; a part of `Client`."""
+
+    _session: ClientSession
+
+    def publish_dataset(
+        self, *values: Any, name: str | None = None, override: bool = False, **named: Any
+    ) -> None:
+        """Leave values with the cluster, by name.
+
+        Futures, however deep in them, keep their values on the cluster; large things go in as
+        futures (`Client.scatter`).
+
+        Parameters
+        ----------
+        *values, name
+            One value and its name.
+        override
+            Whether to replace what has the name.
+        **named
+            Values by their names.
+
+        Raises
+        ------
+        DuplicateKey
+            Something has the name.
+        CoordinationRefused
+            A value is too large.
+        """
+        if len(values) != (name is not None):
+            raise TypeError("give one value and name=..., or values by keyword")
+        if name is not None:
+            named = {name: values[0], **named}
+        for each, value in named.items():
+            variable, lock = self._dataset(each)
+            # So that of two who publish at once, one is refused.
+            with lock:
+                if not override and variable.is_set():
+                    raise DuplicateKey(key=each)
+                variable.set(value, fence=lock)
+
+    def get_dataset(self, name: str, **default: Any) -> Any:
+        """Return what was published; futures in it are this client's.
+
+        Parameters
+        ----------
+        name
+            As it was published.
+        default
+            What to return if there is none.
+
+        Raises
+        ------
+        UnknownKey
+            There is none, and no default.
+        """
+        try:
+            return self._dataset(name)[0].get(timeout=0)
+        except TimeoutError:
+            if "default" in default:
+                return default["default"]
+        raise UnknownKey(key=name)
+
+    def list_datasets(self) -> list[str]:
+        """Return the names of what is published, in the order in which it was."""
+        reply = self._session.ask(VariablesListed, lambda number: ListVariables(number, _PREFIX))
+        return [name.removeprefix(_PREFIX) for name in reply.names]
+
+    def unpublish_dataset(self, name: str) -> None:
+        """Take back what was published; nothing happens if nothing was."""
+        self._dataset(name)[0].delete()
+
+    def _dataset(self, name: str) -> tuple[Variable, Lock]:
+        # Imported here: they are made of clients.
+        from hocket.client.coordination.lock import Lock  # noqa: PLC0415
+        from hocket.client.coordination.variable import Variable  # noqa: PLC0415
+
+        client = cast("Client", self)
+        full = f"{_PREFIX}{name}"
+        return (
+            Variable(full, client, asynchronous=False),
+            Lock(full, client, asynchronous=False),
+        )
