@@ -17,8 +17,6 @@ PAGE = (Path(__file__).parents[2] / "docs" / "coming-from-dask.md").read_text(en
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \|(.*)\|$", re.MULTILINE)
 #: What a backquoted name of ours looks like, in the tables and around them.
 OURS = re.compile(r"`((?:hocket\.|Client\.|Future\.)[\w.]+)`")
-#: Names that the page says will come.
-AWAITED = {"hocket.client.futures_of", "Client.futures_of"}
 
 OWNERS: dict[str, tuple[Any, Any]] = {
     "Client": (distributed.Client, hocket.client.Client),
@@ -61,7 +59,7 @@ def test_what_is_said_is_true(title: str) -> None:
             assert text, f"{name}: how?"
 
 
-@pytest.mark.parametrize("name", sorted(set(OURS.findall(PAGE)) - AWAITED))
+@pytest.mark.parametrize("name", sorted(set(OURS.findall(PAGE))))
 def test_names_of_ours_are_there(name: str) -> None:
     if name == "hocket.client.joblib":
         pytest.importorskip("joblib")
