@@ -7,6 +7,7 @@ nobody may wait for ever.
 
 from __future__ import annotations
 
+from enum import IntEnum
 from functools import cache
 from types import UnionType
 from typing import get_args, get_origin, get_type_hints
@@ -24,8 +25,9 @@ from hocket.protocol.messages import (
     DescribeCluster,
     Explanation,
     Failure,
-    FailureKind,
+    KeepSetup,
     KeysScattered,
+    ListTasks,
     LocateKeys,
     RebalanceKeys,
     ReplicateKeys,
@@ -50,6 +52,8 @@ QUESTIONS = [
     lambda number: ReplicateKeys(number, ["a"], 2),
     lambda number: RebalanceKeys(number, ["a"]),
     lambda number: RetireWorkers(number, ["w"]),
+    lambda number: ListTasks(number, TaskPlace.HELD),
+    lambda number: KeepSetup(number, "s", b"f", b"p"),
 ]
 
 
@@ -93,13 +97,14 @@ class Words:
             return self.struct(hint)
         if name == "request":
             return self.draw(st.sampled_from(self.numbers))
+        if issubclass(kind, IntEnum):
+            return self.draw(st.sampled_from(kind))
         is_ill = self.draw(st.integers(0, 60)) == 60
         return self.draw(
             {
                 str: st.sampled_from(TEXTS),
                 bool: st.booleans(),
                 bytes: st.sampled_from([b"", b"value"]),
-                FailureKind: st.sampled_from(FailureKind),
                 int: st.sampled_from(ILL_INTS if is_ill else INTS),
                 float: st.sampled_from(ILL_FLOATS if is_ill else FLOATS),
             }[hint]

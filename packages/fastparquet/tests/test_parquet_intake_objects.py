@@ -47,6 +47,8 @@ def error_of(values, **options) -> str:
     return caught.value.reason
 
 
+#: Python's time spans are longer than 64 bits of microseconds hold.
+_LONGEST = timedelta(microseconds=(1 << 63) - 1)
 _BY_HOUR = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
 _SCALARS = {
     "int64": st.integers(-(1 << 63), (1 << 63) - 1),
@@ -59,7 +61,7 @@ _SCALARS = {
     "time": st.times(),
     "datetime": st.datetimes(),
     "instant": st.datetimes(timezones=st.just(UTC)),
-    "timedelta": st.timedeltas(),
+    "timedelta": st.timedeltas(-_LONGEST, _LONGEST),
     "uuid": st.uuids(),
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hocket.client.failures import Raised
 from hocket.client.futures import Future
+from hocket.client.garbage import collector_kept_still
 from hocket.client.options import TaskOptions, make_options
 from hocket.client.shell.collect import collect
 from hocket.client.shell.session import ClientSession
@@ -188,8 +189,9 @@ class Computer:
         """Have keys of a graph computed; return their futures."""
         from hocket.client.dask_adapter.expressions import prepare  # noqa: PLC0415 - as in `get`
 
-        prepared = prepare(graph, keys, options)
-        futures = self._submit_prepared(prepared, prepared.keys, options)
+        with collector_kept_still():
+            prepared = prepare(graph, keys, options)
+            futures = self._submit_prepared(prepared, prepared.keys, options)
         return {key: futures[ours] for key, ours in zip(keys, prepared.keys, strict=True)}
 
     def _compute_graph(
@@ -198,15 +200,16 @@ class Computer:
         """Compute keys of a graph, the last steps here."""
         from hocket.client.dask_adapter.expressions import prepare  # noqa: PLC0415 - as in `get`
 
-        prepared = prepare(graph, keys, options)
-        last_steps = prepared.last_steps
-        wanted: dict[Key, None] = {}
-        for key in prepared.keys:
-            if key in last_steps:
-                wanted.update(dict.fromkeys(last_steps[key].dependencies))
-            else:
-                wanted[key] = None
-        futures = self._submit_prepared(prepared, list(wanted), options)
+        with collector_kept_still():
+            prepared = prepare(graph, keys, options)
+            last_steps = prepared.last_steps
+            wanted: dict[Key, None] = {}
+            for key in prepared.keys:
+                if key in last_steps:
+                    wanted.update(dict.fromkeys(last_steps[key].dependencies))
+                else:
+                    wanted[key] = None
+            futures = self._submit_prepared(prepared, list(wanted), options)
         values = dict(zip(futures, self._values_of(futures, timeout_s), strict=True))
         del futures
         results = {key: values[key] for key in prepared.keys if key not in last_steps}
