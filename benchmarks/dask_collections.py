@@ -18,7 +18,6 @@ import importlib.util
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -243,16 +242,19 @@ def measure(engine: str, name: str) -> dict[str, float]:
     before_s, start_s = _processors_s(), time.perf_counter()
     workload.run()
     wall_s = time.perf_counter() - start_s
-    # Those of the workers count from their beginning on, which is the same for all engines.
-    own_s = _processors_s() - before_s
+    processors_s = _processors_s() - before_s
     client.close()
     cluster.close()
-    return {"wall_s": wall_s, "client_s": own_s}
+    return {"wall_s": wall_s, "processors_s": processors_s}
 
 
 def _processors_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+    """Return the seconds that processors worked for this process and all below it."""
+    import psutil
+
+    this = psutil.Process()
+    times = [one.cpu_times() for one in (this, *this.children(recursive=True))]
+    return float(sum(one.user + one.system for one in times))
 
 
 # ------------------------------------------------------------------------ the table
@@ -283,14 +285,18 @@ def run_once(engine: str, name: str) -> dict[str, float]:
 
 def row_of(name: str, engines: list[str], rounds: int) -> str:
     """Measure a workload on all engines in turn; return its row of the table."""
-    found: dict[str, list[float]] = {engine: [] for engine in engines}
+    found: dict[str, list[dict[str, float]]] = {engine: [] for engine in engines}
     for _ in range(rounds):
         for engine in engines:
-            found[engine].append(run_once(engine, name)["wall_s"])
-    medians = {engine: statistics.median(times) for engine, times in found.items()}
-    cells = [f"{medians[engine]:.2f} s" for engine in engines]
-    others = [one for one in engines if one != "hocket"]
-    if "hocket" in medians:
+            found[engine].append(run_once(engine, name))
+    others = [one for one in engines if one != "hocket" and "hocket" in engines]
+    cells = []
+    for measured in ("wall_s", "processors_s"):
+        medians = {
+            engine: statistics.median(one[measured] for one in results)
+            for engine, results in found.items()
+        }
+        cells += [f"{medians[engine]:.2f}" for engine in engines]
         cells += [f"{medians[one] / medians['hocket']:.2f}" for one in others]
     size = "small" if WORKLOADS[name].is_small else "large"
     return f"| {name} | {size} | " + " | ".join(cells) + " |"
@@ -314,9 +320,11 @@ def main() -> None:
         engines = ["hocket"]
     ratios = [f"{one} / hocket" for one in engines if one != "hocket" and "hocket" in engines]
     columns = ["workload", "tasks", *engines, *ratios]
+    columns += [f"{one}, processors" for one in [*engines, *ratios]]
     title = (
         f"{WORKERS} workers of one thread, {os.cpu_count()} cores, Python"
-        f" {platform.python_version()}; seconds, medians of {options.rounds} rounds, in turn."
+        f" {platform.python_version()}; seconds, medians of {options.rounds} rounds, in turn;"
+        f" those on the clock, then those of all processors."
     )
     lines = [
         title,

@@ -33,6 +33,7 @@ from hocket.protocol.messages import (
     ReplicateKeys,
     RetireWorkers,
     SchedulerToClient,
+    TaskPlace,
     WorkerDescription,
 )
 from hocket.protocol.roles import Role
@@ -97,18 +98,15 @@ class Words:
             return self.struct(hint)
         if name == "request":
             return self.draw(st.sampled_from(self.numbers))
-        if issubclass(kind, IntEnum):
-            return self.draw(st.sampled_from(kind))
         is_ill = self.draw(st.integers(0, 60)) == 60
-        return self.draw(
-            {
-                str: st.sampled_from(TEXTS),
-                bool: st.booleans(),
-                bytes: st.sampled_from([b"", b"value"]),
-                int: st.sampled_from(ILL_INTS if is_ill else INTS),
-                float: st.sampled_from(ILL_FLOATS if is_ill else FLOATS),
-            }[hint]
-        )
+        drawn = {
+            str: st.sampled_from(TEXTS),
+            bool: st.booleans(),
+            bytes: st.sampled_from([b"", b"value"]),
+            int: st.sampled_from(ILL_INTS if is_ill else INTS),
+            float: st.sampled_from(ILL_FLOATS if is_ill else FLOATS),
+        }
+        return self.draw(st.sampled_from(kind) if issubclass(kind, IntEnum) else drawn[hint])
 
 
 class ClientAmongEnemies(RuleBasedStateMachine):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hocket.client.coordination.queue import Queue
     from hocket.client.coordination.semaphore import Semaphore
     from hocket.client.coordination.variable import Variable
+    from hocket.client.dask_adapter.collections import futures_of
     from hocket.client.explaining import Explained
     from hocket.client.futures import Future
     from hocket.client.mapping import map  # noqa: A004 - as it says there
@@ -60,6 +61,7 @@ __all__ = [
     "current_client",
     "current_task",
     "fire_and_forget",
+    "futures_of",
     "get_client",
     "get_worker",
     "map",
@@ -93,6 +95,7 @@ _HOMES: Final = {
     "current_client": "hocket.client.client",
     "current_task": "hocket.core.task_context",
     "fire_and_forget": "hocket.client.waiting",
+    "futures_of": "hocket.client.dask_adapter.collections",
     "get_client": "hocket.client.task_client",
     "get_worker": "hocket.client.task_client",
     "map": "hocket.client.mapping",

@@ -183,6 +183,18 @@ class Computer:
 
         return map_collections(persist_all, collections)
 
+    def futures_of(self, *values: Any) -> list[Future]:
+        """Return the futures in persisted collections and in nested containers, each once.
+
+        Parameters
+        ----------
+        *values
+            Collections, futures, lists, tuples, sets and dicts.
+        """
+        from hocket.client.dask_adapter.collections import futures_of  # noqa: PLC0415 - see `get`
+
+        return futures_of(*values)
+
     # ------------------------------------------------------------------ graphs
 
     def _submit_graph(self, graph: Any, keys: list[Key], options: TaskOptions) -> dict[Key, Future]:
