@@ -29,4 +29,5 @@ def answers(weather: pd.DataFrame) -> Iterator[tuple[str, object, object]]:
 
 
 def _rounded(values: xr.DataArray) -> list[object]:
-    return values.round(5).to_numpy().tolist()
+    rounded: list[object] = values.round(5).to_numpy().tolist()
+    return rounded
