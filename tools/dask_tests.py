@@ -93,7 +93,7 @@ FILES = (
 EXPECTED = Path(__file__).with_name("dask_tests_expected.txt")
 
 #: Names of dask's schedulers that our client takes the place of.
-REPLACED = ("sync", "synchronous", "single-threaded", "threads", "threading")
+REPLACED = ("sync", "synchronous", "single-threaded", "threads", "threading", "processes")
 
 _FOLDER = Path(dask.__file__).parent
 

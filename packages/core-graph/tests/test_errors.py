@@ -28,6 +28,7 @@ EXAMPLES: list[HocketError] = [
     errors.TaskFailed(key="k", cause="c"),
     errors.Reschedule(reason="the licence is in use"),
     errors.UnknownKey(key="k", wanted_by=["a", "b"]),
+    errors.VersionsDiffer(differences={"numpy": {"client": "2.4", "tcp://a:1": ""}}),
     errors.WorkerDied(key="k", causes=["exit code 3"]),
 ]
 ABSTRACT = {"HocketError", "UserError", "GraphError", "PeerError", "InternalError"}
