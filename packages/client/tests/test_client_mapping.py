@@ -8,7 +8,7 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import hocket.client
@@ -103,6 +103,7 @@ def test_misuse(client: Client) -> None:
     call_s=st.floats(0, 10),
     noise=st.lists(st.floats(0.1, 10), min_size=1, max_size=20),
 )
+@example(threads=1, count=None, call_s=2.3e-311, noise=[1.0])
 def test_sizes_fit(threads: int, count: int | None, call_s: float, noise: list[float]) -> None:
     sizes = Sizes(threads, count, None)
     before = 1

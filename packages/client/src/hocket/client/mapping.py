@@ -132,7 +132,8 @@ class Sizes:
         """Learn what some calls took."""
         fitting = _CHUNK_CALLS_MAX
         if duration_s > 0:
-            fitting = min(fitting, int(_CHUNK_S * calls_count / duration_s))
+            # Of hardly any duration the quotient is infinite.
+            fitting = int(min(fitting, _CHUNK_S * calls_count / duration_s))
         # By four at the most: the first calls of a process take longer, or shorter, than others.
         self._size = max(1, min(fitting, self._size * 4))
 
