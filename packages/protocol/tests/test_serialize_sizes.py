@@ -98,6 +98,26 @@ def test_pandas() -> None:
     assert nbytes_of(pd.DataFrame()) >= 0
 
 
+def test_pandas_costs_little() -> None:
+    pandas = pytest.importorskip("pandas")
+    rows = pandas.MultiIndex.from_product([range(100), ["a", "b"]])
+    frame = pandas.DataFrame({"x": range(200), "y": 0.5, "z": pandas.Categorical([1, 2] * 100)})
+    flat = frame.memory_usage(index=False).sum()
+    assert nbytes_of(frame) == flat + frame.index.nbytes
+    assert 200 * 2 <= nbytes_of(rows) <= rows.memory_usage(deep=True)
+    indexed = frame.set_index(rows)
+    assert nbytes_of(indexed) == flat + nbytes_of(indexed.index)
+    assert flat_nbytes_of(rows) == nbytes_of(rows)
+
+
+def test_a_container_that_counts_its_elements_is_not_asked() -> None:
+    class Counted(dict):
+        def __sizeof__(self) -> int:
+            raise AssertionError
+
+    assert nbytes_of(Counted(a=b"x" * 1000)) > 1000
+
+
 def test_arrow() -> None:
     pa = pytest.importorskip("pyarrow")
     table = pa.table({"x": np.zeros(1000)})

@@ -130,20 +130,32 @@ def _of_sampled(size: int, count: int, sample: Iterable[object], walk: _Walk) ->
     return size + (total * count // looked if looked else 0)
 
 
+def _own_nbytes(value: Any) -> int:
+    """Return the size of a container without its elements.
+
+    Of a subclass as well: its own ``__sizeof__`` may count the elements, however long that takes.
+    """
+    if type(value) not in _BUILTIN:
+        for base in (list, tuple, dict, set, frozenset):
+            if isinstance(value, base):
+                return int(base.__sizeof__(value))
+    return _getsizeof(value)
+
+
 def _of_sequence(value: Any, walk: _Walk) -> int:
     count = len(value)
     # Spread over the whole, as the parts of a list often differ.
     step = -(-count // _SAMPLE_MAX) if count else 1
-    return _of_sampled(_getsizeof(value), count, islice(value, 0, None, step), walk)
+    return _of_sampled(_own_nbytes(value), count, islice(value, 0, None, step), walk)
 
 
 def _of_set(value: Any, walk: _Walk) -> int:
-    return _of_sampled(_getsizeof(value), len(value), value, walk)
+    return _of_sampled(_own_nbytes(value), len(value), value, walk)
 
 
 def _of_dict(value: Any, walk: _Walk) -> int:
     count = len(value)
-    keys = _of_sampled(_getsizeof(value), count, value.keys(), walk)
+    keys = _of_sampled(_own_nbytes(value), count, value.keys(), walk)
     return keys + _of_sampled(0, count, value.values(), walk)
 
 
