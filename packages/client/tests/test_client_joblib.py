@@ -13,7 +13,7 @@ from hocket.protocol.messages import KeysScattered, SubmitTasks
 joblib = pytest.importorskip("joblib")
 np = pytest.importorskip("numpy")
 
-from hocket.client.joblib import HocketBackend  # noqa: E402 - joblib may be absent
+from hocket.client.joblib import HocketBackend, _Rows  # noqa: E402 - joblib may be absent
 
 CALL = joblib.delayed(divmod)
 
@@ -108,3 +108,30 @@ def test_options_are_checked(client: Client) -> None:
         pytest.raises(SettingsError, match="retries"),
     ):
         joblib.Parallel()([CALL(1, 2)])
+
+
+class Interrupting:
+    """An argument during whose sending another ``Parallel`` of the same backend begins and ends."""
+
+    @property
+    def nbytes(self) -> int:
+        assert joblib.Parallel()(CALL(one, 7) for one in range(3)) == [(0, 0), (0, 1), (0, 2)]
+        return 8
+
+
+def test_two_at_once_share_a_backend(client: Client) -> None:
+    with joblib.parallel_config(backend="hocket", client=client):
+        calls = [joblib.delayed(isinstance)(Interrupting(), Interrupting)] * 3
+        assert joblib.Parallel(batch_size=1)(calls) == [True] * 3
+
+
+def active_backend() -> Any:
+    return joblib.parallel.get_active_backend()[0]
+
+
+def test_tasks_at_once_share_no_backend() -> None:
+    # As on a worker, where what calls the function is one object for all tasks.
+    run = _Rows(active_backend, (2, {"priority": 3}))
+    (first,), (second,) = run([([], {})]), run([([], {})])
+    assert first is not second
+    assert (first.nesting_level, second.nesting_level) == (2, 2)

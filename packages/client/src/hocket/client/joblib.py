@@ -160,9 +160,9 @@ class HocketBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
 
     def terminate(self) -> None:
         """End the use by one ``Parallel``."""
-        executor, self._executor = self._executor, None
-        if executor is not None:
-            executor.shutdown(wait=False)
+        # It is not shut down: a ``Parallel`` of another thread may use this backend, too. It ends
+        # when nobody has it any more.
+        self._executor = None
         self.reset_batch_stats()
 
     def submit(
@@ -180,7 +180,7 @@ class HocketBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
             )
             for function, args, kwargs in func.items
         ]
-        nested = self.get_nested_backend()
+        nested = (self.nesting_level or 0) + 1, self._options
         first = calls[0][0]
         if all(function is first for function, _, _ in calls):
             # The function goes by its digest, and so to each worker once.
@@ -214,7 +214,7 @@ class HocketBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
 
     def get_nested_backend(self) -> tuple[Any, int | None]:
         """Return what calls within calls run with: the cluster, if they ask for several jobs."""
-        return _NestedBackend(nesting_level=(self.nesting_level or 0) + 1, **self._options), None
+        return _make_nested((self.nesting_level or 0) + 1, self._options), None
 
     @contextlib.contextmanager
     def retrieval_context(self) -> Iterator[None]:
@@ -283,22 +283,22 @@ _SMALL: Final = (bool, int, float, complex, type(None), type, Future)
 class _Rows:
     """Runs a batch of calls of one function: what a task does, which is named after it."""
 
-    def __init__(self, function: Callable[..., Any], nested: tuple[Any, int | None]) -> None:
+    def __init__(self, function: Callable[..., Any], nested: tuple[int, dict[str, Any]]) -> None:
         self.func = function
         self._nested = nested
 
     def __call__(self, rows: list[tuple[list[Any], dict[str, Any]]]) -> list[Any]:
-        backend, n_jobs = self._nested
-        with parallel_config(backend=backend, n_jobs=n_jobs):
+        # A backend of its own: tasks that run at once on a worker share this object.
+        with parallel_config(backend=_make_nested(*self._nested)):
             return [self.func(*args, **kwargs) for args, kwargs in rows]
 
 
 def _run_calls(
-    nested: tuple[Any, int | None],
+    nested: tuple[int, dict[str, Any]],
     calls: list[tuple[Callable[..., Any], list[Any], dict[str, Any]]],
 ) -> list[Any]:
     """Run a batch of calls of several functions."""
-    with parallel_config(backend=nested[0], n_jobs=nested[1]):
+    with parallel_config(backend=_make_nested(*nested)):
         return [function(*args, **kwargs) for function, args, kwargs in calls]
 
 
