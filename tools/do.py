@@ -34,6 +34,7 @@ if sys.version_info < (3, 11):  # noqa: UP036
         "Name another one: make PYTHON=python3.12 ..." % (sys.version.split()[0], sys.executable)
     )
 
+import signal
 import tempfile
 from collections.abc import Callable
 
@@ -236,6 +237,9 @@ def main(arguments: list[str]) -> int:
     if verb is None:
         print(f"there is no verb {arguments[0]!r}; there are {', '.join(VERBS)}", file=sys.stderr)
         return 2
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As in the background of a shell without job control. Tests interrupt what they start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         verb(arguments[1:])
     except Failure as failure:

@@ -58,9 +58,10 @@ else:
 
     def replace(record: Any, /, **changes: Any) -> Any:
         """Return an instance like another, with other values of some fields."""
-        for each in fields(record):
-            if each.init and each.name not in changes:
-                changes[each.name] = getattr(record, each.name)
+        # (What may be given to make one is what patterns match.)
+        for name in record.__match_args__:
+            if name not in changes:
+                changes[name] = getattr(record, name)
         return type(record)(**changes)
 
     def _record(

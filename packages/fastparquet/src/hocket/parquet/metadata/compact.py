@@ -39,6 +39,12 @@ def varint(value: int) -> bytes:
         return _BYTES[value]
     if value < 16384:
         return bytes((value & 127 | 128, value >> 7))
+    if value < 2097152:
+        return bytes((value & 127 | 128, value >> 7 & 127 | 128, value >> 14))
+    if value < 268435456:
+        return bytes(
+            (value & 127 | 128, value >> 7 & 127 | 128, value >> 14 & 127 | 128, value >> 21)
+        )
     made = bytearray()
     while value > 127:
         made.append(value & 127 | 128)

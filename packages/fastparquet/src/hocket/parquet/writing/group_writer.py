@@ -98,6 +98,8 @@ class GroupWriter:
         self._lock = threading.Lock()
         #: Whether a column has several pages.
         self._has_pages = False
+        #: Those that may be told of by a page index, and where they begin.
+        self._indexed: list[tuple[ChunkRecord, WrittenChunk, int, ColumnSealer | None]] = []
 
     def run(self) -> None:
         """Encode and write all columns."""
@@ -132,9 +134,12 @@ class GroupWriter:
         )
         run_tasks([partial(task, 1) for nbytes, _, task in encoding if nbytes < _SHARED_NBYTES], 1)
         self._write_ready()
-        if not self._has_pages and not self._plan.indexes_single_pages:
-            for chunk in self._record.chunks:
-                chunk.column_index = chunk.offset_index = None
+        if self._has_pages or self._plan.indexes_single_pages:
+            for record, chunk, offset, sealer in self._indexed:
+                record.offset_index = offset_index(chunk, offset)
+                record.column_index = column_index(chunk)
+                if sealer is not None:
+                    _seal_indexes(record, sealer)
 
     def _shred(self, number: int, parts: list[list[LeafEntries]]) -> None:
         field, node = self._plan.fields[number], self._plan.schema.fields[number]
@@ -200,11 +205,12 @@ class GroupWriter:
             raw = chunk.bloom if sealer is None else _sealed_bloom(sealer, chunk.bloom)
             bloom = sink.position, len(raw)
             sink.write([raw])
+            chunk.bloom = None
         made = ChunkRecord(
-            chunk_metadata(chunk, offset, bloom, has_statistics=options.has_statistics),
-            offset_index(chunk, offset) if options.has_page_index else None,
-            column_index(chunk) if options.has_page_index else None,
+            chunk_metadata(chunk, offset, bloom, has_statistics=options.has_statistics)
         )
+        if options.has_page_index:
+            self._indexed.append((made, chunk, offset, sealer))
         if sealer is not None:
             self._seal(made, sealer, chunk, offset, column)
         record.chunks.append(made)
@@ -223,16 +229,19 @@ class GroupWriter:
         file = self._plan.sealer
         assert file is not None
         made.crypto = file.column_crypto(column)
-        if made.offset_index is not None:
-            made.offset_index = sealer.seal(Module.OFFSET_INDEX, made.offset_index)
-        if made.column_index is not None:
-            made.column_index = sealer.seal(Module.COLUMN_INDEX, made.column_index)
         if file.hides_metadata(column):
             made.encrypted_metadata = sealer.seal(Module.COLUMN_METADATA, made.metadata)
             made.metadata = None
             if not file.encrypts_footer:
                 # What readers without keys need to pass over the column, and no more.
                 made.metadata = chunk_metadata(chunk, offset, None, has_statistics=False)
+
+
+def _seal_indexes(made: ChunkRecord, sealer: ColumnSealer) -> None:
+    if made.offset_index is not None:
+        made.offset_index = sealer.seal(Module.OFFSET_INDEX, made.offset_index)
+    if made.column_index is not None:
+        made.column_index = sealer.seal(Module.COLUMN_INDEX, made.column_index)
 
 
 def _sealed_bloom(sealer: ColumnSealer, bloom: bytes) -> bytes:
