@@ -17,6 +17,8 @@ DEEP: list = [1]
 for _ in range(3000):
     DEEP = [DEEP]
 
+TWINS = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], ["x", "x"])
+
 
 def objects(*values) -> np.ndarray:
     return np.fromiter(values, object, count=len(values))
@@ -61,11 +63,35 @@ def test_names_that_are_no_text(tmp_path, data):
         ({"custom_metadata": {"k": "half \ud800"}}, "surrogate"),
         ({"custom_metadata": {"half \ud800": "v"}}, "surrogate"),
         ({"fs": "s3"}, "fsspec"),
+        ({"write_index": "no"}, "write_index is 'no'"),
+        ({"nan_is_missing": "maybe"}, "nan_is_missing is 'maybe'"),
+        ({"allow_truncated_timestamps": None}, "allow_truncated_timestamps is None"),
+        ({"write_metadata": "always"}, "write_metadata is 'always'"),
     ],
 )
 def test_odd_options(tmp_path, options, word):
     with pytest.raises(hp.ParquetError, match=word):
         hp.write(str(tmp_path / "x.parquet"), {"a": np.arange(3)}, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_path():
+    for function in (hp.read, lambda path: hp.write(path, {"a": np.arange(3)})):
+        with pytest.raises(hp.ParquetError, match="the path is empty"):
+            function("")
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (pa.table([[1], [2]], ["a", "a"]), "'a'"),
+        (pa.table({"s": TWINS}), "'s.x'"),
+        (pa.table({"l": pa.ListArray.from_arrays([0, 1], TWINS)}), "'l.+x'"),
+    ],
+)
+def test_two_of_one_name(tmp_path, data, name):
+    with pytest.raises(hp.ParquetError, match=f"two columns are called {name}; rename one"):
+        hp.write(tmp_path / "x.parquet", data)
     assert list(tmp_path.iterdir()) == []
 
 

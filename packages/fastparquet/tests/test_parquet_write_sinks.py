@@ -58,7 +58,8 @@ def test_what_goes_wrong_leaves_the_earlier_file(place):
     assert is_as_before(place)
     writer = hp.ParquetWriter(place)
     writer.write(DATA)
-    del writer
+    with pytest.warns(ResourceWarning, match="dropped without close"):
+        del writer
     assert is_as_before(place)
 
 
@@ -223,6 +224,19 @@ def test_file_objects():
 def test_what_cannot_be_written_to(file, match):
     with pytest.raises(hp.InvalidOption, match=match):
         hp.write(file, DATA)
+
+
+def test_nothing_is_left_of_a_longer_file(tmp_path):
+    path = tmp_path / "x.parquet"
+    path.write_bytes(b"x" * 100_000)
+    with path.open("r+b") as file:
+        hp.write(file, {"a": np.arange(3)})
+    assert hp.read(path)["a"].tolist() == [0, 1, 2]
+    # But what is before and behind a file in the middle of another is somebody's.
+    whole = io.BytesIO(b"x" * 100_000)
+    whole.seek(10)
+    hp.write(whole, {"a": np.arange(3)})
+    assert len(whole.getvalue()) == 100_000
 
 
 def test_a_closed_file_object():

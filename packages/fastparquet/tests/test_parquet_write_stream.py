@@ -121,6 +121,14 @@ def test_nothing_is_written():
     assert pq.read_table(io.BytesIO(file.getvalue())).schema.names == table(0, 1).column_names
 
 
+def test_a_writer_that_is_dropped_says_so(tmp_path):
+    writer = hp.ParquetWriter(tmp_path / "x.parquet")
+    writer.write({"a": np.arange(3)})
+    with pytest.warns(ResourceWarning, match="x.parquet.* was dropped without close"):
+        del writer
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_comes_later_has_the_same_columns():
     writer = hp.ParquetWriter(io.BytesIO())
     writer.write({"a": np.arange(3), "b": np.arange(3)})

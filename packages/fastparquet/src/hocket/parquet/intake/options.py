@@ -108,6 +108,10 @@ class IntakeOptions:
             parse_type(text)
 
     def _check_words(self) -> None:
+        for name in ("write_index", "nan_is_missing", "allow_truncated_timestamps"):
+            value = getattr(self, name)
+            if value not in ((True, False) if name.startswith("allow") else (True, False, None)):
+                raise InvalidOption(f"{name} is {value!r}; it has to be True or False")
         nulls = self.has_nulls
         if isinstance(nulls, (str, bytes)) and nulls != "infer":
             raise InvalidOption(

@@ -19,9 +19,11 @@ def is_url(path: str) -> bool:
 
 
 def checked_path(path: Any) -> str:
-    """Return a path, if it is text without zero bytes."""
+    """Return a path, if it is text, not empty and without zero bytes."""
     if not isinstance(path, str):
         raise InvalidOption(f"the path {path!r} is {type(path).__name__}, and must be str")
+    if not path:
+        raise InvalidOption("the path is empty; name a file or a directory")
     if "\0" in path:
         raise InvalidOption(f"the path {path!r} has a zero byte in it")
     return path

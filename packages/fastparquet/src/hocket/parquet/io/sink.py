@@ -112,6 +112,8 @@ class FileObjectSink(Sink):
         if callable(writable) and not writable():
             raise InvalidOption("the file object is not open for writing; use 'wb'", file=name)
         self._file = file
+        #: Whether it is written from its beginning, so that nothing may be left of what it was.
+        self._is_whole = _is_at_beginning(file)
         self._is_owned = is_owned
         super().__init__(name)
 
@@ -127,6 +129,8 @@ class FileObjectSink(Sink):
         flush = getattr(self._file, "flush", None)
         if callable(flush):
             flush()
+        if self._is_whole and callable(getattr(self._file, "truncate", None)):
+            self._file.truncate()
         self._let_go()
 
     def _discard(self) -> None:
@@ -136,3 +140,10 @@ class FileObjectSink(Sink):
         file, self._file = self._file, None
         if self._is_owned and file is not None:
             file.close()
+
+
+def _is_at_beginning(file: Any) -> bool:
+    try:
+        return bool(file.seekable()) and file.tell() == 0
+    except (AttributeError, OSError, ValueError):
+        return False

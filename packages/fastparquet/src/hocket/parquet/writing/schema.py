@@ -70,6 +70,7 @@ def schema_elements(fields: Sequence[WriteField]) -> list[bytes]:
     fields
         The columns of the file.
     """
+    _check_names(fields)
     root = StructWriter().text(4, _ROOT).i32(5, len(fields)).finish()
     try:
         return [root, *(each for field in fields for each in _elements(field, field.name))]
@@ -78,6 +79,20 @@ def schema_elements(fields: Sequence[WriteField]) -> list[bytes]:
             f"the name {error.object!r} has half a surrogate pair, which no UTF-8 can hold; rename "
             "the column"
         ) from None
+
+
+def _check_names(fields: Sequence[WriteField], path: str = "") -> None:
+    """Make sure that no two fields of a group have one name: readers would find only one."""
+    seen: set[str] = set()
+    for field in fields:
+        where = f"{path}.{field.name}" if path else field.name
+        if field.name in seen:
+            raise InvalidOption(f"two columns are called {where!r}; rename one", column=where)
+        seen.add(field.name)
+        # (A list's element and a map's key and value have names of their own in the file.)
+        groups = [field.children] if field.kind is WriteKind.STRUCT else zip(field.children)
+        for children in groups:
+            _check_names(children, where)
 
 
 def schema_of(elements: Sequence[bytes]) -> Schema:

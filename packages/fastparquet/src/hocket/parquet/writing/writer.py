@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -160,6 +161,16 @@ class ParquetWriter:
         if kind is None:
             self.close()
         else:
+            self.abort()
+
+    def __del__(self) -> None:
+        if self.__dict__.get("_is_open"):
+            warnings.warn(
+                f"{self!r} was dropped without close(): the file was not written",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
             self.abort()
 
     def __repr__(self) -> str:

@@ -46,6 +46,10 @@ class Layout:
             raise InvalidOption(
                 f'append is {self.append!r}; it has to be True, False or "overwrite"'
             )
+        if self.write_metadata not in (None, True, False):
+            raise InvalidOption(
+                f"write_metadata is {self.write_metadata!r}; it has to be True, False or None"
+            )
         keys = self.keys
         if len(set(keys)) < len(keys) or not all(isinstance(key, str) for key in keys):
             raise InvalidOption(
