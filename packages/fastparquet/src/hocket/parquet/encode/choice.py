@@ -277,7 +277,10 @@ def _size(data: _Bytes) -> int:
 
 
 def _sample_of(values: DenseValues) -> tuple[DenseValues, float]:
-    """Return some of the values, those of each place together, and how much longer they were."""
+    """Return some values, which have no codes, and how much longer they were.
+
+    Those of each place are together.
+    """
     count = values.count
     wanted = min(_SAMPLE_COUNT, max(_SAMPLE_COUNT_MIN, count // _SAMPLE_PART))
     if values.offsets is not None:
@@ -286,11 +289,11 @@ def _sample_of(values: DenseValues) -> tuple[DenseValues, float]:
     places = list(_places(count, wanted))
     if len(places) == 1 and places[0] == (0, count):
         return _clipped(values)
-    parts = [without_dictionary(values, first, stop) for first, stop in places]
-    taken = sum(part.count for part in parts)
+    taken = sum(stop - first for first, stop in places)
     if values.offsets is None:
-        joined = np.concatenate([each.values for each in parts])
+        joined = np.concatenate([values.values[first:stop] for first, stop in places])
         return replace(values, count=taken, values=joined), 1.0
+    parts = [without_dictionary(values, first, stop) for first, stop in places]
     return _clipped(_joined_strings(values, parts, taken))
 
 
