@@ -1,6 +1,6 @@
 # Thin doors onto tools/do.py; `make help` lists its verbs. KEEP=1 leaves the demo's cluster up.
 PYTHON ?= python3
-VERBS := setup fmt lint types floors test demo bench simulate fuzz kills dask docs thrift wheels isolation ci
+VERBS := setup fmt lint types floors test demo bench simulate fuzz kills stress clusters dask docs thrift wheels isolation ci
 
 .PHONY: help $(VERBS)
 help:

@@ -13,6 +13,8 @@
     simulate [ARGS]  the engine's machines in virtual time; SEEDS=n (or --seeds n) histories
     fuzz [ARGS]      read damaged Parquet files; --seconds N, --checked, --guided, --replay ...
     kills [ARGS]     kill writers of Parquet datasets: --kills N (200 unless told), --seed N
+    clusters [ARGS]  clusters on real SLURM, Grid Engine, PBS and SSH, where testbeds can be started
+    stress [ARGS]    threads, clients, kills of clients with locks held: --seconds N, --seed N
     dask [ARGS]      dask's own tests of its collections, on hocket (half an hour; or name files)
     docs [--check]   write the generated pages of docs/ (or only tell whether they are fresh)
     thrift [--check] make the Parquet library's Thrift module (or only tell whether it is fresh)
@@ -45,8 +47,8 @@ from workspace import ROOT, Failure, package_named, run
 #: What the types are checked of: packages and programs alike.
 TYPED = ("packages/*/src", "tools", "benchmarks", "examples")
 
-#: Folders whose tests neither start processes nor look at clocks: they can run side by side.
-PARQUET_TESTS = ("packages/fastparquet/tests", "tests/conformance")
+#: Folders whose tests start whole clusters, or programs that do: those have the machine alone.
+ALONE = ("tests/examples", "tests/integration", "tests/repo")
 
 
 def setup(arguments: list[str]) -> None:
@@ -95,8 +97,7 @@ def test(arguments: list[str]) -> None:
     if any(not each.startswith("-") for each in arguments):
         environment.run_python("-m", "pytest", *arguments)
         return
-    # The Parquet library's tests take one processor each; the engine's start processes themselves,
-    # and some compare times. (Named one by one: what is named cannot be ignored.)
+    # (Named one by one: what is named cannot be ignored.)
     folders = [
         folder.relative_to(ROOT).as_posix()
         for pattern in ("packages/*/tests", "tests/*")
@@ -104,8 +105,12 @@ def test(arguments: list[str]) -> None:
         if any(folder.glob("test_*.py"))
     ]
     apart = [
-        ["--numprocesses=auto", "--dist=worksteal", *PARQUET_TESTS],
-        [folder for folder in folders if folder not in PARQUET_TESTS],
+        [
+            "--numprocesses=auto",
+            "--dist=worksteal",
+            *(each for each in folders if each not in ALONE),
+        ],
+        [folder for folder in folders if folder in ALONE],
     ]
     failures = []
     for chosen in apart:
@@ -170,6 +175,19 @@ def kills(arguments: list[str]) -> None:
         environment.run_python("tools/kill_parquet_writers.py", *arguments, folder)
 
 
+def stress(arguments: list[str]) -> None:
+    """Use clients from many threads, and kill some."""
+    environment.setup()
+    environment.run_python("tools/clients_stress.py", *arguments)
+
+
+def clusters(arguments: list[str]) -> None:
+    """Test clusters on real batch systems."""
+    environment.setup()
+    os.environ["TESTBED"] = "1"
+    environment.run_python("-m", "pytest", "tests/clusters", *arguments)
+
+
 def dask(arguments: list[str]) -> None:
     """Run dask's own tests."""
     environment.setup()
@@ -179,7 +197,7 @@ def dask(arguments: list[str]) -> None:
 def docs(arguments: list[str]) -> None:
     """Write or check the generated pages."""
     environment.setup()
-    for program in ("tools/settings_page.py", "tools/states_page.py"):
+    for program in ("tools/settings_page.py", "tools/states_page.py", "tools/api_pages.py"):
         environment.run_python(program, *arguments)
 
 
@@ -219,6 +237,8 @@ VERBS: dict[str, Callable[[list[str]], None]] = {
     "simulate": simulate,
     "fuzz": fuzz,
     "kills": kills,
+    "stress": stress,
+    "clusters": clusters,
     "dask": dask,
     "docs": docs,
     "thrift": thrift,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from workspace import ROOT
+
 __all__ = ["write_or_compare"]
 
 
@@ -15,5 +17,6 @@ def write_or_compare(page: Path, text: str, arguments: list[str]) -> int:
         return 0
     if page.exists() and page.read_text(encoding="utf-8") == text:
         return 0
-    print(f"docs/{page.name} is stale; run: python3 tools/do.py docs", file=sys.stderr)
+    name = page.relative_to(ROOT).as_posix() if page.is_relative_to(ROOT) else page.name
+    print(f"{name} is stale; run: python3 tools/do.py docs", file=sys.stderr)
     return 1

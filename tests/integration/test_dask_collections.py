@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +19,10 @@ dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
 db = pytest.importorskip("dask.bag")
+numpy = pytest.importorskip("numpy")
 pandas = pytest.importorskip("pandas")
+
+from dask.utils import SerializableLock  # noqa: E402 - dask may be absent
 
 ROWS = 2000
 
@@ -71,6 +78,40 @@ def test_frames_of_futures(client: Client, table: Any) -> None:
     assert int(dd.from_delayed(parts, meta=meta).value.sum().compute()) == 2 * table.value.sum()
     mapped = dd.from_map(lambda part, number: part.assign(key=number), parts, [1, 2], meta=meta)
     assert mapped.key.value_counts().compute().to_dict() == {1: ROWS, 2: ROWS}
+
+
+class Target:
+    """A file, in which no two may write at once."""
+
+    shape = (6, 6)
+    ndim = 2
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __setitem__(self, where: Any, block: Any) -> None:
+        with open(f"{self.path}.used", "x"):  # noqa: PTH123 - fails if it is there
+            values = numpy.load(self.path)
+            time.sleep(0.002)
+            values[where] = block
+            numpy.save(self.path, values)
+        os.unlink(f"{self.path}.used")  # noqa: PTH108
+
+    def __getitem__(self, where: Any) -> Any:
+        return numpy.load(self.path)[where]
+
+
+@pytest.mark.parametrize("make_lock", [lambda: True, SerializableLock, threading.Lock])
+def test_tasks_that_store_write_one_after_the_other(
+    client: Client, tmp_path: Path, make_lock: Any
+) -> None:
+    path = tmp_path / "stored.npy"
+    numpy.save(path, numpy.zeros((6, 6)))
+    x = da.arange(36, chunks=6).reshape((6, 6)).rechunk((2, 2))
+    da.store(x, Target(path), lock=make_lock())
+    assert numpy.load(path).tolist() == numpy.arange(36).reshape((6, 6)).tolist()
+    stored = da.store(x + 1, Target(path), lock=make_lock(), compute=False, return_stored=True)
+    assert int((stored + 1).sum().compute()) == sum(range(36)) + 72
 
 
 def fail(part: Any) -> Any:

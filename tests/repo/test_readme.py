@@ -14,7 +14,7 @@ from workspace import ROOT, packages
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [
     *ROOT.glob("*.md"),
-    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("docs/**/*.md"),
     *ROOT.glob("benchmarks/*.md"),
     *ROOT.glob("examples/**/*.md"),
     *ROOT.glob("packages/*/README.md"),

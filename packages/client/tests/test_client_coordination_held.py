@@ -10,7 +10,7 @@ import pytest
 
 from hocket.client import Client, Lock, LockLost, MultiLock, NotHeld, Semaphore
 from hocket.client.coordination import errors
-from hocket.client.shell import coordinating
+from hocket.client.shell import coordinating, ways
 from hocket.core.errors import PeerLost
 from hocket.protocol.messages import (
     AcquireLeases,
@@ -88,7 +88,7 @@ def test_an_interrupted_wait_leaves_nothing_behind(scheduler, client, monkeypatc
             assert waiter.acquire(timeout=10)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(coordinating, "block", interrupt)
+    monkeypatch.setattr(ways, "block", interrupt)
     with pytest.raises(KeyboardInterrupt):
         Lock("a", client).acquire()
     assert scheduler.await_message(WithdrawRequest).request == 1

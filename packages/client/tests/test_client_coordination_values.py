@@ -20,7 +20,7 @@ from hocket.client import (
     QueueClosed,
     Variable,
 )
-from hocket.client.shell import coordinating
+from hocket.client.shell import coordinating, ways
 from hocket.core.errors import LocalProtocolError, SerializationError, UnknownKey
 from hocket.protocol.messages import (
     ChangeBarrier,
@@ -87,7 +87,7 @@ def storing(scheduler):
 VALUES = [None, [1, [2, ()]], {"a": {1, 2}}, b"x", lambda x: x + 1]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES, ids=lambda one: type(one).__name__)
 def test_any_value_goes_through(storing, client, value):
     queue, variable = Queue("q", client, 5), Variable("v", client)
     variable.set(value)
@@ -166,7 +166,7 @@ def test_what_comes_as_the_wait_is_interrupted_goes_back(storing, client, monkey
         raise KeyboardInterrupt
 
     Queue("q", client=client).put(client.submit(abs, 1))
-    monkeypatch.setattr(coordinating, "block", interrupt)
+    monkeypatch.setattr(ways, "block", interrupt)
     with pytest.raises(KeyboardInterrupt):
         Queue("q", client=client).get()
     assert storing.await_message(ItemsReceived).is_kept is False

@@ -25,7 +25,7 @@ from hocket.client import (
     secede,
     wait,
 )
-from hocket.client.shell import blocking, session
+from hocket.client.shell import asking, blocking
 from hocket.client.shell.blocking import block, held_lock
 from hocket.core.errors import PeerLost
 from hocket.core.task_context import PROVIDER, TaskContext
@@ -237,7 +237,7 @@ def test_a_task_that_does_not_wait_keeps_its_slot(
     scheduler: Any, make_task: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # However slow this machine is just now.
-    monkeypatch.setattr(session, "_ANSWER_S", 10.0)
+    monkeypatch.setattr(asking, "_ANSWER_S", 10.0)
     with make_task() as task:
         client = get_client()
         done = client.submit(increment, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,6 +39,34 @@ def test_calls_of_several_functions(client: Client) -> None:
     with joblib.parallel_config(backend="hocket", client=client):
         calls = [joblib.delayed(one)(-3) for one in (abs, str, bool)]
         assert joblib.Parallel(batch_size=3)(calls) == [3, "-3", True]
+
+
+def add_with(x: int, *, y: int = 0) -> int:
+    return x + y
+
+
+def test_calls_with_keywords_and_without(client: Client) -> None:
+    with joblib.parallel_config(backend="hocket", client=client):
+        call = joblib.delayed(add_with)
+        parallel = joblib.Parallel(batch_size=3)
+        assert parallel([call(1), call(2, y=5), call(x=3)]) == [1, 7, 3]
+
+
+def test_batches_that_end_too_soon_grow_by_what_they_are_short_of(client: Client) -> None:
+    backend = HocketBackend(client=client)
+    backend.parallel = SimpleNamespace(verbose=0)
+    assert backend.compute_batch_size() == 1
+    backend.batch_completed(1, 0.001)
+    assert backend.compute_batch_size() == 8
+    # What is told of a batch of another size counts for nothing.
+    backend.batch_completed(1, 0.001)
+    assert backend.compute_batch_size() == 8
+    backend.batch_completed(8, 0.025)
+    assert backend.compute_batch_size() == 16
+    backend.batch_completed(16, 0.3)
+    assert backend.compute_batch_size() == 16
+    backend.reset_batch_stats()
+    assert backend.compute_batch_size() == 1
 
 
 def test_results_as_they_come(client: Client) -> None:
@@ -132,6 +161,6 @@ def active_backend() -> Any:
 def test_tasks_at_once_share_no_backend() -> None:
     # As on a worker, where what calls the function is one object for all tasks.
     run = _Rows(active_backend, (2, {"priority": 3}))
-    (first,), (second,) = run([([], {})]), run([([], {})])
+    (first,), (second,) = run([()]), run([()])
     assert first is not second
     assert (first.nesting_level, second.nesting_level) == (2, 2)

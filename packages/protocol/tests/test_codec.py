@@ -17,28 +17,38 @@ from hocket.protocol import checks, codec, messages
 from hocket.protocol.checks import KEY_LENGTH_MAX, NAME_LENGTH_MAX
 from hocket.protocol.codec import can_speak, decoder_for, encode
 from hocket.protocol.messages import (
+    CallerToWorker,
     ClientToScheduler,
     ClusterDescribed,
     DataReply,
     DataStored,
     Denial,
+    Events,
+    EventsSeen,
     EverywhereRan,
     Explanation,
     Failure,
     FailureKind,
     FetchData,
+    GraphNode,
     HereRan,
     InputsMissing,
     KeysScattered,
+    LineLogged,
+    ObserverToScheduler,
     PeerBusy,
     PlanScatter,
     Primitive,
+    ProfileSampled,
     PutData,
     ReleaseKeys,
     RunTasks,
     SchedulerToClient,
+    SchedulerToObserver,
     SchedulerToWorker,
+    Snapshot,
     SubmitTasks,
+    TaskDescription,
     TaskPlace,
     TasksDone,
     TasksErred,
@@ -47,8 +57,10 @@ from hocket.protocol.messages import (
     WorkerDescription,
     WorkerJoined,
     WorkerReport,
+    WorkerToCaller,
     WorkerToScheduler,
 )
+from hocket.protocol.messages.feed import KIND_OF
 from hocket.protocol.roles import Role
 
 DIGEST = b"d" * 16
@@ -56,16 +68,26 @@ FAILURE = Failure(FailureKind.RAISED, "k", "ZeroDivisionError", b"pickle", "w", 
 WORKER = WorkerDescription("w", "tcp://h:1", "h", 7, 2, 0, {"GPU": 1.0}, 3, 4, 5)
 EXPLANATION = Explanation("k", "queued", "no worker", ["l"], ["w"], ["w"], ["it is full"])
 
+LINE = LineLogged(1.5, "w", "INFO", "hocket", "text")
+PROFILE = ProfileSampled(1.5, "w", 1.0, 3, ["f", "g;a.py;1"], [-1, 0], [3, 2])
+
+#: (The last in which a message stands decodes its samples.)
 DECODERS = {
+    ObserverToScheduler: decoder_for(Role.OBSERVER, Role.SCHEDULER),
+    SchedulerToObserver: decoder_for(Role.SCHEDULER, Role.OBSERVER),
     ClientToScheduler: decoder_for(Role.CLIENT, Role.SCHEDULER),
     SchedulerToClient: decoder_for(Role.SCHEDULER, Role.CLIENT),
     WorkerToScheduler: decoder_for(Role.WORKER, Role.SCHEDULER),
     SchedulerToWorker: decoder_for(Role.SCHEDULER, Role.WORKER),
+    CallerToWorker: decoder_for(Role.CLIENT, Role.WORKER),
+    WorkerToCaller: decoder_for(Role.WORKER, Role.CLIENT),
     FetchData | PutData: codec.data_request_decoder,
     DataReply | DataStored | PeerBusy: codec.data_reply_decoder,
 }
 DECODER_OF = {
-    message: decoder for union, decoder in DECODERS.items() for message in get_args(union)
+    message: decoder
+    for union, decoder in DECODERS.items()
+    for message in get_args(union) or (union,)
 }
 
 #: Values for the fields of which a good one cannot be told from the type.
@@ -88,11 +110,28 @@ FITTING: dict[str, Any] = {
     "executors": {"threads": 2},
     "holders": [[0], [1, 0]],
     "explanations": [EXPLANATION, EXPLANATION],
+    "demands": [messages.DemandDescription(3, 1.5, {"GPU": 1.0}, ["w"])],
+    "events": [LINE, LINE],
+    "samples": [messages.WorkerSampled(1.5, "w", 0.5, 7, 5)],
+    "groups": [messages.GroupCounted(1.5, "g", waiting=2)],
+    "clients": [messages.ClientCame(1.5, "c", 3)],
+    "tasks": [TaskDescription("k", "g", "stored", 1, 5, ["w"], ["l"], 0)],
+    "nodes": [GraphNode("k", "g", "stored", 1), GraphNode("", "g", "stored", 3)],
+    "saved_numbers": [[3], []],
 }
 
 
 #: Values by the text of a field's type, the most special first.
 OF_TYPE: dict[str, Any] = {
+    "list[Annotated[str": ["k", "l"],
+    "list[typing.Annotated[str": ["k", "l"],
+    "list[typing.Annotated[int": [1, 0],
+    "list[typing.Annotated[float": [1.5, 0.0],
+    "list[typing.Annotated[bytes": [b"p", b"q"],
+    "Annotated[str": "text",
+    "Annotated[int": 1,
+    "Annotated[float": 1.5,
+    "Annotated[bytes": b"value",
     "list[list[str]]": [["tcp://h:1"], []],
     "list[str]": ["k", "l"],
     "list[bytes": [b"p", b"q"],
@@ -121,6 +160,10 @@ def sample(cls: type[Struct]) -> Struct:
         values["keys"] = ["k", "l", "m"]
     if cls is ClusterDescribed:
         values["workers"] = [WORKER]
+    if cls is Snapshot:
+        values["workers"] = [messages.WorkerCame(1.5, "w", "tcp://h:1", "h", 7, 2)]
+    if cls is messages.EventsListed:
+        values["events"] = [messages.UserEvent(1.5, "t", "c", "", b"payload")]
     return cls(**values)
 
 
@@ -139,9 +182,16 @@ def with_(message: Struct, **changes: Any) -> Struct:
 
 
 def test_every_message_has_its_direction_and_its_tests():
-    known = {
-        cls for cls in vars(messages).values() if isinstance(cls, type) and issubclass(cls, Struct)
-    } - {Explanation, Failure, WorkerDescription}
+    known = (
+        {
+            cls
+            for cls in vars(messages).values()
+            if isinstance(cls, type) and issubclass(cls, Struct)
+        }
+        - {Explanation, Failure, GraphNode, TaskDescription, WorkerDescription}
+        - {messages.DemandDescription}
+        - set(KIND_OF)
+    )
     assert set(DECODER_OF) == known
     assert set(checks._TESTS) == known
 
@@ -188,7 +238,7 @@ def test_a_message_that_ends_early_is_named(cls):
 def test_a_message_of_the_other_direction_is_refused(cls):
     ours = DECODER_OF[cls]
     for union, decoder in DECODERS.items():
-        tags = {each.__struct_config__.tag for each in get_args(union)}
+        tags = {each.__struct_config__.tag for each in get_args(union) or (union,)}
         if decoder is not ours and cls.__struct_config__.tag not in tags:
             with pytest.raises(RemoteProtocolError, match="none that may come here"):
                 decoder.decode(encode([SAMPLES[cls]]))
@@ -373,6 +423,30 @@ def test_a_described_worker_is_checked_as_well():
         )
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"frames": ["f"]},
+        {"counts": [1, 2, 3]},
+        {"parents": [-1, 1]},
+        {"parents": [-2, 0]},
+    ],
+)
+def test_a_profile_that_is_no_tree_is_refused(change):
+    for cls in (Events, EventsSeen):
+        refused(with_(SAMPLES[cls], events=[LINE, with_(PROFILE, **change)]), "events")
+        assert DECODER_OF[cls].decode(encode([with_(SAMPLES[cls], events=[PROFILE])]))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, -1.5])
+def test_numbers_of_events_are_bounded(bad):
+    sampled = messages.WorkerSampled(1.5, "w", 0.5, 7, 5)
+    for name in ("time_s", "cpu", "loop_lag_s"):
+        refused(with_(SAMPLES[Events], events=[with_(sampled, **{name: bad})]), "events")
+    refused(with_(SAMPLES[Events], events=[with_(sampled, running=-1)]), "events")
+    assert DECODER_OF[Events].decode(encode([with_(SAMPLES[Events], events=[sampled])]))
+
+
 def test_what_cannot_be_encoded_is_our_bug():
     with pytest.raises(LocalProtocolError, match="ReleaseKeys"):
         encode([ReleaseKeys([object()])])  # type: ignore[list-item]
@@ -387,6 +461,8 @@ def test_who_may_speak_to_whom():
         (Role.SCHEDULER, Role.CLIENT),
         (Role.WORKER, Role.SCHEDULER),
         (Role.SCHEDULER, Role.WORKER),
+        (Role.OBSERVER, Role.SCHEDULER),
+        (Role.SCHEDULER, Role.OBSERVER),
     }
     with pytest.raises(LocalProtocolError, match="a worker has nothing to say to a client"):
         decoder_for(Role.WORKER, Role.CLIENT)

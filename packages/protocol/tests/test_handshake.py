@@ -160,9 +160,12 @@ def test_the_proof_is_what_the_docstring_says():
     greetings = [connector.begin()]
     greetings.append(acceptor.feed(greetings[0]))
     label = b"hocket handshake 1: the connector knows the secret\0"
-    assert connector.feed(greetings[1]) == hmac.digest(
-        b"s", label + b"".join(greetings), hashlib.sha256
-    )
+    # The client's key, by way of the scheduler's and the worker's.
+    key = b"s"
+    for purpose in (b"scheduler", b"worker", b"client"):
+        key = hmac.digest(key, b"hocket key 1: " + purpose, hashlib.sha256)
+    proof = hmac.digest(key, label + b"".join(greetings), hashlib.sha256)
+    assert connector.feed(greetings[1]) == proof
 
 
 def test_bytes_after_the_end_are_left_over():

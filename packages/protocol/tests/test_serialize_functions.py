@@ -115,6 +115,11 @@ def test_a_function_that_was_replaced_in_its_module_goes_by_value() -> None:
         del sys.modules[module.__name__]
 
 
+def test_another_thread_may_be_importing_cloudpickle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cloudpickle", types.ModuleType("cloudpickle"))
+    assert load_function(dump_function(math.sin).blob) is math.sin
+
+
 def test_functions_of_main_go_by_value() -> None:
     main = sys.modules["__main__"]
     exec("def defined_in_main(x): return x * 2", main.__dict__)

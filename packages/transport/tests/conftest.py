@@ -242,6 +242,7 @@ class Bench:
     def address(self, scheme: str) -> str:
         return {
             "tcp": "tcp://127.0.0.1:0",
+            "tls": "tls://127.0.0.1:0",
             "unix": f"unix://{self._tmp_path}/s",
             "inproc": "inproc://test",
         }[scheme]

@@ -59,7 +59,7 @@ def test_garbage_in_place_of_a_greeting(with_bench, warnings_logged, data):
     with_bench(test)
 
 
-@pytest.mark.parametrize("sent", [b"", b"HOCKET", b"HOCKET\0\1\1" + bytes(39)])
+@pytest.mark.parametrize("sent", [b"", b"HOCKET", b"HOCKET\0\1\1\1" + bytes(38)])
 def test_a_connection_that_says_nothing_more(with_bench, warnings_logged, sent):
     async def test(bench):
         house = await bench.house(transport__handshake_timeout_s=0.05)
@@ -78,7 +78,7 @@ def test_a_connection_that_says_one_byte_at_a_time_has_no_more_time(with_bench, 
         house = await bench.house(transport__handshake_timeout_s=0.05)
         peer = await bench.raw(house.address)
         reading = asyncio.ensure_future(peer.read_to_end())
-        greeting = b"HOCKET\0\1\1" + bytes(39)
+        greeting = b"HOCKET\0\1\1\1" + bytes(38)
         for byte in greeting[:-1]:
             peer.send(bytes([byte]))
             await asyncio.sleep(0)
@@ -263,6 +263,9 @@ class Sink(asyncio.Transport):
 
     def write(self, data):
         self.written += data
+
+    def can_write_eof(self):
+        return True
 
     def write_eof(self):
         self.closing = True

@@ -15,7 +15,7 @@ from hocket.protocol.messages import ReleaseKeys, WaitForWorkers, WorkersReady
 from hocket.protocol.roles import Role
 from hocket.transport import Channel
 
-SCHEMES = ["tcp", "unix", "inproc"]
+SCHEMES = ["tcp", "tls", "unix", "inproc"]
 
 
 def cut(channel: Channel) -> None:
@@ -379,7 +379,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("scheme", ["tcp", "unix"])
+@pytest.mark.parametrize("scheme", ["tcp", "tls", "unix"])
 def test_the_death_of_a_process_on_this_host_is_noticed(with_bench, scheme):
     async def test(bench):
         house = await bench.house(scheme, session__local_grace_s=0.05, session__grace_s=1000)

@@ -8,7 +8,8 @@ import tempfile
 import psutil
 import pytest
 
-from hocket.core.settings import Settings
+from hocket.core.errors import SettingsError
+from hocket.core.settings import Settings, WorkerSettings
 from hocket.worker.shell import Worker
 from hocket.worker.shell.place import DataPlace, memory_limit_of, threads_count_of
 
@@ -34,7 +35,30 @@ def test_data_is_served_on_the_interface_that_leads_to_the_scheduler(monkeypatch
     # An address for documentation (RFC 5737): nothing is sent to it.
     host = "192.0.2.1"
     monkeypatch.setattr("hocket.worker.shell.place._host_towards", lambda scheduler: host)
-    assert DataPlace("tcp://scheduler:8786").address == f"tcp://{host}:0"
+    place = DataPlace("tcp://scheduler:8786")
+    unix, network = place.address.split(",")
+    assert unix.startswith("unix:///")
+    assert network == place.calls_address == f"tcp://{host}:0"
+    place.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (WorkerSettings(host="node7", port="9000-9010"), "tcp://node7:9000-9010"),
+        (WorkerSettings(host="fd00::7"), "tcp://[fd00::7]:0"),
+        (WorkerSettings(host="0.0.0.0"), "tcp://0.0.0.0:0"),
+    ],
+)
+def test_data_is_also_served_where_the_settings_say(settings, expected):
+    place = DataPlace("tcp://127.0.0.1:8786", settings)
+    assert place.address.split(",")[1] == expected
+    place.close()
+
+
+def test_an_interface_that_is_not_there_is_refused_with_those_that_are():
+    with pytest.raises(SettingsError, match="it must be one of this host's"):
+        DataPlace("tcp://127.0.0.1:8786", WorkerSettings(interface="nothing0"))
 
 
 def test_a_path_that_is_too_long_for_a_socket(monkeypatch, tmp_path):

@@ -12,6 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from hocket.client.actor_errors import ActorCallLost, ActorLost, ActorRestarted
+    from hocket.client.actors import Actor, ActorFuture
     from hocket.client.client import Client, current_client
     from hocket.client.coordination.barrier import Barrier
     from hocket.client.coordination.errors import (
@@ -39,6 +41,11 @@ if TYPE_CHECKING:
     from hocket.core.worker_view import WorkerView
 
 __all__ = [
+    "Actor",
+    "ActorCallLost",
+    "ActorFuture",
+    "ActorLost",
+    "ActorRestarted",
     "Barrier",
     "BarrierBroken",
     "Client",
@@ -73,6 +80,11 @@ __all__ = [
 
 #: Loaded when asked for (PEP 562), so that the machine alone can be imported without event loops.
 _HOMES: Final = {
+    "Actor": "hocket.client.actors",
+    "ActorCallLost": "hocket.client.actor_errors",
+    "ActorFuture": "hocket.client.actors",
+    "ActorLost": "hocket.client.actor_errors",
+    "ActorRestarted": "hocket.client.actor_errors",
     "Barrier": "hocket.client.coordination.barrier",
     "BarrierBroken": "hocket.client.coordination.errors",
     "Client": "hocket.client.client",

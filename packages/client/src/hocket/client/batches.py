@@ -73,6 +73,7 @@ class TaskBatch:
             resources=dict(options.resources),
             retry_delay_s=options.retry_delay_s,
             executor=options.executor,
+            timeout_s=options.timeout_s,
         )
         return message, sum(map(len, self.payloads))
 

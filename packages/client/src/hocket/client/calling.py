@@ -9,9 +9,12 @@ from hocket.client.futures import Future
 from hocket.client.options import make_options
 from hocket.client.shell.session import ClientSession
 from hocket.client.submit import Submitter
-from hocket.protocol.messages import THREADS
+from hocket.core.actor_class import ActorClass
+from hocket.core.errors import SettingsError
+from hocket.protocol.messages import ACTORS, THREADS
 
 if TYPE_CHECKING:
+    from hocket.client.actors import Actor
     from hocket.client.executor import ClientExecutor
 
 __all__ = ["Caller", "check_callable"]
@@ -37,6 +40,7 @@ class Caller:
         allow_other_workers: bool = False,
         resources: Mapping[str, float | str] | None = None,
         executor: str = THREADS,
+        actor: bool = False,
         **kwargs: Any,
     ) -> Future:
         """Have a function called on the cluster.
@@ -69,6 +73,9 @@ class Caller:
         executor
             Which of a worker's executors runs it: ``"threads"``, or ``"loop"`` for coroutine
             functions that mostly wait.
+        actor
+            Whether ``fn`` is a class, an object of which is to live on a worker: the result is an
+            `Actor`. See `Client.actor`.
 
         Returns
         -------
@@ -89,6 +96,9 @@ class Caller:
             The client is closed, or its scheduler gone.
         """
         check_callable(fn)
+        if actor:
+            fn = actor_class(fn, self._session.address, executor=executor, pure=pure)
+            executor = ACTORS
         options = make_options(
             priority=priority,
             retries=retries,
@@ -99,6 +109,65 @@ class Caller:
             executor=executor,
         )
         return self._submitter.submit(fn, args, kwargs, key, pure=pure, options=options)
+
+    def actor(
+        self,
+        cls: type,
+        /,
+        *args: Any,
+        key: Any = None,
+        priority: int = 0,
+        workers: str | Iterable[str] | None = None,
+        allow_other_workers: bool = False,
+        resources: Mapping[str, float | str] | None = None,
+        checkpoint_every: int = 1,
+        **kwargs: Any,
+    ) -> Actor:
+        """Have an object of a class made that lives on one worker, and return what stands for it.
+
+        Returns at once; calls wait until the object is there. It lives as long as somebody holds
+        what stands for it, and keeps its resources meanwhile. If its worker is lost, so is the
+        object, and calls raise `ActorLost`; unless the class has the methods ``__checkpoint__()``,
+        which returns what there is to keep, and ``__restore__(state)``: it is restarted elsewhere
+        then, from the last checkpoint.
+
+        Parameters
+        ----------
+        cls
+            The class.
+        *args, **kwargs
+            What it is made with; futures in them become the values.
+        key, priority, workers, allow_other_workers, resources
+            As for `submit`; the resources are reserved as long as it lives.
+        checkpoint_every
+            A checkpoint is taken after so many calls.
+
+        Raises
+        ------
+        TypeError
+            It is no class.
+        SerializationError, DuplicateKey, SettingsError, PeerLost
+            As for `submit`.
+
+        Examples
+        --------
+        >>> counter = client.actor(Counter)  # doctest: +SKIP
+        >>> counter.add(1).result()  # doctest: +SKIP
+        1
+        """
+        # Imported here: most clients never need it.
+        from hocket.client.actors import Actor  # noqa: PLC0415
+
+        spec = actor_class(cls, self._session.address, checkpoint_every=checkpoint_every)
+        options = make_options(
+            priority=priority,
+            workers=workers,
+            allow_other_workers=allow_other_workers,
+            resources=resources,
+            executor=ACTORS,
+        )
+        future = self._submitter.submit(spec, args, kwargs, key, options=options)
+        return Actor(future, spec.reference(future.key))
 
     def map(  # noqa: PLR0913 - as for submit
         self,
@@ -197,6 +266,43 @@ class Caller:
             executor=executor,
         )
         return ClientExecutor(self._submitter, self._session, options, pure=pure)
+
+
+def actor_class(
+    cls: object,
+    address: str,
+    *,
+    executor: str = THREADS,
+    pure: bool = False,
+    checkpoint_every: int = 1,
+) -> ActorClass:
+    """Return what makes an actor of a class.
+
+    Raises
+    ------
+    TypeError
+        It is no class.
+    SettingsError
+        Something is asked for that actors do not have.
+    """
+    # Imported here: most clients never need it.
+    from hocket.client.actors import attach  # noqa: PLC0415
+
+    if not isinstance(cls, type):
+        raise TypeError(f"an actor is made of a class, not of {cls!r:.100}")
+    source = "the call"
+    if executor != THREADS:
+        allowed = "nothing beside actor=True: an actor has a thread of its own"
+        raise SettingsError(name="executor", value=executor, allowed=allowed, source=source)
+    if pure:
+        allowed = "False beside actor=True: two actors are never the same"
+        raise SettingsError(name="pure", value=pure, allowed=allowed, source=source)
+    if not isinstance(checkpoint_every, int) or checkpoint_every < 1:
+        allowed = "a whole number from 1"
+        raise SettingsError(
+            name="checkpoint_every", value=checkpoint_every, allowed=allowed, source=source
+        )
+    return ActorClass(cls, attach, address, checkpoint_every)
 
 
 def check_callable(function: object) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
+import functools
 import itertools
 import operator
 import os
 import weakref
-from collections.abc import Callable
-from typing import Any, ClassVar, Final, Literal, Self
+from collections.abc import Callable, Generator
+from concurrent.futures import Future as StandardFuture
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Self
 
 from hocket.client.calling import Caller
 from hocket.client.computing import Computer
@@ -19,6 +23,7 @@ from hocket.client.futures import Future
 from hocket.client.gather import SKIPPED, fill, find_futures
 from hocket.client.inspecting import Inspector
 from hocket.client.moving import Mover
+from hocket.client.onlooking import Onlooker
 from hocket.client.options import check_key
 from hocket.client.publishing import Publisher
 from hocket.client.shell.blocking import deadline
@@ -26,6 +31,7 @@ from hocket.client.shell.cluster import find_cluster
 from hocket.client.shell.collect import collect
 from hocket.client.shell.scatter import scatter
 from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import apart, run_blocking, run_in_loop, waits
 from hocket.client.submit import Submitter
 from hocket.core.errors import PeerLost
 from hocket.core.settings import Settings
@@ -37,7 +43,17 @@ __all__ = ["Client", "current_client"]
 _TOKEN_NBYTES: Final = 5
 
 
-class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher):
+class _Opening(NamedTuple):
+    """How to connect a client; see there."""
+
+    name: str | None
+    secret: str | None
+    settings: Settings
+    timeout_s: float | None
+    set_as_default: bool
+
+
+class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher, Onlooker):
     """A connection to a cluster: submits work, and brings back results.
 
     A client may be used by many threads. It ends with `close`, or at the end of its ``with`` block,
@@ -46,13 +62,15 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher):
     Parameters
     ----------
     address_or_cluster
-        The scheduler's address (``tcp://host:port``), or an object that has ``address`` and
-        ``secret``, as clusters do. Without it a cluster is started on this host, and closed with
-        the client.
+        The scheduler's address (``tcp://host:port``), what ``hocket token`` printed, or an object
+        that has ``address`` and ``secret``, as clusters do. Without it, and if the settings name no
+        scheduler, a cluster is started on this host, and closed with the client.
     name
         How the scheduler calls this client.
     secret
         The cluster's secret, instead of the one in the settings.
+    scheduler_file
+        The file in which the scheduler has written how to reach it, instead of an address.
     settings
         Instead of those of the settings file and the environment.
     timeout_s
@@ -60,6 +78,9 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher):
     set_as_default
         Whether dask computes with this client, as long as it is open and nothing else is said;
         dask's shuffles go by tasks then.
+    asynchronous
+        Whether what its methods wait for is to be awaited, on any asyncio loop, which is never
+        blocked. Such a client connects when it is awaited, or at the beginning of ``async with``.
 
     Raises
     ------
@@ -76,6 +97,11 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher):
     ...     futures = client.map(str.upper, ["a", "b"])
     ...     client.gather(futures)
     ['A', 'B']
+
+    >>> async with Client("tcp://127.0.0.1:8786", asynchronous=True) as client:  # doctest: +SKIP
+    ...     futures = client.map(str.upper, ["a", "b"])
+    ...     await client.gather(futures)
+    ['A', 'B']
     """
 
     #: Whether it belongs to code inside tasks, and so is none that others come upon.
@@ -87,40 +113,74 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher):
         *,
         name: str | None = None,
         secret: str | None = None,
+        scheduler_file: str | os.PathLike[str] | None = None,
         settings: Settings | None = None,
         timeout_s: float | None = None,
         set_as_default: bool = False,
+        asynchronous: bool = False,
     ) -> None:
-        settings = load_settings() if settings is None else settings
-        found = find_cluster(address_or_cluster, secret, settings)
+        if scheduler_file is not None:
+            address_or_cluster = Path(scheduler_file)
+        self.cluster: Any = address_or_cluster
+        self._owned: Any = None
+        #: Called with the client when it ends.
+        self._end_default: Callable[[Client], None] = _do_nothing
+        self._asynchronous = asynchronous
+        self._is_connected = False
+        opening = _Opening(
+            name,
+            secret,
+            load_settings() if settings is None else settings,
+            timeout_s,
+            set_as_default,
+        )
+        #: How to connect, until it is begun.
+        self._opening: _Opening | None = opening if asynchronous else None
+        #: For those who await a client that is being connected already.
+        self._connecting: StandardFuture[None] | None = None
+        if not asynchronous:
+            run_blocking(self._open(opening))
+
+    async def _open(self, opening: _Opening) -> None:
+        """Connect; what is left half done is undone."""
+        settings = opening.settings
+        found = await apart(find_cluster, self.cluster, opening.secret, settings)
         token = os.urandom(_TOKEN_NBYTES).hex()
-        session = ClientSession(
+        self._session = session = ClientSession(
             found.address,
-            name=name or f"client-{token}",
+            name=opening.name or f"client-{token}",
             secret=found.secret,
             settings=settings,
             token=token,
             loop=shared_loop(),
             of_tasks=self._of_tasks,
+            asynchronous=self._asynchronous,
         )
-        self._session = session
-        #: Called with the client when it ends.
-        self._end_default: Callable[[Client], None] = _do_nothing
-        self.cluster: Any = address_or_cluster if found.owned is None else found.owned
-        self._owned = found.owned
+        self._is_connected = True
+        if found.owned is not None:
+            self.cluster = self._owned = found.owned
+        timeout_s = opening.timeout_s
         try:
-            session.open(settings.client.connect_timeout_s if timeout_s is None else timeout_s)
+            await session.open(
+                settings.client.connect_timeout_s if timeout_s is None else timeout_s
+            )
+            if opening.set_as_default:
+                self._make_default()
         except BaseException:
-            self._end()
+            await self._end()
             raise
-
-        def scatter_arguments(values: list[Any]) -> list[Future]:
-            return [Future(state, session) for state in scatter(session, values)]
-
-        self._submitter = Submitter(session, scatter_arguments)
-        if set_as_default:
-            self._make_default()
+        # On a loop nothing may block, and to put a value on a worker takes time.
+        scatter_values = None if self._asynchronous else functools.partial(_scatter, session)
+        self._submitter = Submitter(session, scatter_values)
         _clients[next(_client_numbers)] = self
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ("_session", "_submitter"):
+                reason = "this client is not connected: write 'async with', or await it first"
+                raise PeerLost(address="any scheduler", reason=reason)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     # ------------------------------------------------------------------ life
 
@@ -136,56 +196,92 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher):
 
     @property
     def status(self) -> str:
-        """``"running"`` or ``"closed"``."""
+        """``"connecting"``, ``"running"`` or ``"closed"``."""
+        if not self._is_connected:
+            return "connecting"
         return "closed" if self.closed else "running"
 
     @property
     def closed(self) -> bool:
         """Whether it was closed, or has lost its scheduler."""
-        return self._session.machine.closed is not None
+        return self._is_connected and self._session.machine.closed is not None
 
     @property
     def asynchronous(self) -> bool:
-        """Whether its calls return before they are done; dask asks."""
-        return False
+        """Whether what it waits for is to be awaited; dask asks."""
+        return self._asynchronous
 
     @property
     def settings(self) -> Settings:
         """The settings that it works with."""
         return self._session.settings
 
-    def close(self) -> None:
+    def close(self) -> Any:
         """Leave the cluster; what is pending is cancelled, and results are let go.
 
         A cluster that the client started is closed as well. May be called twice.
         """
-        self._end()
+        if self._asynchronous:
+            return run_in_loop(self._end())
+        run_blocking(self._end())
+        return None
 
     def _make_default(self) -> None:
         # Imported here: not everybody has dask.
         from hocket.client.dask_adapter.default import end_default, make_default  # noqa: PLC0415
 
-        try:
-            make_default(self)
-        except BaseException:
-            self._end()
-            raise
+        make_default(self)
         self._end_default = end_default
 
-    def _end(self) -> None:
+    async def _end(self) -> None:
+        self._opening = None
+        if not self._is_connected:
+            return
         self._end_default(self)
-        self._session.close()
+        await self._session.close()
         owned, self._owned = self._owned, None
         if owned is not None:
-            owned.close()
+            await apart(owned.close)
 
     def __enter__(self) -> Self:
+        if self._asynchronous:
+            raise TypeError("an asynchronous client is used by 'async with', not by 'with'")
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
 
+    async def __aenter__(self) -> Self:
+        if not self._asynchronous:
+            raise TypeError("'async with' is for clients made with asynchronous=True")
+        await self
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self._connect().__await__()
+
+    async def _connect(self) -> Self:
+        opening, self._opening = self._opening, None
+        if opening is None:
+            if self._connecting is not None:
+                await asyncio.shield(asyncio.wrap_future(self._connecting))
+            return self
+        connecting: StandardFuture[None] = StandardFuture()
+        self._connecting = connecting
+        try:
+            await run_in_loop(self._open(opening))
+        except BaseException as error:
+            connecting.set_exception(error)
+            raise
+        connecting.set_result(None)
+        return self
+
     def __repr__(self) -> str:
+        if not self._is_connected:
+            return "<Client, not connected yet>"
         return f"<Client {self.name!r} of {self.address}, {self.status}>"
 
     def __copy__(self) -> Self:
@@ -200,11 +296,12 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher):
 
     # ------------------------------------------------------------------ results
 
-    def gather(
+    @waits
+    async def gather(
         self,
         futures: Any,
         errors: Literal["raise", "skip"] = "raise",
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - it may block as well
     ) -> Any:
         """Return the values of futures.
 
@@ -228,11 +325,11 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher):
         if errors not in ("raise", "skip"):
             raise ValueError(f"errors is {errors!r}; it must be 'raise' or 'skip'")
         found = find_futures(futures)
-        values = _collect(found, timeout, first_failure=errors == "raise")
+        values = await _collect(found, timeout, first_failure=errors == "raise")
         if errors == "raise":
             for value in values:
                 if type(value) is Raised:
-                    raise value.error
+                    return value
             if (
                 type(futures) is list
                 and len(found) == len(futures)
@@ -247,17 +344,19 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher):
 
         return fill(futures, value_of)
 
-    def cancel(self, futures: Any) -> None:
+    def cancel(self, futures: Any) -> Any:
         """Do without results that are not there yet; their status becomes ``"cancelled"``.
 
-        Tasks are not run if they have not begun and nobody else wants them.
+        Tasks are not run if they have not begun and nobody else wants them. It happens at once; of
+        an asynchronous client it may be awaited all the same.
         """
         for future in (found := find_futures(futures)):
             if future.session is not self._session:
                 future.cancel()
         self._session.cancel([future.record for future in found if future.session is self._session])
+        return self._session.nothing
 
-    def retry(self, futures: Any) -> None:
+    def retry(self, futures: Any) -> Any:
         """Have tasks that failed run again, and those that they failed for.
 
         Their futures are pending from now on; futures that have not failed stay as they are.
@@ -277,6 +376,7 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher):
             by_session.setdefault(future.session, []).append(future)
         for session, found in by_session.items():
             session.retry([future.record for future in found])
+        return self._session.nothing
 
     def future(self, key: Any) -> Future:
         """Return a future of a key that is there already, say of another client.
@@ -293,7 +393,14 @@ def _do_nothing(_client: Client) -> None:
     """Stands for what is only to be done by some clients."""
 
 
-def _collect(futures: list[Future], timeout_s: float | None, *, first_failure: bool) -> list[Any]:
+def _scatter(session: ClientSession, values: list[Any]) -> list[Future]:
+    """Put values on workers, and return futures of them."""
+    return [Future(state, session) for state in run_blocking(scatter(session, values))]
+
+
+async def _collect(
+    futures: list[Future], timeout_s: float | None, *, first_failure: bool
+) -> list[Any]:
     """Return values, or `Raised` in their places; futures may be of several clients."""
     by_session: dict[ClientSession, list[int]] = {}
     for row, future in enumerate(futures):
@@ -302,7 +409,7 @@ def _collect(futures: list[Future], timeout_s: float | None, *, first_failure: b
     values: list[Any] = [None] * len(futures)
     for session, rows in by_session.items():
         states = [futures[row].record for row in rows]
-        collected = collect(session, states, left(), first_failure=first_failure)
+        collected = await collect(session, states, left(), first_failure=first_failure)
         if len(by_session) == 1:
             return collected
         for row, value in zip(rows, collected, strict=True):
@@ -333,7 +440,7 @@ def _close_all() -> None:
     for client in list(_clients.values()):
         # Nobody is there any more to be told.
         with contextlib.suppress(Exception):
-            client._end()  # noqa: SLF001 - of this file
+            run_blocking(client._end())  # noqa: SLF001 - of this file
 
 
 # Registered after the event loop's own, and so run before it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from hocket.client.failures import Raised
 from hocket.client.futures import Future
@@ -13,10 +13,12 @@ from hocket.client.garbage import collector_kept_still
 from hocket.client.options import TaskOptions, make_options
 from hocket.client.shell.collect import collect
 from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import run_blocking
 from hocket.client.submit import Submitter
 from hocket.protocol.messages import THREADS
 
 if TYPE_CHECKING:
+    from hocket.client.client import Client
     from hocket.client.dask_adapter.expressions import Prepared
     from hocket.graph.keys import Key
 
@@ -96,8 +98,9 @@ class Computer:
             executor=executor,
         )
         flat = list(flat_keys(keys))
-        if not sync:
-            return arrange(keys, self._submit_graph(graph, flat, options))
+        if not sync or self._session.asynchronous:
+            futures = arrange(keys, self._submit_graph(graph, flat, options))
+            return cast("Client", self).gather(futures, timeout=timeout) if sync else futures
         return arrange(keys, self._compute_graph(graph, flat, options, timeout))
 
     def compute(
@@ -135,8 +138,10 @@ class Computer:
             map_collections,
         )
 
+        blocks = sync and not self._session.asynchronous
+
         def compute_all(found: list[Any]) -> list[Any]:
-            if sync:
+            if blocks:
                 return compute_collections(
                     found,
                     lambda graph, keys: self._compute_graph(graph, keys, chosen, timeout),
@@ -148,7 +153,10 @@ class Computer:
                 optimize_graph=optimize_graph,
             )
 
-        return map_collections(compute_all, collections)
+        computed = map_collections(compute_all, collections)
+        if sync and not blocks:
+            return cast("Client", self).gather(computed, timeout=timeout)
+        return computed
 
     def persist(self, collections: Any, *, optimize_graph: bool = True, **options: Any) -> Any:
         """Begin to compute collections of dask, part by part, and keep the parts on the cluster.
@@ -244,7 +252,8 @@ class Computer:
 
     def _values_of(self, futures: Mapping[Key, Future], timeout_s: float | None) -> list[Any]:
         """Return the values of futures, or raise what a task raised."""
-        values = collect(self._session, [one.record for one in futures.values()], timeout_s)
+        records = [one.record for one in futures.values()]
+        values = run_blocking(collect(self._session, records, timeout_s))
         for value in values:
             if type(value) is Raised:
                 raise self._told_by_key(value.error)

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from hocket.client.failures import error_of_failure
 from hocket.client.options import check_text, worker_names
 from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import apart, waits
 from hocket.core.errors import LimitExceeded, SettingsError, VersionsDiffer
 from hocket.core.package_versions import differences, package_versions
 from hocket.core.recent_logs import LogLine, read_recent
@@ -34,7 +35,8 @@ class Equipper:
 
     _session: ClientSession
 
-    def register_plugin(self, plugin: Any, name: str | None = None) -> dict[str, None]:
+    @waits
+    async def register_plugin(self, plugin: Any, name: str | None = None) -> dict[str, None]:
         """Set up every worker: those that are there now, and those that come before they run tasks.
 
         It outlives the client. A worker that comes and on which the set-up raises is let go.
@@ -73,9 +75,10 @@ class Equipper:
                 f" {plugin!r:.100}"
             )
         name = name or getattr(plugin, "name", "") or type(plugin).__name__
-        return dict.fromkeys(self._keep(name, plugin))
+        return dict.fromkeys(await self._keep(name, plugin))
 
-    def unregister_worker_plugin(self, name: str) -> dict[str, bool]:
+    @waits
+    async def unregister_worker_plugin(self, name: str) -> dict[str, bool]:
         """Take a plugin down on all workers, and set up those that come without it.
 
         Returns
@@ -93,7 +96,7 @@ class Equipper:
         check_text("name", name, NAME_LENGTH_MAX)
         payload = ArgumentPickler().dumps((name,), {})
         function = dump_function(remove)
-        reply = self._session.ask(
+        reply = await self._session.ask(
             EverywhereRan,
             lambda number: DropSetup(number, name, function.blob, payload),
             needs={"plugin": name},
@@ -102,7 +105,8 @@ class Equipper:
             address: load_value(value) for address, value in _values(reply, f"teardown of {name!r}")
         }
 
-    def upload_file(self, path: str | Path) -> list[str]:
+    @waits
+    async def upload_file(self, path: str | Path) -> list[str]:
         """Give every worker a file, those that come too, and make it importable there.
 
         A ``.py`` file can be imported by its name from then on; an earlier one of the name is
@@ -124,13 +128,14 @@ class Equipper:
             What was raised when a worker imported it.
         """
         path = Path(path)
-        data = path.read_bytes()
+        data = await apart(path.read_bytes)
         limit = self._session.settings.transport.frame_nbytes_max // 2
         if len(data) > limit:
             raise LimitExceeded(what=f"the file {path.name!r}", limit=limit, asked=len(data))
-        return self._keep(f"{_UPLOADED}{path.name}", UploadedFile(path.name, data))
+        return await self._keep(f"{_UPLOADED}{path.name}", UploadedFile(path.name, data))
 
-    def get_versions(
+    @waits
+    async def get_versions(
         self,
         check: bool = False,  # noqa: FBT001, FBT002 - dask.distributed's
         packages: Iterable[str] = (),
@@ -154,13 +159,14 @@ class Equipper:
         """
         names = list(packages)
         ours = package_versions(names)
-        theirs = dict(self._run_on_all(package_versions, (names,)))
+        theirs = dict(await self._run_on_all(package_versions, (names,)))
         found = VersionsFound(ours, theirs)
         if check and (differing := differences(ours, theirs)):
             raise VersionsDiffer(differences=differing)
         return found
 
-    def get_worker_logs(
+    @waits
+    async def get_worker_logs(
         self, n: int | None = None, workers: str | Iterable[str] | None = None
     ) -> dict[str, list[LogLine]]:
         """Return what workers logged lately, and what tasks printed there.
@@ -184,27 +190,27 @@ class Equipper:
             raise SettingsError(
                 name="n", value=n, allowed="a number of lines", source="get_worker_logs()"
             )
-        logs = self._run_on_all(read_recent, (n,), worker_names(workers))
+        logs = await self._run_on_all(read_recent, (n,), worker_names(workers))
         return {address: [LogLine(*line) for line in lines] for address, lines in logs}
 
-    def _keep(self, name: str, plugin: Any) -> list[str]:
+    async def _keep(self, name: str, plugin: Any) -> list[str]:
         check_text("name", name, NAME_LENGTH_MAX)
         payload = ArgumentPickler().dumps((name, plugin), {})
         function = dump_function(install)
-        reply = self._session.ask(
+        reply = await self._session.ask(
             EverywhereRan,
             lambda number: KeepSetup(number, name, function.blob, payload),
             needs={"plugin": name},
         )
         return [address for address, _ in _values(reply, f"set-up {name!r}")]
 
-    def _run_on_all(
+    async def _run_on_all(
         self, function: Any, args: tuple[Any, ...], workers: Iterable[str] = ()
     ) -> list[tuple[str, Any]]:
         names = list(workers)
         payload = ArgumentPickler().dumps(args, {})
         pickled = dump_function(function)
-        reply = self._session.ask(
+        reply = await self._session.ask(
             EverywhereRan,
             lambda number: RunEverywhere(number, pickled.blob, payload, names),
             needs={"workers": ", ".join(names) or "any"},

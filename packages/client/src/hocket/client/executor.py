@@ -21,6 +21,7 @@ from hocket.client.options import TaskOptions
 from hocket.client.shell.blocking import deadline, without_slot
 from hocket.client.shell.collector import Collector
 from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import run_blocking
 from hocket.client.states import PENDING, FutureState
 from hocket.client.submit import Submitter
 from hocket.core.errors import PeerLost, TaskCancelled
@@ -141,8 +142,10 @@ def find_running(futures: Sequence[ExecutorFuture[Any]]) -> set[str]:
     keys = [future.key for future in pending]
     asked = keys if len(keys) <= _KEYS_MAX else []
     try:
-        reply = pending[0].session.ask(
-            TasksListed, lambda number: ListTasks(number, TaskPlace.RUNNING, [], asked)
+        reply = run_blocking(
+            pending[0].session.ask(
+                TasksListed, lambda number: ListTasks(number, TaskPlace.RUNNING, [], asked)
+            )
         )
     except PeerLost:
         return set()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
+from hocket.client.actor_errors import ActorLost
 from hocket.client.states import CANCELLED, LOST, FutureState
 from hocket.core.errors import (
     DuplicateKey,
@@ -13,6 +16,7 @@ from hocket.core.errors import (
     SerializationError,
     TaskCancelled,
     TaskFailed,
+    TaskTimedOut,
     UnknownKey,
     WorkerDied,
 )
@@ -71,18 +75,35 @@ def error_of_failure(failure: Failure, key: str) -> BaseException:
 
 
 def _error_of_kind(failure: Failure, key: str) -> BaseException:
-    text = failure.text
-    if failure.kind is FailureKind.SERIALIZATION:
-        return SerializationError(what=f"something of task {key!r}", type_name="?", reason=text)
-    if failure.kind is FailureKind.WORKER_DIED:
-        return WorkerDied(key=key, causes=[line for line in text.split("\n") if line])
-    if failure.kind is FailureKind.UNKNOWN_KEY:
-        return UnknownKey(key=key)
-    if failure.kind is FailureKind.DUPLICATE_KEY:
-        return DuplicateKey(key=key)
-    if failure.kind is FailureKind.LOST:
-        return KeyLost(key=key, reason=text)
-    return TaskFailed(key=key, cause=text)
+    make = _MAKERS.get(failure.kind)
+    return TaskFailed(key=key, cause=failure.text) if make is None else make(failure, key)
+
+
+def _timed_out(failure: Failure, key: str) -> TaskTimedOut:
+    limit, _, outcome = failure.text.partition("\n")
+    try:
+        limit_s = float(limit)
+    except ValueError:
+        limit_s = math.nan
+    return TaskTimedOut(key=key, limit_s=limit_s, outcome=outcome)
+
+
+#: What is made of a failure without an exception, by its kind.
+_MAKERS: Final[dict[FailureKind, Callable[[Failure, str], HocketError]]] = {
+    FailureKind.UNKNOWN_KEY: lambda _, key: UnknownKey(key=key),
+    FailureKind.DUPLICATE_KEY: lambda _, key: DuplicateKey(key=key),
+    FailureKind.SERIALIZATION: lambda failure, key: SerializationError(
+        what=f"something of task {key!r}", type_name="?", reason=failure.text
+    ),
+    FailureKind.WORKER_DIED: lambda failure, key: WorkerDied(
+        key=key, causes=[line for line in failure.text.split("\n") if line]
+    ),
+    FailureKind.ACTOR_LOST: lambda failure, key: ActorLost(
+        actor=key, worker=failure.worker, reason=failure.text
+    ),
+    FailureKind.LOST: lambda failure, key: KeyLost(key=key, reason=failure.text),
+    FailureKind.TIMED_OUT: _timed_out,
+}
 
 
 def _describe(failure: Failure, began: str, key: str) -> str:

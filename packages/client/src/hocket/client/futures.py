@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Generator
 from types import TracebackType
@@ -11,13 +10,12 @@ from typing import Any
 from msgspec import Struct
 
 from hocket.client.failures import Raised, error_of_state
-from hocket.client.shell.blocking import without_slot
 from hocket.client.shell.callbacks import call_soon
 from hocket.client.shell.collect import collect_one
 from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import run_in_loop
 from hocket.client.states import CANCELLED, LOST, PENDING, FutureState, Watch
-from hocket.core.errors import PeerLost, TaskCancelled
-from hocket.core.task_context import current_task
+from hocket.core.errors import PeerLost, SerializationError, TaskCancelled
 from hocket.protocol.serialize import collecting, load_value, note_reference, resolve
 
 __all__ = ["Future"]
@@ -84,10 +82,20 @@ class Future(Struct, eq=False, weakref=True):
         TimeoutError
             It is not there in time.
         """
-        value = collect_one(self.session, self.record, timeout)
+        session = self.session
+        data = self.record.value
+        if data is not None and not session.asynchronous:
+            # One that cannot be loaded goes the long way round, which names the key.
+            with contextlib.suppress(SerializationError):
+                return load_value(data)
+        value = session.run(self._collect(timeout))
         if type(value) is Raised:
             raise value.error
         return value
+
+    async def _collect(self, timeout_s: float | None = None) -> Any:
+        """Return the value, or a `Raised`; keeps the future meanwhile."""
+        return await collect_one(self.session, self.record, timeout_s)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what `result` would raise, once it is known; None if it would return.
@@ -102,23 +110,32 @@ class Future(Struct, eq=False, weakref=True):
         TimeoutError
             It is not known in time.
         """
-        if not self.session.wait([self.record], timeout):
-            raise TimeoutError(f"{self.key!r} has no result after {timeout} s")
+        error: BaseException | None = self.session.run(self._exception(timeout))
+        return error
+
+    async def _exception(self, timeout_s: float | None) -> BaseException | None:
+        if not await self.session.wait([self.record], timeout_s):
+            raise TimeoutError(f"{self.key!r} has no result after {timeout_s} s")
         return error_of_state(self.record, self.session.machine.closed)
 
     def traceback(self, timeout: float | None = None) -> TracebackType | None:
         """Return the traceback of `exception`; None if there is none."""
-        error = self.exception(timeout)
+        trace: TracebackType | None = self.session.run(self._traceback(timeout))
+        return trace
+
+    async def _traceback(self, timeout_s: float | None) -> TracebackType | None:
+        error = await self._exception(timeout_s)
         return None if error is None else error.__traceback__
 
-    def cancel(self) -> None:
+    def cancel(self) -> Any:
         """Do without the result if it is not there yet; the status becomes ``"cancelled"``.
 
         The task is not run if it has not begun and nobody else wants it.
         """
         self.session.cancel([self.record])
+        return self.session.nothing
 
-    def retry(self) -> None:
+    def retry(self) -> Any:
         """Have the task run again if it failed, with those that it failed for; see `Client.retry`.
 
         Raises
@@ -127,6 +144,7 @@ class Future(Struct, eq=False, weakref=True):
             The client is closed, or its scheduler gone.
         """
         self.session.retry([self.record])
+        return self.session.nothing
 
     def release(self) -> None:
         """Do without the result from now on; the cluster may drop it.
@@ -146,32 +164,7 @@ class Future(Struct, eq=False, weakref=True):
             call_soon(function, self)
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return self._result_in_loop().__await__()
-
-    async def _result_in_loop(self) -> Any:
-        """Wait on the caller's own event loop."""
-        loop = asyncio.get_running_loop()
-        if self.record.status is PENDING:
-            waiter = loop.create_future()
-
-            def wake() -> None:
-                with contextlib.suppress(RuntimeError):  # the loop was closed
-                    loop.call_soon_threadsafe(_set_done, waiter)
-
-            watch = Watch(wake)
-            session = self.session
-            states = [self.record]
-            if session.add_watch(states, watch):
-                task = current_task()
-                try:
-                    with contextlib.nullcontext() if task is None else without_slot(task):
-                        await waiter
-                finally:
-                    session.remove_watch(states, watch)
-        if self.record.value is not None:
-            return load_value(self.record.value)
-        # It may have to be fetched, which blocks.
-        return await asyncio.to_thread(self.result)
+        return run_in_loop(self._collect()).__await__()
 
     def __del__(self) -> None:
         self.session.drop(self.record)
@@ -202,11 +195,6 @@ class Future(Struct, eq=False, weakref=True):
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         return [("key", self.record.key), ("status", self.record.status)]
-
-
-def _set_done(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
 
 
 def _attach(key: str, address: str) -> Future:

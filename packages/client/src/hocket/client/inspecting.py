@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 from hocket.client.calling import check_callable
 from hocket.client.explaining import Explained, explained_of
@@ -13,7 +14,9 @@ from hocket.client.futures import Future
 from hocket.client.gather import find_futures
 from hocket.client.options import check_key, worker_names
 from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import apart, waits
 from hocket.core.errors import RemoteProtocolError
+from hocket.protocol.login import LOGIN_LIFE_S, open_link
 from hocket.protocol.messages import (
     ClusterDescribed,
     DescribeCluster,
@@ -30,9 +33,7 @@ from hocket.protocol.messages import (
     WorkersReady,
 )
 from hocket.protocol.serialize import ArgumentPickler, dump_function, load_value
-
-if TYPE_CHECKING:
-    from hocket.client.client import Client
+from hocket.transport.clock import now
 
 __all__ = ["Inspector"]
 
@@ -46,7 +47,23 @@ class Inspector:
 
     _session: ClientSession
 
-    def run(
+    @property
+    def dashboard_link(self) -> Any:
+        """A link to the scheduler's pages; empty if it has none.
+
+        Where other hosts can connect, it logs in whoever has it: once, within ten minutes. (An
+        asynchronous client's is to be awaited.)
+        """
+        return self._session.run(self._find_dashboard())
+
+    async def _find_dashboard(self) -> str:
+        described = await self._list_workers()
+        expires_s = now() + LOGIN_LIFE_S
+        nonce = secrets.token_urlsafe(12)
+        return open_link(described.dashboard, self._session.secret, nonce, expires_s)
+
+    @waits
+    async def run(
         self,
         fn: Callable[..., Any],
         /,
@@ -88,7 +105,7 @@ class Inspector:
         names = list(worker_names(workers))
         function = dump_function(fn)
         payload = ArgumentPickler().dumps(args, kwargs)
-        reply = self._session.ask(
+        reply = await self._session.ask(
             EverywhereRan,
             lambda number: RunEverywhere(number, function.blob, payload, names),
             needs={"workers": ", ".join(names) or "any"},
@@ -105,9 +122,13 @@ class Inspector:
                 results[address] = error
         return results
 
-    def scheduler_info(self) -> dict[str, Any]:
+    @waits
+    async def scheduler_info(self) -> dict[str, Any]:
         """Return facts about the cluster: ``"address"``, and under ``"workers"``, by address."""
-        reply = self._describe()
+        return await self._describe()
+
+    async def _describe(self) -> dict[str, Any]:
+        reply = await self._list_workers()
         workers = {
             worker.address: {
                 "type": "Worker",
@@ -126,11 +147,13 @@ class Inspector:
         }
         return {"type": "Scheduler", "address": reply.scheduler, "workers": workers}
 
-    def nthreads(self) -> dict[str, int]:
+    @waits
+    async def nthreads(self) -> dict[str, int]:
         """Return the number of threads of each worker, by address."""
-        return {worker.address: worker.threads for worker in self._describe().workers}
+        return {worker.address: worker.threads for worker in (await self._list_workers()).workers}
 
-    def who_has(self, futures: Any = None) -> dict[str, list[str]]:
+    @waits
+    async def who_has(self, futures: Any = None) -> dict[str, list[str]]:
         """Return for each key the addresses of the workers that hold its value.
 
         Parameters
@@ -144,10 +167,11 @@ class Inspector:
                 keys = list(session.begin().states)
         else:
             keys = [future.key for future in find_futures(futures)]
-        reply = session.ask(KeysLocated, lambda number: LocateKeys(number, keys))
+        reply = await session.ask(KeysLocated, lambda number: LocateKeys(number, keys))
         return dict(zip(keys, reply.addresses, strict=True))
 
-    def has_what(self, workers: str | Iterable[str] | None = None) -> dict[str, list[str]]:
+    @waits
+    async def has_what(self, workers: str | Iterable[str] | None = None) -> dict[str, list[str]]:
         """Return the keys of the values that each worker holds, by the worker's address.
 
         Parameters
@@ -155,9 +179,10 @@ class Inspector:
         workers
             Names or addresses of the only workers to ask about; None: all.
         """
-        return self._list_tasks(TaskPlace.HELD, workers)
+        return await self._list_tasks(TaskPlace.HELD, workers)
 
-    def processing(self, workers: str | Iterable[str] | None = None) -> dict[str, list[str]]:
+    @waits
+    async def processing(self, workers: str | Iterable[str] | None = None) -> dict[str, list[str]]:
         """Return the keys of the tasks that each worker has and has not ended, by its address.
 
         Parameters
@@ -165,9 +190,10 @@ class Inspector:
         workers
             As for `has_what`.
         """
-        return self._list_tasks(TaskPlace.ASSIGNED, workers)
+        return await self._list_tasks(TaskPlace.ASSIGNED, workers)
 
-    def why(self, key_or_future: Any) -> Any:
+    @waits
+    async def why(self, key_or_future: Any) -> Any:
         """Explain where a task is: what it waits for, and why which worker does not get it.
 
         Parameters
@@ -190,18 +216,23 @@ class Inspector:
         single = not isinstance(key_or_future, list)
         asked = [key_or_future] if single else key_or_future
         keys = [one.key if isinstance(one, Future) else check_key(one) for one in asked]
-        explained: list[Explained] = []
-        for first in range(0, len(keys), _EXPLAINED_AT_ONCE):
-            explained += self._explain(keys[first : first + _EXPLAINED_AT_ONCE])
+        explained = await self._explain(keys)
         return explained[0] if single else explained
 
-    def _explain(self, keys: list[str]) -> list[Explained]:
-        reply = self._session.ask(KeysExplained, lambda number: ExplainKeys(number, keys))
+    async def _explain(self, keys: list[str]) -> list[Explained]:
+        explained: list[Explained] = []
+        for first in range(0, len(keys), _EXPLAINED_AT_ONCE):
+            explained += await self._explain_some(keys[first : first + _EXPLAINED_AT_ONCE])
+        return explained
+
+    async def _explain_some(self, keys: list[str]) -> list[Explained]:
+        reply = await self._session.ask(KeysExplained, lambda number: ExplainKeys(number, keys))
         if [one.key for one in reply.explanations] != keys:
             raise RemoteProtocolError(reason="KeysExplained is not about the keys that were asked")
         return [explained_of(one) for one in reply.explanations]
 
-    def dump(self, path: str | Path | None = None) -> dict[str, Any]:
+    @waits
+    async def dump(self, path: str | Path | None = None) -> dict[str, Any]:
         """Return all that can be known of the cluster and of this client now, as plain data.
 
         That is: workers, what each runs and holds, why pending tasks of this client (the first
@@ -218,11 +249,23 @@ class Inspector:
             It cannot be written there.
         """
         # Imported here: few need it.
-        from hocket.client.dumping import dump  # noqa: PLC0415
+        from hocket.client.dumping import ClusterFacts, client_facts, dump  # noqa: PLC0415
 
-        return dump(cast("Client", self), path)
+        client = client_facts(self._session)
+        cluster = ClusterFacts(
+            await self._describe(),
+            await self._list_tasks(TaskPlace.ASSIGNED, None),
+            await self._list_tasks(TaskPlace.HELD, None),
+            await self._explain(client.unexplained),
+        )
+        return await apart(dump, self._session, client, cluster, path)
 
-    def wait_for_workers(self, n_workers: int, timeout: float | None = None) -> None:
+    @waits
+    async def wait_for_workers(
+        self,
+        n_workers: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - it may block as well
+    ) -> None:
         """Wait until the cluster has at least this many workers.
 
         Raises
@@ -232,18 +275,20 @@ class Inspector:
         """
         if n_workers < 0:
             raise ValueError(f"n_workers is {n_workers}; it must not be negative")
-        self._session.ask(WorkersReady, lambda number: WaitForWorkers(number, n_workers), timeout)
+        await self._session.ask(
+            WorkersReady, lambda number: WaitForWorkers(number, n_workers), timeout
+        )
 
-    def _list_tasks(
+    async def _list_tasks(
         self, place: TaskPlace, workers: str | Iterable[str] | None
     ) -> dict[str, list[str]]:
         names = list(worker_names(workers))
-        reply = self._session.ask(
+        reply = await self._session.ask(
             TasksListed,
             lambda number: ListTasks(number, place, names),
             needs={"workers": ", ".join(names) or "any"},
         )
         return dict(zip(reply.addresses, reply.keys, strict=True))
 
-    def _describe(self) -> ClusterDescribed:
-        return self._session.ask(ClusterDescribed, DescribeCluster)
+    async def _list_workers(self) -> ClusterDescribed:
+        return await self._session.ask(ClusterDescribed, DescribeCluster)

@@ -19,7 +19,10 @@ from typing import Any, ClassVar, Final
 
 from msgspec import Struct
 
+from hocket.client.actor_book import ActorBook
 from hocket.client.batches import TaskBatch
+from hocket.client.chosen_keys import ChosenKeys
+from hocket.client.feeds import Feeds
 from hocket.client.options import NO_OPTIONS, TaskOptions
 from hocket.client.outbox import Outbox
 from hocket.client.questions import ANSWERS, Questions, undo_of
@@ -33,9 +36,13 @@ from hocket.client.states import (
     Request,
     Watch,
 )
-from hocket.core.errors import DuplicateKey, HocketError
+from hocket.client.watching import Watching
+from hocket.core.errors import HocketError
 from hocket.protocol.messages import (
+    ActorsPlaced,
+    ActorsRestarting,
     CancelTasks,
+    Events,
     GrantsRevoked,
     ItemsGiven,
     KeysLost,
@@ -85,12 +92,15 @@ class ClientMachine:
         self.revoked: dict[int, str] = {}
         self._numbers = 0
         self._questions = Questions()
-        #: Digests of what was submitted under a key that the user chose.
-        self._specs: dict[str, bytes] = {}
+        self._chosen = ChosenKeys()
         #: Keys that news is passed over of, and how many confirmations are missing.
         self._leaving: dict[str, int] = {}
         self._outbox = Outbox(functions_known_max)
-        self._fired: list[Watch | Request] = []
+        self._watching = Watching()
+        #: Subscriptions to what happens in the cluster.
+        self.feeds = Feeds()
+        #: Calls of actors, which go elsewhere than all that is said to the scheduler.
+        self.actors = ActorBook(token, self.states, self._watching)
 
     # ------------------------------------------------------------------ what comes out
 
@@ -116,12 +126,7 @@ class ClientMachine:
 
     def take_fired(self) -> list[Watch | Request]:
         """Return those to be woken, and forget them."""
-        fired, self._fired = self._fired, []
-        for one in fired:
-            # The others are woken once.
-            if isinstance(one, Watch) and one.arrived is not None:
-                one.fired = False
-        return fired
+        return self._watching.take_fired()
 
     def post(self, message: Struct, nbytes: int = 0) -> None:
         """Have a message sent; ``nbytes`` of pickles are in it."""
@@ -153,7 +158,7 @@ class ClientMachine:
         all_keys = batch.keys
         known: dict[str, FutureState] = {}
         if batch.specs is not None:
-            known, batch = self._leave_out_known(batch)
+            known, batch = self._chosen.leave_out_known(self.states, batch)
         keys = batch.keys
         wanted = keys if batch.wanted is None else [keys[index] for index in batch.wanted]
         states = list(map(FutureState, wanted))
@@ -172,28 +177,6 @@ class ClientMachine:
             known[key] = state
             result.append(state)
         return result
-
-    def _leave_out_known(self, batch: TaskBatch) -> tuple[dict[str, FutureState], TaskBatch]:
-        """Return the states of keys that are there already, and the batch without them."""
-        assert batch.specs is not None
-        assert batch.wanted is None
-        known: dict[str, FutureState] = {}
-        new: dict[str, bytes] = {}
-        rows: list[int] = []
-        for row, (key, spec) in enumerate(zip(batch.keys, batch.specs, strict=True)):
-            state = self.states.get(key)
-            if state is not None and state.status not in (CANCELLED, LOST):
-                if self._specs.get(key, spec) != spec:
-                    raise DuplicateKey(key=key)
-                known[key] = state
-            elif key in new:
-                if new[key] != spec:
-                    raise DuplicateKey(key=key)
-            else:
-                new[key] = spec
-                rows.append(row)
-        self._specs.update(new)
-        return known, batch.only(rows)
 
     def submit_call(
         self,
@@ -267,7 +250,7 @@ class ClientMachine:
         for state, nbytes in zip(states, sizes, strict=True):
             if state.status is PENDING:
                 state.nbytes = nbytes
-                self._settle(state, STORED)
+                self._watching.settle(state, STORED)
 
     def release(self, states: Iterable[FutureState]) -> None:
         """Take note that for each of these, one future less exists."""
@@ -282,13 +265,12 @@ class ClientMachine:
             if self.states.get(key) is not state:
                 continue
             del self.states[key]
+            self.actors.forget(key)
+            was_chosen = self._chosen.forget(key)
             if state.status is CANCELLED:
-                self._specs.pop(key, None)
-            elif self._specs.pop(key, None) is None:
-                released.append(key)
-            else:
-                # A key that the user chose is soon chosen again.
-                chosen.append(key)
+                continue
+            # A key that the user chose is soon chosen again.
+            (chosen if was_chosen else released).append(key)
         if released:
             self.post(ReleaseKeys(released))
         self._leave(chosen)
@@ -300,7 +282,8 @@ class ClientMachine:
         for state in states:
             if state.status is PENDING:
                 keys.append(state.key)
-                self._settle(state, CANCELLED)
+                self._watching.settle(state, CANCELLED)
+                self.actors.cancelled(state.key)
         self._leave(keys)
 
     def retry(self, states: Iterable[FutureState]) -> None:
@@ -331,28 +314,11 @@ class ClientMachine:
 
         With ``first_failure``, none if one has failed already.
         """
-        alone = (watch,)
-        missing = 0
-        for state in states:
-            if state.status is PENDING:
-                missing += 1
-                watches = state.watches
-                state.watches = alone if watches is None else (*watches, watch)
-            elif watch.first_failure and state.status is not STORED:
-                watch.missing += missing
-                self.unwatch(states, watch)
-                return 0
-        watch.missing += missing
-        return missing
+        return self._watching.watch(states, watch)
 
     def unwatch(self, states: Iterable[FutureState], watch: Watch) -> None:
         """Have a watch hear no more of states."""
-        for state in states:
-            watches = state.watches
-            if watches is not None and watch in watches:
-                left = tuple(one for one in watches if one is not watch)
-                watch.missing -= len(watches) - len(left)
-                state.watches = left or None
+        self._watching.unwatch(states, watch)
 
     def ask(self, message: Callable[[int], Struct], wake: Callable[[], None]) -> Request:
         """Post a question.
@@ -404,7 +370,7 @@ class ClientMachine:
             state.failure = None
             state.status = STORED
             if state.watches is not None:
-                self._tell(state)
+                self._watching.tell(state)
 
     def _on_erred(self, message: TasksErred) -> None:
         for key, failure in zip(message.keys, message.failures, strict=True):
@@ -412,7 +378,14 @@ class ClientMachine:
             if state is not None:
                 state.failure = failure
                 state.value = None
-                self._settle(state, FAILED)
+                self._watching.settle(state, FAILED)
+            self.actors.failed(key, failure)
+
+    def _on_placed(self, message: ActorsPlaced) -> None:
+        self.actors.placed(message)
+
+    def _on_restarting(self, message: ActorsRestarting) -> None:
+        self.actors.restarting(message)
 
     def _on_cancelled(self, message: TasksCancelled) -> None:
         for key in message.keys:
@@ -438,9 +411,14 @@ class ClientMachine:
         if request is not None:
             if type(message) is ItemsGiven:
                 request.states = [self.want(key) for keys in message.keys for key in keys]
-            self._fire(request)
+            self._watching.fire(request)
         elif (undo := undo_of(message)) is not None:
             self.post(undo)
+
+    def _on_events(self, message: Events) -> None:
+        answer = self.feeds.heard(message)
+        if answer is not None:
+            self.post(answer)
 
     def _on_revoked(self, message: GrantsRevoked) -> None:
         self.revoked.update(dict.fromkeys(message.tokens, message.reason))
@@ -463,31 +441,11 @@ class ClientMachine:
         self._outbox.clear()
         for state in self.states.values():
             if state.status is PENDING:
-                self._settle(state, LOST if lost else CANCELLED)
+                self._watching.settle(state, LOST if lost else CANCELLED)
+        self.actors.close(error)
+        self.feeds.close()
         for request in self._questions.end(error):
-            self._fire(request)
-
-    def _settle(self, state: FutureState, status: str) -> None:
-        state.status = status
-        if state.watches is not None:
-            self._tell(state)
-
-    def _tell(self, state: FutureState) -> None:
-        watches, state.watches = state.watches, None
-        assert watches is not None
-        failed = state.status is not STORED
-        for watch in watches:
-            watch.missing -= 1
-            if watch.arrived is not None:
-                watch.arrived.append(state)
-                self._fire(watch)
-            elif not watch.missing or (failed and watch.first_failure):
-                self._fire(watch)
-
-    def _fire(self, one: Watch | Request) -> None:
-        if not one.fired:
-            one.fired = True
-            self._fired.append(one)
+            self._watching.fire(request)
 
     _handlers: ClassVar[dict[type[Struct], Callable[[ClientMachine, Any], None]]] = {
         TasksStored: _on_stored,
@@ -495,5 +453,8 @@ class ClientMachine:
         TasksCancelled: _on_cancelled,
         KeysLost: _on_lost,
         GrantsRevoked: _on_revoked,
+        Events: _on_events,
+        ActorsPlaced: _on_placed,
+        ActorsRestarting: _on_restarting,
         **dict.fromkeys(ANSWERS, _on_answer),
     }

@@ -11,6 +11,7 @@ from hocket.client.gather import find_futures
 from hocket.client.options import worker_names
 from hocket.client.shell.scatter import scatter
 from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import waits
 from hocket.core.errors import RemoteProtocolError, SettingsError
 from hocket.protocol.messages import (
     ClusterDescribed,
@@ -38,7 +39,8 @@ class Mover:
 
     _session: ClientSession
 
-    def scatter(
+    @waits
+    async def scatter(
         self,
         data: Any,
         workers: str | Iterable[str] | None = None,
@@ -75,7 +77,9 @@ class Mover:
         single = not isinstance(data, list | tuple | set | frozenset | dict)
         values = [data] if single else list(data.values() if isinstance(data, dict) else data)
         names = worker_names(workers)
-        states = scatter(self._session, values, workers=names, broadcast=broadcast, by_content=hash)
+        states = await scatter(
+            self._session, values, workers=names, broadcast=broadcast, by_content=hash
+        )
         futures = [Future(state, self._session) for state in states]
         if single:
             return futures[0]
@@ -83,7 +87,8 @@ class Mover:
             return dict(zip(data, futures, strict=True))
         return futures if isinstance(data, list) else type(data)(futures)
 
-    def replicate(
+    @waits
+    async def replicate(
         self,
         futures: Any,
         n: int | None = None,
@@ -124,11 +129,11 @@ class Mover:
                 name="n", value=n, allowed="a number of workers from 1", source="replicate()"
             )
         names = list(worker_names(workers))
-        keys = self._await_values(futures)
+        keys = await self._await_values(futures)
         if not keys:
             return {}
-        count = n or len(names) or self._count_workers()
-        reply = self._session.ask(
+        count = n or len(names) or await self._count_workers()
+        reply = await self._session.ask(
             KeysReplicated,
             lambda number: ReplicateKeys(number, keys, count, names),
             needs={"workers": ", ".join(names) or "any"},
@@ -137,7 +142,8 @@ class Mover:
             raise RemoteProtocolError(reason="KeysReplicated is not about the keys that were asked")
         return dict(zip(keys, reply.counts, strict=True))
 
-    def rebalance(
+    @waits
+    async def rebalance(
         self, futures: Any = None, workers: str | Iterable[str] | None = None
     ) -> Rebalanced:
         """Move values from workers that hold much to those that hold little, and wait for it.
@@ -167,18 +173,19 @@ class Mover:
         names = list(worker_names(workers))
         keys: list[str] = []
         if futures is not None:
-            keys = self._await_values(futures)
+            keys = await self._await_values(futures)
             if not keys:
                 # To the scheduler, no keys would mean all.
                 return Rebalanced(0, 0)
-        reply = self._session.ask(
+        reply = await self._session.ask(
             KeysRebalanced,
             lambda number: RebalanceKeys(number, keys, names),
             needs={"workers": ", ".join(names) or "any"},
         )
         return Rebalanced(reply.moved, reply.nbytes)
 
-    def retire_workers(self, workers: str | Iterable[str]) -> list[str]:
+    @waits
+    async def retire_workers(self, workers: str | Iterable[str]) -> list[str]:
         """Let workers end in good order, and wait until they are gone.
 
         They get no new tasks, end those that they run, and what only they hold moves to others.
@@ -203,23 +210,23 @@ class Mover:
         names = list(worker_names(workers))
         if not names:
             return []
-        reply = self._session.ask(
+        reply = await self._session.ask(
             WorkersRetired,
             lambda number: RetireWorkers(number, names),
             needs={"workers": ", ".join(names)},
         )
         return reply.workers
 
-    def _await_values(self, futures: Any) -> list[str]:
+    async def _await_values(self, futures: Any) -> list[str]:
         """Wait until futures are done, and return their keys."""
         found = find_futures(futures)
         for session in {future.session for future in found}:
-            session.wait([future.record for future in found if future.session is session])
+            await session.wait([future.record for future in found if future.session is session])
         for future in found:
             error = error_of_state(future.record, future.session.machine.closed)
             if error is not None:
                 raise error
         return list(dict.fromkeys(future.key for future in found))
 
-    def _count_workers(self) -> int:
-        return len(self._session.ask(ClusterDescribed, DescribeCluster).workers)
+    async def _count_workers(self) -> int:
+        return len((await self._session.ask(ClusterDescribed, DescribeCluster)).workers)

@@ -40,6 +40,8 @@ class TaskOptions:
     resources: Mapping[str, float] = field(default_factory=dict)
     retry_delay_s: float = 0.0
     executor: str = THREADS
+    #: 0: none.
+    timeout_s: float = 0.0
 
 
 NO_OPTIONS: Final = TaskOptions()
@@ -54,6 +56,7 @@ def make_options(
     allow_other_workers: bool = False,
     resources: Mapping[str, float | str] | None = None,
     executor: str = THREADS,
+    timeout: float | str | None = None,
 ) -> TaskOptions:
     """Return checked options; the one `NO_OPTIONS` if nothing is asked for.
 
@@ -65,6 +68,7 @@ def make_options(
     if (
         not (priority or retries or retry_delay or workers or allow_other_workers or resources)
         and executor == THREADS
+        and timeout is None
     ):
         return NO_OPTIONS
     if not isinstance(priority, int) or abs(priority) > PRIORITY_MAX:
@@ -85,7 +89,18 @@ def make_options(
         _amounts(resources or {}),
         parse_seconds(retry_delay, name="retry_delay", source=_SOURCE),
         executor,
+        _limit(timeout),
     )
+
+
+def _limit(timeout: float | str | None) -> float:
+    """Return how long a task may run, in seconds; 0: as long as it wants."""
+    if timeout is None:
+        return 0.0
+    limit_s = parse_seconds(timeout, name="timeout", source=_SOURCE)
+    if not 0 < limit_s < math.inf:
+        raise _wrong("timeout", timeout, "seconds above 0, or None")
+    return limit_s
 
 
 def _amounts(resources: Mapping[str, float | str]) -> dict[str, float]:

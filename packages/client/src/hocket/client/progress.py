@@ -17,15 +17,17 @@ from rich.progress import (
 
 from hocket.client.futures import Future
 from hocket.client.gather import find_futures
-from hocket.client.waiting import as_completed
+from hocket.client.waiting import as_completed, run_for
 
 __all__ = ["progress"]
 
 _LABEL_WIDTH = 24
 
 
-def progress(*futures: Any, console: Console | None = None) -> None:
+def progress(*futures: Any, console: Console | None = None) -> Any:
     """Draw bars in the terminal until futures are done; errors are counted, not raised.
+
+    For futures of an asynchronous client, return what is to be awaited.
 
     Parameters
     ----------
@@ -48,17 +50,22 @@ def progress(*futures: Any, console: Console | None = None) -> None:
         TextColumn("{task.fields[errors]}", style="red"),
         console=console or Console(stderr=True),
     )
+    return run_for(found, _draw(bars, found, totals))
+
+
+async def _draw(bars: Progress, futures: list[Future], totals: dict[str, int]) -> None:
     with bars:
-        _draw(bars, found, totals)
+        await _draw_each(bars, futures, totals)
 
 
-def _draw(bars: Progress, futures: list[Future], totals: dict[str, int]) -> None:
+async def _draw_each(bars: Progress, futures: list[Future], totals: dict[str, int]) -> None:
     bar_of: dict[str, TaskID] = {
         label: bars.add_task(f"{label:{_LABEL_WIDTH}.{_LABEL_WIDTH}}", total=total, errors="")
         for label, total in totals.items()
     }
     errors = dict.fromkeys(totals, 0)
-    for batch in as_completed(futures).batches():
+    completed = as_completed(futures)
+    while batch := await completed.wait_for_batch():
         done = dict.fromkeys(totals, 0)
         for future in batch:
             label = _label_of(future)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import apart, waits
 from hocket.core.errors import DuplicateKey, UnknownKey
 from hocket.protocol.messages import ListVariables, VariablesListed
 
@@ -26,8 +27,9 @@ class Publisher:
 
     _session: ClientSession
 
-    def publish_dataset(
-        self, *values: Any, name: str | None = None, override: bool = False, **named: Any
+    @waits
+    async def publish_dataset(
+        self, /, *values: Any, name: str | None = None, override: bool = False, **named: Any
     ) -> None:
         """Leave values with the cluster, by name.
 
@@ -55,14 +57,10 @@ class Publisher:
         if name is not None:
             named = {name: values[0], **named}
         for each, value in named.items():
-            variable, lock = self._dataset(each)
-            # So that of two who publish at once, one is refused.
-            with lock:
-                if not override and variable.is_set():
-                    raise DuplicateKey(key=each)
-                variable.set(value, fence=lock)
+            await apart(self._publish, each, value, override=override)
 
-    def get_dataset(self, name: str, **default: Any) -> Any:
+    @waits
+    async def get_dataset(self, /, name: str, **default: Any) -> Any:
         """Return what was published; futures in it are this client's.
 
         Parameters
@@ -78,20 +76,32 @@ class Publisher:
             There is none, and no default.
         """
         try:
-            return self._dataset(name)[0].get(timeout=0)
+            return await apart(self._dataset(name)[0].get, timeout=0)
         except TimeoutError:
             if "default" in default:
                 return default["default"]
         raise UnknownKey(key=name)
 
-    def list_datasets(self) -> list[str]:
+    @waits
+    async def list_datasets(self) -> list[str]:
         """Return the names of what is published, in the order in which it was."""
-        reply = self._session.ask(VariablesListed, lambda number: ListVariables(number, _PREFIX))
+        reply = await self._session.ask(
+            VariablesListed, lambda number: ListVariables(number, _PREFIX)
+        )
         return [name.removeprefix(_PREFIX) for name in reply.names]
 
-    def unpublish_dataset(self, name: str) -> None:
+    @waits
+    async def unpublish_dataset(self, name: str) -> None:
         """Take back what was published; nothing happens if nothing was."""
-        self._dataset(name)[0].delete()
+        await apart(self._dataset(name)[0].delete)
+
+    def _publish(self, name: str, value: Any, *, override: bool) -> None:
+        variable, lock = self._dataset(name)
+        # So that of two who publish at once, one is refused.
+        with lock:
+            if not override and variable.is_set():
+                raise DuplicateKey(key=name)
+            variable.set(value, fence=lock)
 
     def _dataset(self, name: str) -> tuple[Variable, Lock]:
         # Imported here: they are made of clients.

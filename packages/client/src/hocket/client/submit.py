@@ -42,19 +42,22 @@ class Submitter:
         Of the client.
     scatter
         Puts values on workers and returns futures of them; for arguments that are too big to
-        travel with their tasks.
+        travel with their tasks. None: there is no time for that, and they travel as long as a call
+        fits in a frame.
     """
 
     def __init__(
-        self, session: ClientSession, scatter: Callable[[list[Any]], list[Future]]
+        self, session: ClientSession, scatter: Callable[[list[Any]], list[Future]] | None
     ) -> None:
         self._session = session
         self._scatter = scatter
         settings = self._session.settings
-        self._inline_nbytes_max = settings.client.inline_argument_nbytes_max
         self._batch_tasks = settings.client.submit_batch_tasks
         # Encoded, a batch has keys and lengths besides.
         self._call_nbytes_max = settings.transport.frame_nbytes_max // 2
+        self._inline_nbytes_max = (
+            self._call_nbytes_max if scatter is None else settings.client.inline_argument_nbytes_max
+        )
         #: A batch is sent when the pickles in it add up to this.
         self.batch_nbytes = min(_BATCH_NBYTES, self._call_nbytes_max // 2)
         self._token = self._session.machine.token
@@ -290,7 +293,15 @@ class Submitter:
             return args, kwargs, []
         known = {} if scattered is None else scattered
         missing = [one for one in chosen.values() if id(one) not in known]
+        if missing and self._scatter is None:
+            raise LimitExceeded(
+                what="an argument, which an asynchronous client scatters first"
+                " (await client.scatter(...))",
+                limit=self._inline_nbytes_max,
+                asked=total + sum(_size_of(one) for one in missing),
+            )
         if missing:
+            assert self._scatter is not None
             known.update(zip(map(id, missing), self._scatter(missing), strict=True))
         futures = [known[id(one)] for one in chosen.values()]
         by_place: Mapping[object, Any] = dict(zip(chosen, futures, strict=True))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hocket.client.client import Client
-from hocket.client.shell.session import ClientSession, session_of
+from hocket.client.shell.open_sessions import session_of
+from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import DONE
 from hocket.core.errors import PeerLost
 from hocket.core.task_context import TaskContext, current_task
 from hocket.core.worker_view import WorkerView, current_worker
@@ -25,22 +27,28 @@ class _TaskClient(Client):
         """Its session."""
         return self._session
 
-    def close(self) -> None:
+    def close(self) -> Any:
         """Do nothing: other tasks use it. It ends with the process, or with the scheduler."""
+        return DONE if self.asynchronous else None
 
 
-#: By the scheduler's address and the secret.
-_clients: dict[tuple[str, str], _TaskClient] = {}
+#: By the scheduler's address and the secret, and whether they are asynchronous.
+_clients: dict[tuple[str, str, bool], _TaskClient] = {}
 _lock = threading.Lock()
 
 
-def get_client() -> Client:
+def get_client(*, asynchronous: bool = False) -> Client:
     """Return a client of the cluster that runs the present task; to be called inside tasks.
 
     All tasks of a worker's process share it. It is made on the first call, stays open until the
     process ends, and ``close`` does nothing to it. A task that waits with it gives up its slot
     meanwhile, so that what it waits for can run there; to get it back it may have to wait until
     another task ends. One that mostly waits calls `secede` first, and then needs none.
+
+    Parameters
+    ----------
+    asynchronous
+        For coroutines: whether what its methods wait for is to be awaited, and so is the client.
 
     Raises
     ------
@@ -54,6 +62,9 @@ def get_client() -> Client:
     >>> def total(n):
     ...     client = get_client()
     ...     return sum(client.gather(client.map(abs, range(n))))
+    >>> async def total_in_a_coroutine(n):
+    ...     async with get_client(asynchronous=True) as client:
+    ...         return sum(await client.gather(client.map(abs, range(n))))
     """
     task = current_task()
     if task is None:
@@ -62,7 +73,7 @@ def get_client() -> Client:
     if not task.scheduler_address:
         reason = f"worker {task.worker!r} does not tell its tasks where the scheduler is"
         raise PeerLost(address="the scheduler", reason=reason)
-    return _client_of(task)
+    return _client_of(task, asynchronous=asynchronous)
 
 
 def get_worker() -> WorkerView:
@@ -79,8 +90,8 @@ def get_worker() -> WorkerView:
     return worker
 
 
-def _client_of(task: TaskContext) -> _TaskClient:
-    place = task.scheduler_address, task.secret
+def _client_of(task: TaskContext, *, asynchronous: bool = False) -> _TaskClient:
+    place = task.scheduler_address, task.secret, asynchronous
     client = _clients.get(place)
     if client is not None and not client.closed:
         return client
@@ -89,7 +100,12 @@ def _client_of(task: TaskContext) -> _TaskClient:
         if client is None or client.closed:
             for other in [one for one, its in _clients.items() if its.closed]:
                 del _clients[other]
-            client = _TaskClient(task.scheduler_address, secret=task.secret, settings=task.settings)
+            client = _TaskClient(
+                task.scheduler_address,
+                secret=task.secret,
+                settings=task.settings,
+                asynchronous=asynchronous,
+            )
             _clients[place] = client
     return client
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple, Self
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterable, Iterator
+from typing import Any, Final, NamedTuple, Self, cast
 
 from hocket.client.failures import Raised
 from hocket.client.futures import Future
 from hocket.client.gather import find_futures
-from hocket.client.shell.blocking import block, deadline, held_lock
+from hocket.client.shell.blocking import deadline
 from hocket.client.shell.collect import collect_one
 from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import Signal, run_blocking, run_in_loop
 from hocket.client.states import FutureState, Watch
 
-__all__ = ["Waited", "as_completed", "fire_and_forget", "wait"]
+__all__ = ["Batches", "Waited", "as_completed", "fire_and_forget", "run_for", "wait"]
 
 _CONDITIONS: Final = ("ALL_COMPLETED", "FIRST_COMPLETED")
 
@@ -28,9 +28,16 @@ class Waited(NamedTuple):
     done: set[Future]
     not_done: set[Future]
 
+    def __await__(self) -> Generator[Any, None, Waited]:
+        # Of no futures nobody knows whether their client is asynchronous.
+        return self
+        yield
+
 
 def wait(futures: Any, timeout: float | None = None, return_when: str = "ALL_COMPLETED") -> Waited:
     """Wait until futures are done, with or without a value.
+
+    For futures of an asynchronous client, return what is to be awaited.
 
     Parameters
     ----------
@@ -51,17 +58,38 @@ def wait(futures: Any, timeout: float | None = None, return_when: str = "ALL_COM
     if return_when not in _CONDITIONS:
         raise ValueError(f"return_when is {return_when!r}; it must be one of {_CONDITIONS}")
     found = find_futures(futures)
-    if return_when == "FIRST_COMPLETED":
-        done = not found or any(future.done() for future in found) or _wait_first(found, timeout)
+    coroutine = _wait(found, timeout, first=return_when == "FIRST_COMPLETED")
+    return cast("Waited", run_for(found, coroutine))
+
+
+async def _wait(found: list[Future], timeout_s: float | None, *, first: bool) -> Waited:
+    if first:
+        done = (
+            not found
+            or any(future.done() for future in found)
+            or await _wait_first(found, timeout_s)
+        )
     else:
-        done = _wait_all(found, timeout)
+        done = await _wait_all(found, timeout_s)
     if not done:
         pending = sum(not future.done() for future in found)
-        raise TimeoutError(f"{pending} of {len(found)} futures are not done after {timeout} s")
+        raise TimeoutError(f"{pending} of {len(found)} futures are not done after {timeout_s} s")
     return Waited(
         {future for future in found if future.done()},
         {future for future in found if not future.done()},
     )
+
+
+def run_for(futures: Iterable[Future], coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Return what a coroutine of pauses returns that waits for futures.
+
+    If the client of one of them is asynchronous, return what is to be awaited.
+    """
+    return run_in_loop(coroutine) if _are_asynchronous(futures) else run_blocking(coroutine)
+
+
+def _are_asynchronous(futures: Iterable[Future]) -> bool:
+    return any(future.session.asynchronous for future in futures)
 
 
 def _by_session(futures: Iterable[Future]) -> dict[ClientSession, list[FutureState]]:
@@ -71,30 +99,25 @@ def _by_session(futures: Iterable[Future]) -> dict[ClientSession, list[FutureSta
     return states
 
 
-def _wait_all(futures: list[Future], timeout_s: float | None) -> bool:
+async def _wait_all(futures: list[Future], timeout_s: float | None) -> bool:
     left = deadline(timeout_s)
-    return all(session.wait(states, left()) for session, states in _by_session(futures).items())
+    for session, states in _by_session(futures).items():
+        if not await session.wait(states, left()):
+            return False
+    return True
 
 
-def _wait_first(futures: list[Future], timeout_s: float | None) -> bool:
+async def _wait_first(futures: list[Future], timeout_s: float | None) -> bool:
     with _Arrivals() as arrivals:
         arrivals.add(futures)
-        return arrivals.wait(timeout_s)
+        return await arrivals.wait(timeout_s)
 
 
 class _Arrivals:
     """Futures of any clients, in the order in which they are done."""
 
     def __init__(self) -> None:
-        news = held_lock()
-
-        # No method: it must not keep the futures of somebody who has stopped to iterate.
-        def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # it is told already
-                news.release()
-
-        self._news = news
-        self._wake = wake
+        self._news = Signal()
         self._watches: dict[ClientSession, Watch] = {}
         self._pending: dict[int, list[Future]] = {}
         self._ready: deque[Future] = deque()
@@ -133,7 +156,7 @@ class _Arrivals:
         for session, states in _by_session(new).items():
             watch = self._watches.get(session)
             if watch is None:
-                watch = self._watches[session] = Watch(self._wake, every=True)
+                watch = self._watches[session] = Watch(self._news.wake, every=True)
             if session.add_watch(states, watch) < len(states):
                 # Some were done in the meantime: the watch does not hear of them.
                 self._take_done(new)
@@ -154,18 +177,16 @@ class _Arrivals:
             for state in arrived or ():
                 self._ready += self._pending.pop(id(state), ())
 
-    def wait(self, timeout_s: float | None) -> bool:
+    async def wait(self, timeout_s: float | None) -> bool:
         """Wait until there is one; return whether there is."""
         if self._ready:
             return True
         left = deadline(timeout_s)
-        for session in self._watches:
-            session.forbid_loop_thread()
         while True:
             self._sort_in()
             if self._ready:
                 return True
-            if not block(self._news, left()):
+            if not await self._news.wait(left()):
                 self._sort_in()
                 return bool(self._ready)
 
@@ -183,7 +204,7 @@ class _Arrivals:
 
 
 class as_completed:  # noqa: N801 - the name that users of concurrent.futures and dask know
-    """Iterate over futures in the order in which they are done.
+    """Iterate over futures in the order in which they are done, by ``for`` or by ``async for``.
 
     Parameters
     ----------
@@ -216,7 +237,8 @@ class as_completed:  # noqa: N801 - the name that users of concurrent.futures an
         self._timeout_s = timeout
         self._left = deadline(timeout)
         self._lock = threading.Lock()
-        self._arrivals.add(futures)
+        self._is_asynchronous = False
+        self.update(futures)
 
     def add(self, future: Future) -> None:
         """Yield one more future."""
@@ -224,7 +246,9 @@ class as_completed:  # noqa: N801 - the name that users of concurrent.futures an
 
     def update(self, futures: Iterable[Future]) -> None:
         """Yield more futures."""
+        futures = list(futures)
         with self._lock:
+            self._is_asynchronous |= _are_asynchronous(futures)
             self._arrivals.add(futures)
 
     def count(self) -> int:
@@ -244,25 +268,32 @@ class as_completed:  # noqa: N801 - the name that users of concurrent.futures an
         with self._lock:
             self._arrivals.close()
 
-    def next_batch(self, *, block: bool = True) -> list[Any]:
-        """Return all that are done.
+    def next_batch(self, *, block: bool = True) -> Any:
+        """Return all that are done, as a list.
 
         Parameters
         ----------
         block
             Whether to wait until there is one.
         """
-        if block and self._arrivals.count:
-            self._wait()
+        coroutine = self.wait_for_batch() if block else self._take_ready()
+        return run_in_loop(coroutine) if self._is_asynchronous else run_blocking(coroutine)
+
+    async def wait_for_batch(self) -> list[Any]:
+        """Wait until there is one, by pauses, and return all that are done; none: the end."""
+        if self._arrivals.count:
+            await self._wait()
+        return await self._take_ready()
+
+    async def _take_ready(self) -> list[Any]:
         batch = []
         while self._arrivals.has_ready:
-            batch.append(self._take())
+            batch.append(await self._take())
         return batch
 
-    def batches(self) -> Iterator[list[Any]]:
-        """Iterate over lists of all that are done at a time."""
-        while self._arrivals.count:
-            yield self.next_batch()
+    def batches(self) -> Batches:
+        """Iterate over lists of all that are done at a time, by ``for`` or by ``async for``."""
+        return Batches(self)
 
     def __iter__(self) -> as_completed:
         return self
@@ -270,26 +301,52 @@ class as_completed:  # noqa: N801 - the name that users of concurrent.futures an
     def __next__(self) -> Any:
         if not self._arrivals.count:
             raise StopIteration
-        self._wait()
-        return self._take()
+        return run_blocking(self._next())
 
-    def _wait(self) -> None:
-        if not self._arrivals.wait(self._left()):
+    def __aiter__(self) -> as_completed:
+        return self
+
+    async def __anext__(self) -> Any:
+        if not self._arrivals.count:
+            raise StopAsyncIteration
+        return await run_in_loop(self._next())
+
+    async def _next(self) -> Any:
+        await self._wait()
+        return await self._take()
+
+    async def _wait(self) -> None:
+        if not await self._arrivals.wait(self._left()):
             count = self._arrivals.count
             self.clear()
             raise TimeoutError(f"{count} futures are not done after {self._timeout_s} s")
 
-    def _take(self) -> Any:
+    async def _take(self) -> Any:
         with self._lock:
             future = self._arrivals.take()
         if not self._with_results:
             return future
-        value = collect_one(future.session, future.record)
+        value = await collect_one(future.session, future.record)
         if type(value) is Raised:
             if self._raise_errors:
                 raise value.error
             return future, value.error
         return future, value
+
+
+class Batches:
+    """What `as_completed.batches` returns."""
+
+    def __init__(self, completed: as_completed) -> None:
+        self._completed = completed
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        while not self._completed.is_empty():
+            yield run_blocking(self._completed.wait_for_batch())
+
+    async def __aiter__(self) -> AsyncIterator[list[Any]]:
+        while not self._completed.is_empty():
+            yield await run_in_loop(self._completed.wait_for_batch())
 
 
 def fire_and_forget(futures: Any) -> None:

@@ -6,6 +6,7 @@
     |-- UserError                    what the caller did
     |   |-- TaskCancelled(key)
     |   |-- TaskFailed(key, cause)   the user's error could not be carried as it was
+    |   |-- TaskTimedOut(key, limit_s, outcome)
     |   |-- KeyLost(key, reason)
     |   |-- WorkerDied(key, causes)
     |   |-- SerializationError(what, type_name, reason)
@@ -57,6 +58,7 @@ __all__ = [
     "SettingsError",
     "TaskCancelled",
     "TaskFailed",
+    "TaskTimedOut",
     "UnknownKey",
     "UserError",
     "VersionsDiffer",
@@ -118,6 +120,24 @@ class TaskCancelled(UserError):
 
     def describe(self) -> str:
         return f"task {self.key!r} was cancelled"
+
+
+class TaskTimedOut(UserError):
+    """The task ran longer than it might.
+
+    ``outcome`` says whether it could be interrupted.
+    """
+
+    key: str
+    limit_s: float
+    outcome: str
+
+    def __init__(self, *, key: str, limit_s: float, outcome: str) -> None:
+        super().__init__(key=key, limit_s=limit_s, outcome=outcome)
+
+    def describe(self) -> str:
+        limit = f"its time-out of {self.limit_s:g} s"
+        return f"task {self.key!r} ran longer than {limit}; {self.outcome}"
 
 
 class Reschedule(UserError):

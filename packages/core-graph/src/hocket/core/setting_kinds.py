@@ -26,6 +26,7 @@ __all__ = [
     "Kind",
     "Nbytes",
     "Part",
+    "Ports",
     "Scalar",
     "Seconds",
     "Switch",
@@ -38,6 +39,8 @@ Scalar = str | int | float | bool
 
 _COUNT_MAX: Final = 10**9
 _TEXT_LENGTH_MAX: Final = 10_000
+_PORT_MAX: Final = 65535
+_PORTS: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _WHOLE_NUMBER: Final = re.compile(r"\s*[0-9]{1,10}\s*")
 _SWITCH_WORDS: Final = {
     "true": True,
@@ -289,6 +292,35 @@ class Text:
     def describe(self) -> str:
         """Return the bound."""
         return f"text of at most {_TEXT_LENGTH_MAX} characters"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """A port to listen on, or a range of which the first free one is taken."""
+
+    doc: str
+    secret: bool = False
+
+    def parse(self, value: object, name: str, source: str) -> Scalar:
+        """Return the text; a number is read too."""
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        text = str(value).strip() if is_number or isinstance(value, str) else ""
+        found = _PORTS.fullmatch(text)
+        if found is not None:
+            first, last = int(found[1]), int(found[2] or found[1])
+            if first <= last <= _PORT_MAX and (first > 0 or last == 0):
+                return f"{first}-{last}" if last > first else str(first)
+        raise SettingsError(
+            name=name, value=value, allowed=f"it must be {self.describe()}", source=source
+        )
+
+    def format(self, value: Scalar) -> str:
+        """Return the text."""
+        return str(value)
+
+    def describe(self) -> str:
+        """Return the forms."""
+        return f"a port from 1 to {_PORT_MAX}, a range such as 8786-8885, or 0 for any free port"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

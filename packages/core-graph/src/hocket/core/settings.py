@@ -17,20 +17,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, Final, Literal, Self, get_type_hints
+from typing import Any, Final, Self, get_type_hints
 
 from hocket.core.errors import SettingsError
-from hocket.core.setting_kinds import (
-    Choice,
-    Count,
-    Kind,
-    Nbytes,
-    Part,
-    Scalar,
-    Seconds,
-    Switch,
-    Text,
-)
+from hocket.core.setting_kinds import Kind, Scalar
 from hocket.core.settings_layers import (
     ENVIRONMENT_PREFIX,
     FILE_VARIABLE,
@@ -39,12 +29,23 @@ from hocket.core.settings_layers import (
     values_of_file,
     values_of_mapping,
 )
-from hocket.core.units import GIB, KIB, MIB
+from hocket.core.settings_sections import (
+    ClientSettings,
+    DiagnosticsSettings,
+    LocalSettings,
+    SchedulerSettings,
+    SecuritySettings,
+    SessionSettings,
+    TransportSettings,
+    WorkerSettings,
+    section_kinds,
+)
 
 __all__ = [
     "ENVIRONMENT_PREFIX",
     "FILE_VARIABLE",
     "ClientSettings",
+    "DiagnosticsSettings",
     "LocalSettings",
     "SchedulerSettings",
     "SecuritySettings",
@@ -54,249 +55,6 @@ __all__ = [
     "WorkerSettings",
     "setting_kinds",
 ]
-
-
-class _Section:
-    """What all sections share: values are checked when one is made, secrets are not shown."""
-
-    __slots__ = ()
-
-    def __post_init__(self) -> None:
-        section = _section_name(type(self))
-        for name, kind in setting_kinds()[section].items():
-            value = kind.parse(getattr(self, name), f"{section}.{name}", "code")
-            object.__setattr__(self, name, value)
-
-    def __repr__(self) -> str:
-        kinds = setting_kinds()[_section_name(type(self))]
-        values = (
-            f"{name}={'***' if kind.secret and getattr(self, name) else getattr(self, name)!r}"
-            for name, kind in kinds.items()
-        )
-        return f"{type(self).__name__}({', '.join(values)})"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class TransportSettings(_Section):
-    """Connections between processes."""
-
-    connect_timeout_s: Annotated[
-        float, Seconds("How long to try to reach an address before giving up.", least=0.001)
-    ] = 10.0
-    frame_nbytes_max: Annotated[
-        int,
-        Nbytes(
-            "The largest frame sent or taken; a peer that claims more is cut off before memory is"
-            " allocated.",
-            least=64 * KIB,
-            most=4 * GIB,
-        ),
-    ] = 256 * MIB
-    handshake_timeout_s: Annotated[
-        float, Seconds("How long a new connection may take to prove itself.", least=0.001)
-    ] = 5.0
-    loop: Annotated[
-        Literal["auto", "asyncio", "uvloop"],
-        Choice(
-            "The event loop; 'auto' takes uvloop where it is installed.",
-            options=("auto", "asyncio", "uvloop"),
-        ),
-    ] = "auto"
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class SessionSettings(_Section):
-    """The resumable session of two peers, which outlives a connection that is cut."""
-
-    grace_s: Annotated[
-        float, Seconds("How long a session whose connection was cut may take to resume.")
-    ] = 30.0
-    local_grace_s: Annotated[
-        float, Seconds("The same between processes of one host, where a cut means a death.")
-    ] = 1.0
-    ack_nbytes: Annotated[
-        int, Nbytes("Received bytes after which an acknowledgement is sent.", least=1)
-    ] = MIB
-    ack_frames: Annotated[
-        int, Count("Received frames after which an acknowledgement is sent.", least=1)
-    ] = 64
-    unacknowledged_nbytes_max: Annotated[
-        int,
-        Nbytes(
-            "Sent bytes kept for a resumption; a peer that leaves more than this unacknowledged is"
-            " taken for lost.",
-            least=MIB,
-        ),
-    ] = GIB
-    keepalive_s: Annotated[
-        float, Seconds("Silence after which a sign of life is sent.", least=0.1)
-    ] = 15.0
-    silent_s: Annotated[
-        float,
-        Seconds("Silence after which the peer's connection is taken for cut.", least=0.1),
-    ] = 60.0
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class SecuritySettings(_Section):
-    """Who may join. Off loopback a secret is always needed, and no setting changes that."""
-
-    secret: Annotated[
-        str, Text("The cluster's secret, equal in all its processes; empty for none.", secret=True)
-    ] = ""
-    secret_file: Annotated[
-        str,
-        Text("A file that holds the secret, readable by its owner only; empty for none."),
-    ] = ""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class ClientSettings(_Section):
-    """What a client sends, and how."""
-
-    connect_timeout_s: Annotated[
-        float, Seconds("How long a client tries to reach its scheduler.", least=0.001)
-    ] = 10.0
-    inline_argument_nbytes_max: Annotated[
-        int,
-        Nbytes(
-            "A pickled argument up to this travels with its task; a larger one is stored on a"
-            " worker first.",
-            most=64 * MIB,
-        ),
-    ] = MIB
-    submit_batch_tasks: Annotated[
-        int, Count("Tasks that one message submits at most.", least=1, most=1_000_000)
-    ] = 5000
-    functions_known_max: Annotated[
-        int, Count("Pickled functions that a client remembers, to pickle each once.", least=1)
-    ] = 1000
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class SchedulerSettings(_Section):
-    """How the scheduler hands out tasks."""
-
-    allowed_failures: Annotated[
-        int,
-        Count("Workers that may die under a task before the task is blamed and fails."),
-    ] = 3
-    window_s: Annotated[
-        float,
-        Seconds(
-            "The commit window: estimated work given to each thread of a worker ahead of time;"
-            " 'inf' gives out all that is ready.",
-            infinite=True,
-        ),
-    ] = 0.1
-    window_tasks_min: Annotated[
-        int, Count("Tasks given to each thread ahead of time, however long they take.", least=1)
-    ] = 2
-    window_tasks_max: Annotated[
-        int, Count("Tasks given to each thread ahead of time, however short they are.", least=1)
-    ] = 10_000
-    unknown_duration_s: Annotated[
-        float,
-        Seconds("How long a task is taken to run while none of its kind has run.", least=1e-6),
-    ] = 0.01
-    placement: Annotated[
-        Literal["greedy", "earliest", "round-robin", "random", "idlest"],
-        Choice(
-            "How a worker is chosen for a task with inputs: 'greedy' weighs waiting against moving"
-            " data; the others are for comparison.",
-            options=("greedy", "earliest", "round-robin", "random", "idlest"),
-        ),
-    ] = "greedy"
-    memory_part: Annotated[
-        float,
-        Part(
-            "Part of a worker's memory limit up to which it is given tasks that make more data than"
-            " they use up; those that use data up are always given.",
-            least=0.01,
-        ),
-    ] = 0.6
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class WorkerSettings(_Section):
-    """How a worker runs tasks and keeps their results."""
-
-    threads: Annotated[
-        int, Count("Threads that run tasks; 0 stands for the number of cores.", most=10_000)
-    ] = 0
-    inline_nbytes_max: Annotated[
-        int,
-        Nbytes("A pickled result up to this travels with the report of its task.", most=16 * MIB),
-    ] = 64 * KIB
-    switch_interval_s: Annotated[
-        float,
-        Seconds(
-            "How long a thread may hold the interpreter while another waits for it; short keeps the"
-            " event loop quick beside tasks that compute.",
-            least=1e-6,
-            most=1.0,
-        ),
-    ] = 0.001
-    fetch_connections_max: Annotated[
-        int, Count("Connections on which a worker fetches data at once.", least=1)
-    ] = 16
-    fetch_nbytes_max: Annotated[
-        int,
-        Nbytes(
-            "Bytes asked for in one request; a single larger value has a request to itself.",
-            least=1,
-        ),
-    ] = 64 * MIB
-    memory_limit: Annotated[
-        int | Literal["auto"],
-        Nbytes(
-            "Memory that the worker is to stay within; 0 for no limit,"
-            " 'auto' for its share of the host's memory by threads.",
-            words=("auto",),
-        ),
-    ] = "auto"
-    fetch_nbytes_in_flight_max: Annotated[
-        int,
-        Nbytes(
-            "Bytes that a worker has asked for and not yet got; one request is always allowed.",
-            least=1,
-        ),
-    ] = 256 * MIB
-    serve_requests_max: Annotated[
-        int,
-        Count(
-            "Requests for large data that a worker answers at once; others are told who else has"
-            " the data, or to come again.",
-            least=1,
-        ),
-    ] = 8
-    leave_timeout_s: Annotated[
-        float,
-        Seconds("How long a worker that was told to end waits for its data to be moved."),
-    ] = 10.0
-    pause_part: Annotated[
-        float,
-        Part(
-            "Part of its memory limit above which a worker runs one task at a time and asks for no"
-            " more; 1 never pauses.",
-            least=0.01,
-        ),
-    ] = 0.8
-    report_interval_s: Annotated[
-        float, Seconds("Time between two reports of a worker's load.", least=0.01)
-    ] = 2.0
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class LocalSettings(_Section):
-    """A cluster on this host."""
-
-    start_timeout_s: Annotated[
-        float, Seconds("How long the processes of a cluster may take to start.", least=0.001)
-    ] = 30.0
-    restart_workers: Annotated[
-        bool, Switch("Whether a worker process that died is started again.")
-    ] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +68,7 @@ class Settings:
     scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     local: LocalSettings = field(default_factory=LocalSettings)
+    diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
 
     def __post_init__(self) -> None:
         _check_pairs(self, {})
@@ -400,23 +159,15 @@ _ORDERED: Final = (
 @functools.cache
 def setting_kinds() -> Mapping[str, Mapping[str, Kind]]:
     """Return the kind of every setting by section and name, in the order of their definition."""
-    kinds: dict[str, dict[str, Kind]] = {}
-    for section_type, section in _section_names().items():
-        hints = get_type_hints(section_type, include_extras=True)
-        kinds[section] = {
-            each.name: hints[each.name].__metadata__[0] for each in fields(section_type)
-        }
-    return kinds
+    return {
+        section: section_kinds(section_type) for section_type, section in _section_names().items()
+    }
 
 
 @functools.cache
 def _section_names() -> Mapping[type[Any], str]:
     hints = get_type_hints(Settings)
     return {hints[each.name]: each.name for each in fields(Settings)}
-
-
-def _section_name(section_type: type[_Section]) -> str:
-    return _section_names()[section_type]
 
 
 def _check_pairs(settings: Settings, sources: Mapping[str, str]) -> None:

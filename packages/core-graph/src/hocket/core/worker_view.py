@@ -5,7 +5,7 @@ The worker says so per thread; tasks find it in their context as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -47,11 +47,34 @@ class WorkerView:
     read_lines: Callable[[], list[Any]] = field(default=list, repr=False)
     #: Has functions of tasks unpickled anew when they are next needed.
     forget_functions: Callable[[], None] = field(default=lambda: None, repr=False)
+    #: Returns where the tasks are that run now: lines as in a traceback, by key.
+    read_stacks: Callable[[], dict[str, list[str]]] = field(default=dict, repr=False)
+    #: Passes plain data on to those who follow topics.
+    send_event: Callable[[list[str], Any], None] = field(
+        default=lambda _topics, _message: None, repr=False
+    )
 
     @property
     def directory(self) -> str:
         """A directory of the worker's own, for files; it is removed when the worker ends."""
         return self.find_directory()
+
+    def log_event(self, topic: str | Iterable[str], msg: Any) -> None:
+        """Say something about a topic; see `hocket.client.Client.log_event`.
+
+        Parameters
+        ----------
+        topic
+            A name, or several.
+        msg
+            Plain data: numbers, texts, bytes, times, and lists and dicts of these.
+
+        Raises
+        ------
+        SerializationError
+            The message is something else.
+        """
+        self.send_event([topic] if isinstance(topic, str) else list(topic), msg)
 
     def __reduce__(self) -> Any:
         raise TypeError("a worker cannot be pickled; return what you need of it")

@@ -18,11 +18,11 @@ in a present-form ``Task`` is a string; dicts of the old form are not searched f
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Container, Mapping
 from typing import Any
 
 from hocket.core.errors import InvalidGraph
+from hocket.core.loaded_modules import loaded_module
 from hocket.graph.convert_nodes import NodeConversion, is_dask_future, literal_of
 from hocket.graph.graph import Graph
 from hocket.graph.keys import Key
@@ -91,7 +91,7 @@ class _Conversion:
         self._keys = entries
         self._known = known
         #: The module is there if anybody has imported it.
-        dask = sys.modules.get("dask._task_spec")
+        dask = loaded_module("dask._task_spec")
         self._nodes = None if dask is None else NodeConversion(dask, entries.values())
 
     def entry(self, entry: Any) -> Any:

@@ -1,17 +1,28 @@
-"""How processes end: their causes of death in words, and how many deaths are too many."""
+"""How processes end: with their parents, their causes of death in words, how many are too many."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 from collections import deque
 from typing import Final
 
-__all__ = ["Restarts", "cause_of_death", "describe_exit"]
+__all__ = ["Restarts", "cause_of_death", "describe_exit", "die_with_parent"]
 
 #: So many deaths within this time, and the dead are not replaced any more.
 _DEATHS_MAX: Final = 20
 _PERIOD_S: Final = 60.0
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent ends (Linux; elsewhere nothing)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def cause_of_death(status: int) -> str:

@@ -16,7 +16,6 @@ it is killed (on Linux).
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import json
 import os
@@ -30,7 +29,7 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from hocket.core.settings import Settings
-from hocket.deploy.exits import cause_of_death
+from hocket.deploy.exits import cause_of_death, die_with_parent
 from hocket.scheduler.shell import run_scheduler
 from hocket.worker.shell import run_worker
 
@@ -38,7 +37,6 @@ __all__ = ["main"]
 
 #: How long children may take to end after they were asked to, in seconds.
 _PATIENCE_S: Final = 3.0
-_PR_SET_PDEATHSIG: Final = 1
 
 
 def main() -> None:
@@ -162,7 +160,7 @@ class ForkServer:
             self._control.close()
             for fd in (self._wake_read, self._wake_write, *self._reports):
                 os.close(fd)
-            _die_with_parent(parent)
+            die_with_parent(parent)
             null = os.open(os.devnull, os.O_RDONLY)
             os.dup2(null, 0)
             os.close(null)
@@ -237,20 +235,14 @@ def _ignore(_number: int, _frame: object) -> None:
     """Do nothing: the wake-up descriptor is what counts."""
 
 
-def _die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent ends (Linux; elsewhere nothing)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-
-
 def _scheduler(options: dict[str, Any], ready: Callable[..., None]) -> int:
+    facts: dict[str, str] = {}
     run_scheduler(
         options["addresses"],
         settings=Settings.from_flat(options["settings"]),
         secret=options["secret"],
-        ready=lambda address: ready(address=address),
+        ready=lambda address: ready(address=address, **facts),
+        dashboard=lambda link: facts.update(dashboard=link),
     )
     return 0
 

@@ -27,6 +27,8 @@ from hocket.deploy.arguments import (
 from hocket.deploy.exits import Restarts
 from hocket.deploy.processes import Processes
 from hocket.deploy.threads import ThreadCrew
+from hocket.protocol.login import LOGIN_LIFE_S, open_link
+from hocket.transport.clock import now
 
 __all__ = ["LocalCluster"]
 
@@ -41,6 +43,8 @@ class _Crew(Protocol):
 
     address: str
 
+    @property
+    def dashboard(self) -> str: ...
     def add(self, name: str) -> None: ...
     def wait(self, name: str) -> None: ...
     def remove(self, name: str) -> None: ...
@@ -134,6 +138,15 @@ class LocalCluster:
     def address(self) -> str:
         """The scheduler's address."""
         return self._crew.address
+
+    @property
+    def dashboard_link(self) -> str:
+        """A link to the scheduler's pages; empty if hocket-diagnostics is not installed.
+
+        Where other hosts can connect, it logs in whoever has it: once, within ten minutes.
+        """
+        expires_s = now() + LOGIN_LIFE_S
+        return open_link(self._crew.dashboard, self.secret, secrets.token_urlsafe(12), expires_s)
 
     @property
     def workers(self) -> list[str]:
@@ -337,7 +350,9 @@ class _ProcessCrew:
             self._processes.start(
                 "scheduler", "scheduler", {**self._common, "addresses": ["tcp://127.0.0.1:0"]}
             )
-            self.address: str = self._processes.wait_ready("scheduler", self._timeout_s)["address"]
+            facts = self._processes.wait_ready("scheduler", self._timeout_s)
+            self.address: str = facts["address"]
+            self.dashboard: str = facts.get("dashboard", "")
         except BaseException:
             self._processes.close()
             raise

@@ -37,6 +37,11 @@ class ThreadCrew:
         self.address = f"inproc://hocket-{secrets.token_hex(4)}"
         self._scheduler = self._loop.run(self._start_scheduler())
 
+    @property
+    def dashboard(self) -> str:
+        """Where the scheduler's pages are, as a URL; empty if it has none."""
+        return self._scheduler.dashboard_link
+
     async def _start_scheduler(self) -> Scheduler:
         scheduler = Scheduler(self._settings, secret=self._secret)
         await scheduler.start(self.address)

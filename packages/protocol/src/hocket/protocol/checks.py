@@ -14,9 +14,16 @@ from msgspec import Struct
 
 from hocket.protocol import rules
 from hocket.protocol.messages import (
+    CHECKPOINT_NBYTES_MAX,
     AbandonTasks,
     AcquireLeases,
     AcquireLocks,
+    ActorSaved,
+    ActorsPlaced,
+    ActorsRestarting,
+    CallActors,
+    CallKind,
+    CallsEnded,
     CancelTasks,
     ChangeBarrier,
     ChangeEvent,
@@ -68,6 +75,7 @@ from hocket.protocol.messages import (
     RequestDenied,
     RequestDone,
     RequestRefused,
+    RestoreActor,
     RetireWorkers,
     RetryTasks,
     RunEverywhere,
@@ -75,6 +83,7 @@ from hocket.protocol.messages import (
     RunTasks,
     ScatterAccepted,
     ScatterPlanned,
+    SecretChanged,
     SetVariable,
     StateTold,
     SubmitTasks,
@@ -103,6 +112,7 @@ from hocket.protocol.messages import (
     WorkersReady,
     WorkersRetired,
 )
+from hocket.protocol.observing_checks import OBSERVING_TESTS
 from hocket.protocol.rules import DIGEST_NBYTES, KEY_LENGTH_MAX, NAME_LENGTH_MAX
 
 __all__ = ["DIGEST_NBYTES", "KEY_LENGTH_MAX", "NAME_LENGTH_MAX", "check"]
@@ -170,10 +180,21 @@ _describe_worker: Final = (
 )
 
 
-def _workers(message: ClusterDescribed) -> None:
+_describe_demand: Final = (
+    rules.not_negative("count", "duration_s"),
+    rules.resources("resources"),
+    rules.names("workers"),
+    rules.name("executor"),
+)
+
+
+def _described(message: ClusterDescribed) -> None:
     for worker in message.workers:
         for test in _describe_worker:
             test(worker)
+    for demand in message.demands:
+        for test in _describe_demand:
+            test(demand)
 
 
 def _data_reply(message: DataReply) -> None:
@@ -197,12 +218,40 @@ def _explanations(message: KeysExplained) -> None:
             test(one)
 
 
+def _state(message: ActorSaved | RestoreActor) -> None:
+    if len(message.state) > CHECKPOINT_NBYTES_MAX:
+        what = f"a checkpoint of {len(message.state)} bytes"
+        raise rules.misfit(message, "state", what)
+
+
+def _kinds(message: CallActors) -> None:
+    if message.kinds:
+        rules.in_range(message, "kinds", message.kinds, len(CallKind))
+
+
+def _placed(message: ActorsPlaced) -> None:
+    for names, numbers in zip(message.callers, message.saved_numbers, strict=True):
+        if len(names) != len(numbers):
+            what = f"{len(numbers)} numbers of {len(names)} callers"
+            raise rules.misfit(message, "saved_numbers", what)
+        if numbers and min(numbers) < 0:
+            raise rules.misfit(message, "saved_numbers", f"{min(numbers)} is no number of a call")
+
+
 _KEYS_AND_ATTEMPTS: Final = (
     rules.equal("keys", "attempts"),
     rules.keys("keys"),
     rules.counts("attempts"),
 )
 _ONLY_KEYS: Final = (rules.keys("keys"),)
+_SAVED: Final = (
+    _state,
+    rules.key("key"),
+    rules.not_negative("attempt"),
+    rules.equal("callers", "numbers"),
+    rules.names("callers"),
+    rules.counts("numbers"),
+)
 _COORDINATED: Final = (
     rules.name("name"),
     rules.not_negative("request", "attempt"),
@@ -219,7 +268,7 @@ _TESTS: Final[dict[type[Struct], tuple[rules.Rule, ...]]] = {
         rules.indices("function_of", "functions"),
         rules.index_lists("dependencies", "keys"),
         rules.names("labels", "workers"),
-        rules.not_negative("retries", "retry_delay_s"),
+        rules.not_negative("retries", "retry_delay_s", "timeout_s"),
         rules.resources("resources"),
         rules.name("executor"),
     ),
@@ -265,7 +314,7 @@ _TESTS: Final[dict[type[Struct], tuple[rules.Rule, ...]]] = {
         rules.names("workers"),
         _failures,
     ),
-    ClusterDescribed: (rules.name("scheduler"), _workers),
+    ClusterDescribed: (rules.name("scheduler"), _described),
     WorkersReady: (rules.not_negative("count"),),
     RequestRefused: (),
     KeysExplained: (_explanations,),
@@ -290,6 +339,7 @@ _TESTS: Final[dict[type[Struct], tuple[rules.Rule, ...]]] = {
         rules.index_lists("inputs", "input_keys"),
         rules.index_lists("input_holders", "addresses"),
         rules.names("labels", "addresses"),
+        rules.not_negative("timeout_s"),
         rules.resources("resources"),
         rules.name("executor"),
     ),
@@ -306,6 +356,7 @@ _TESTS: Final[dict[type[Struct], tuple[rules.Rule, ...]]] = {
         rules.names("addresses"),
     ),
     LeaveCluster: (),
+    SecretChanged: (rules.name("secret"),),
     WorkerJoined: (
         rules.name("name"),
         rules.name("address"),
@@ -313,6 +364,7 @@ _TESTS: Final[dict[type[Struct], tuple[rules.Rule, ...]]] = {
         rules.not_negative("pid", "threads", "memory_limit"),
         rules.resources("resources"),
         rules.counts_of_names("executors"),
+        rules.name("calls_address"),
     ),
     TasksDone: (
         rules.equal("keys", "attempts", "nbytes", "starts", "durations"),
@@ -381,8 +433,34 @@ _TESTS: Final[dict[type[Struct], tuple[rules.Rule, ...]]] = {
     RequestDone: (),
     RequestDenied: (),
     StateTold: (),
+    ActorSaved: _SAVED,
+    RestoreActor: _SAVED,
+    ActorsPlaced: (
+        rules.equal("keys", "attempts", "workers", "addresses", "callers", "saved_numbers"),
+        rules.keys("keys"),
+        rules.counts("attempts"),
+        rules.names("workers", "addresses"),
+        rules.name_lists("callers"),
+        _placed,
+    ),
+    ActorsRestarting: (*_KEYS_AND_ATTEMPTS, rules.equal("keys", "reasons")),
+    CallActors: (
+        *_KEYS_AND_ATTEMPTS,
+        rules.equal("keys", "numbers", "methods", "kinds", "payloads"),
+        rules.counts("numbers"),
+        rules.name("caller"),
+        rules.names("methods"),
+        _kinds,
+    ),
+    CallsEnded: (
+        *_KEYS_AND_ATTEMPTS,
+        rules.equal("keys", "numbers", "values", "failures", "saved"),
+        rules.counts("numbers", "saved"),
+        _failures,
+    ),
     FetchData: (*_ONLY_KEYS, rules.name("source")),
     DataReply: (rules.equal("sizes", "attempts", "errors"), rules.size_lists("sizes"), _data_reply),
+    **OBSERVING_TESTS,
     PeerBusy: (rules.name_lists("addresses"),),
     PutData: (rules.equal("keys", "sizes"), rules.keys("keys"), rules.size_lists("sizes")),
     DataStored: (rules.counts("nbytes"),),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 import msgspec
 from msgspec import Struct
@@ -18,14 +18,18 @@ from msgspec import Struct
 from hocket.core.errors import LocalProtocolError, RemoteProtocolError
 from hocket.protocol.checks import check
 from hocket.protocol.messages import (
+    CallerToWorker,
     ClientToScheduler,
     DataReply,
     DataStored,
     FetchData,
+    ObserverToScheduler,
     PeerBusy,
     PutData,
     SchedulerToClient,
+    SchedulerToObserver,
     SchedulerToWorker,
+    WorkerToCaller,
     WorkerToScheduler,
 )
 from hocket.protocol.roles import Role
@@ -45,6 +49,10 @@ _SPOKEN: Final[dict[tuple[Role, Role], Any]] = {
     (Role.SCHEDULER, Role.CLIENT): SchedulerToClient,
     (Role.WORKER, Role.SCHEDULER): WorkerToScheduler,
     (Role.SCHEDULER, Role.WORKER): SchedulerToWorker,
+    (Role.CLIENT, Role.WORKER): CallerToWorker,
+    (Role.WORKER, Role.CLIENT): WorkerToCaller,
+    (Role.OBSERVER, Role.SCHEDULER): ObserverToScheduler,
+    (Role.SCHEDULER, Role.OBSERVER): SchedulerToObserver,
 }
 
 #: Where msgspec says that a value lies: message, position in it, positions deeper down.
@@ -77,7 +85,7 @@ class MessageDecoder:
 
     def __init__(self, union: Any) -> None:
         self._classes: dict[int, type[Struct]] = {
-            member.__struct_config__.tag: member for member in union.__args__
+            member.__struct_config__.tag: member for member in get_args(union) or (union,)
         }
         # The union is only known here, so the list's type can only be made here.
         self._decoder = msgspec.msgpack.Decoder(cast("type[list[Struct]]", list[union]))

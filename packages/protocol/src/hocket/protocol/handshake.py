@@ -1,18 +1,23 @@
-"""The handshake: both sides prove that they know the secret, before anything is parsed.
+"""The handshake: both sides prove that they know a key, before anything is parsed.
 
 Pieces of fixed size, so that nothing has to be understood before it is trusted::
 
-    connector -> acceptor   greeting   48 bytes: b"HOCKET", protocol version, plane, zeros, nonce
+    connector -> acceptor   greeting   48 bytes: b"HOCKET", protocol version, plane, role, zeros,
+                                       nonce
     acceptor -> connector   greeting   the same, with its own nonce
-    connector -> acceptor   proof      32 bytes: HMAC(secret, label 1 + both greetings)
-    acceptor -> connector   verdict    33 bytes: a code, HMAC(secret, label 2 + both greetings)
+    connector -> acceptor   proof      32 bytes: HMAC(key, label 1 + both greetings)
+    acceptor -> connector   verdict    33 bytes: a code, HMAC(key, label 2 + both greetings)
+
+The key is that of the connector's role (see `hocket.protocol.credentials`): so an observer's does
+not let a client in, nor a client's a worker. Data is asked for with the client's key, which workers
+can make. An acceptor may know several secrets, the present one and those that were before it.
 
 HMAC with SHA-256 (RFC 2104, FIPS 180-4). The connector proves itself first, since it is the side
 that a stranger can play. The labels differ, so a proof cannot be sent back to its maker; the
 nonces are fresh, so it cannot be used again; the greetings are under the proof, so nobody can
 change a version on the way. Comparisons take the same time whatever differs.
 
-The secret is not sent, but who listens in can try out guesses: it must be long and random. The
+Keys are not sent, but who listens in can try out guesses: it must be long and random. The
 handshake keeps strangers out; it does not encrypt or sign what follows.
 """
 
@@ -21,19 +26,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final
 
 from hocket.core.errors import HandshakeRefused, LocalProtocolError
+from hocket.protocol.credentials import parse_secret
+from hocket.protocol.roles import Role
 from hocket.protocol.versions import PROTOCOL_VERSION
 
 __all__ = ["NONCE_NBYTES", "HandshakeAcceptor", "HandshakeConnector", "Plane"]
 
 NONCE_NBYTES: Final = 32
 
-_GREETING: Final = struct.Struct(f"!6sHB7s{NONCE_NBYTES}s")
+_GREETING: Final = struct.Struct(f"!6sHBB6s{NONCE_NBYTES}s")
 _MAGIC: Final = b"HOCKET"
-_ZEROS: Final = bytes(7)
+_ZEROS: Final = bytes(6)
 _PROOF_NBYTES: Final = hashlib.sha256().digest_size
 _VERDICT: Final = struct.Struct(f"!B{_PROOF_NBYTES}s")
 
@@ -43,7 +51,11 @@ _ACCEPTOR_LABEL: Final = b"hocket handshake 1: the acceptor knows the secret\0"
 _ACCEPTED: Final = 0
 _SECRETS_DIFFER: Final = 1
 
-_SECRETS_DIFFER_REASON: Final = "the secrets differ; both sides need the same security.secret"
+_SECRETS_DIFFER_REASON: Final = (
+    "the secrets differ; both sides need the same security.secret, or the scheduler's own file"
+)
+#: Whom a greeting may say to be.
+_CONNECTORS: Final = frozenset(Role)
 
 
 class Plane(IntEnum):
@@ -59,13 +71,12 @@ class _Side:
     ``farewell`` is to be written before closing when `feed` has raised: it tells the peer why.
     """
 
-    def __init__(self, address: str, secret: str, nonce: bytes, plane: Plane) -> None:
+    def __init__(self, address: str, nonce: bytes, plane: Plane, role: int) -> None:
         if len(nonce) != NONCE_NBYTES:
             raise LocalProtocolError(reason=f"a nonce of {len(nonce)} bytes")
         self._address = address
-        self._secret = secret.encode()
         self._plane = plane
-        self._greeting = _GREETING.pack(_MAGIC, PROTOCOL_VERSION, plane, _ZEROS, nonce)
+        self._greeting = _GREETING.pack(_MAGIC, PROTOCOL_VERSION, plane, role, _ZEROS, nonce)
         self._transcript = b""
         self._received = bytearray()
         self._expected_nbytes = _GREETING.size
@@ -103,8 +114,9 @@ class _Side:
     def _beginning(self) -> bytes:
         return bytes(self._received[:16])
 
-    def _check_greeting(self, greeting: bytes) -> None:
-        _, version, plane, _, _ = _GREETING.unpack(greeting)
+    def _check_greeting(self, greeting: bytes) -> int:
+        """Refuse a greeting that does not fit ours; return the role that it names."""
+        _, version, plane, role, _, _ = _GREETING.unpack(greeting)
         if version != PROTOCOL_VERSION:
             raise self._refused(
                 f"it speaks version {version} of the protocol and we speak {PROTOCOL_VERSION};"
@@ -115,9 +127,11 @@ class _Side:
                 f"it is for connections of plane {plane} and this is one of plane"
                 f" {int(self._plane)} (1: control, 2: data); an address was taken for another"
             )
+        assert isinstance(role, int)
+        return role
 
-    def _proof(self, label: bytes) -> bytes:
-        return hmac.digest(self._secret, label + self._transcript, "sha256")
+    def _proof(self, key: bytes, label: bytes) -> bytes:
+        return hmac.digest(key, label + self._transcript, "sha256")
 
     def _refused(self, reason: str) -> HandshakeRefused:
         return HandshakeRefused(address=self._address, reason=reason)
@@ -131,12 +145,25 @@ class HandshakeConnector(_Side):
     address
         Of the peer, for errors.
     secret
-        The cluster's; may be empty.
+        The cluster's, or what was made of it for a role; may be empty.
     nonce
         32 random bytes, never used before.
     plane
         What the connection is for.
+    role
+        What we are; on the data plane all are clients.
+
+    Raises
+    ------
+    HandshakeRefused
+        The secret is one for weaker roles.
     """
+
+    def __init__(
+        self, address: str, secret: str, nonce: bytes, plane: Plane, role: Role = Role.CLIENT
+    ) -> None:
+        super().__init__(address, nonce, plane, role)
+        self._key = parse_secret(secret).require(role, address)
 
     def begin(self) -> bytes:
         """Return the greeting, to be written first."""
@@ -147,31 +174,64 @@ class HandshakeConnector(_Side):
             self._check_greeting(piece)
             self._transcript = self._greeting + piece
             self._expected_nbytes = _VERDICT.size
-            return self._proof(_CONNECTOR_LABEL)
+            return self._proof(self._key, _CONNECTOR_LABEL)
         verdict, proof = _VERDICT.unpack(piece)
         if verdict == _SECRETS_DIFFER:
             raise self._refused(_SECRETS_DIFFER_REASON)
         if verdict != _ACCEPTED:
             raise self._refused(f"it answered with the unknown code {verdict}")
-        if not hmac.compare_digest(proof, self._proof(_ACCEPTOR_LABEL)):
+        if not hmac.compare_digest(proof, self._proof(self._key, _ACCEPTOR_LABEL)):
             raise self._refused(_SECRETS_DIFFER_REASON)
         self.done = True
         return b""
 
 
 class HandshakeAcceptor(_Side):
-    """The side that is connected to; parameters as for `HandshakeConnector`."""
+    """The side that is connected to.
+
+    Parameters
+    ----------
+    address, secret, nonce, plane
+        As for `HandshakeConnector`.
+    former
+        Secrets that are still good.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        secret: str,
+        nonce: bytes,
+        plane: Plane,
+        former: Sequence[str] = (),
+    ) -> None:
+        super().__init__(address, nonce, plane, 0)
+        self._secrets = (secret, *former)
+        #: What the peer has proved to be, once it is done.
+        self.role = Role.OBSERVER
 
     def _step(self, piece: bytes) -> bytes:
         if not self._transcript:
             # Whatever is wrong with its greeting, the peer learns from ours.
             self.farewell = self._greeting
-            self._check_greeting(piece)
+            role = self._check_greeting(piece)
+            if role not in _CONNECTORS or (self._plane is Plane.DATA and role != Role.CLIENT):
+                raise self._refused(f"it says to be of role {role}, which nobody is who connects")
+            self.role = Role(role)
             self._transcript = piece + self._greeting
             self._expected_nbytes = _PROOF_NBYTES
             return self._greeting
-        if not hmac.compare_digest(piece, self._proof(_CONNECTOR_LABEL)):
+        # All are tried, so that the time tells nothing of which it was.
+        keys = [
+            credentials.key(self.role)
+            for credentials in map(parse_secret, self._secrets)
+            if credentials.has(self.role)
+        ]
+        fitting = [
+            key for key in keys if hmac.compare_digest(piece, self._proof(key, _CONNECTOR_LABEL))
+        ]
+        if not fitting:
             self.farewell = _VERDICT.pack(_SECRETS_DIFFER, bytes(_PROOF_NBYTES))
             raise self._refused(_SECRETS_DIFFER_REASON)
         self.done = True
-        return _VERDICT.pack(_ACCEPTED, self._proof(_ACCEPTOR_LABEL))
+        return _VERDICT.pack(_ACCEPTED, self._proof(fitting[0], _ACCEPTOR_LABEL))

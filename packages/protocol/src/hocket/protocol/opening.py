@@ -6,6 +6,8 @@ the opening's last are what `leftover` returns.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hocket.core.errors import HandshakeRefused, LimitExceeded, RemoteProtocolError
 from hocket.protocol.framing import HEADER_NBYTES, Frame, parse_header
 from hocket.protocol.handshake import HandshakeAcceptor, HandshakeConnector, Plane
@@ -55,7 +57,7 @@ class OpeningConnector:
 
     def __init__(self, address: str, secret: str, nonce: bytes, hello: Hello) -> None:
         self._address = address
-        self._handshake = HandshakeConnector(address, secret, nonce, Plane.CONTROL)
+        self._handshake = HandshakeConnector(address, secret, nonce, Plane.CONTROL, hello.role)
         self._hello = hello
         self._frame = _FirstFrame()
         #: What the acceptor has answered; the opening is over when it is there.
@@ -100,13 +102,13 @@ class OpeningAcceptor:
     ----------
     address
         Of the peer, for errors.
-    secret, nonce
+    secret, nonce, former
         As for `HandshakeAcceptor`.
     """
 
-    def __init__(self, address: str, secret: str, nonce: bytes) -> None:
+    def __init__(self, address: str, secret: str, nonce: bytes, former: Sequence[str] = ()) -> None:
         self._address = address
-        self._handshake = HandshakeAcceptor(address, secret, nonce, Plane.CONTROL)
+        self._handshake = HandshakeAcceptor(address, secret, nonce, Plane.CONTROL, former)
         self._frame = _FirstFrame()
         #: Who connects; what remains is to write the answer.
         self.hello: Hello | None = None
@@ -137,10 +139,15 @@ class OpeningAcceptor:
             data = self._handshake.leftover()
         try:
             frame = self._frame.feed(data)
-            if frame is not None:
-                self.hello = decode_hello(frame)
+            hello = None if frame is None else decode_hello(frame)
         except (RemoteProtocolError, LimitExceeded) as error:
             raise HandshakeRefused(address=self._address, reason=str(error)) from None
+        if hello is not None and hello.role is not self._handshake.role:
+            proved, said = self._handshake.role.name.lower(), hello.role.name.lower()
+            raise HandshakeRefused(
+                address=self._address, reason=f"it has a {proved}'s key and says to be a {said}"
+            )
+        self.hello = hello
         return answer
 
     def leftover(self) -> bytes:

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from hocket.protocol.messages import THREADS
+from hocket.protocol.messages import ACTORS, THREADS
 from hocket.scheduler.limits import Limits
-from hocket.scheduler.state import Arrivals, Copies, Drain, Goal, Options, Roster, Task, Worker
+from hocket.scheduler.state import (
+    Actor,
+    Arrivals,
+    Copies,
+    Drain,
+    Goal,
+    Options,
+    Roster,
+    Task,
+    Worker,
+)
 from hocket.scheduler.state.outbox import Outbox
 from hocket.scheduler.state.worker import BANDWIDTH_NBYTES_PER_S, NOTEWORTHY_NBYTES
 
@@ -55,6 +65,8 @@ class Books:
         self.goals: dict[Task, list[Goal]] = {}
         self.drains: dict[Worker, Drain] = {}
         self.arrivals = Arrivals()
+        #: What is known of tasks that are actors.
+        self.actors: dict[Task, Actor] = {}
 
     def fitting(self, options: Options) -> dict[Worker, None]:
         """Return the workers that may run tasks with these options at all, by id.
@@ -173,6 +185,8 @@ class Books:
         options = task.options
         if options.signature:
             expected_s = self._reserve(worker, options, expected_s)
+            if options.executor == ACTORS:
+                worker.actors[task] = None
         assigned[task] = expected_s
         worker.occupancy_s += expected_s
         if worker.memory_limit:
@@ -221,6 +235,7 @@ class Books:
             self.arrivals.settle(task, worker)
         if task.options.signature:
             self._unreserve(worker, task.options)
+            worker.actors.pop(task, None)
             if not had_seceded:
                 self._count(worker, task.options.executor, -1)
         if len(worker.assigned) == worker.threads:
@@ -239,7 +254,7 @@ class Books:
     def _rest_worker(self, worker: Worker) -> None:
         """Book that no task takes a slot of a worker."""
         worker.occupancy_s = 0.0
-        if not worker.assigned:
+        if not worker.assigned and not worker.actors:
             worker.reserved.clear()
         if worker.id in self.workers:
             self.idle[worker] = None
@@ -278,9 +293,10 @@ class Books:
         self.changed[worker] = None
 
     def _withhold(self, worker: Worker) -> None:
-        """Count anew what the tasks that seceded keep."""
+        """Count anew what tasks keep that seceded, and actors."""
         worker.withheld.clear()
-        for task in worker.seceded:
+        keeping = [*worker.seceded, *(one for one in worker.actors if one.worker is None)]
+        for task in keeping:
             for name, amount in task.options.resources.items():
                 worker.withheld[name] = worker.withheld.get(name, 0.0) + amount
 
@@ -339,6 +355,26 @@ class Books:
             del worker.held[task]
             worker.held_nbytes -= task.nbytes
         task.unhold(worker)
+        if self.actors and task in worker.actors:
+            self._unsettle(task, worker)
+
+    def settle(self, task: Task, worker: Worker) -> None:
+        """Book an actor on the worker that has made it: it lives there, and keeps its resources."""
+        self.actors.setdefault(task, Actor()).home = worker
+        worker.actors[task] = None
+        for name, amount in task.options.resources.items():
+            reserved, reserved_s = worker.reserved.get(name, (0.0, 0.0))
+            worker.reserved[name] = (reserved + amount, reserved_s)
+        self._withhold(worker)
+        self.changed[worker] = None
+
+    def _unsettle(self, task: Task, worker: Worker) -> None:
+        """Take an actor off its worker's books."""
+        self.actors[task].home = None
+        del worker.actors[task]
+        self._unreserve(worker, task.options)
+        self._withhold(worker)
+        self.changed[worker] = None
 
     def add_worker(self, worker: Worker) -> None:
         """Book a worker that joined."""

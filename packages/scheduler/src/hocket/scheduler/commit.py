@@ -19,7 +19,8 @@ from math import sqrt
 from sys import maxsize
 from typing import TYPE_CHECKING, Final
 
-from hocket.protocol.messages import THREADS
+from hocket.protocol.messages import ACTORS, THREADS
+from hocket.scheduler.policy.homes import choose_home
 from hocket.scheduler.policy.memory import is_probed, may_add
 from hocket.scheduler.policy.placement import PLACEMENTS
 from hocket.scheduler.policy.placement.transfer import LATENCY_S, transfer_s
@@ -237,6 +238,8 @@ class _Drain:
     def _worker(self, line: _Line, task: Task, share_count: int) -> Worker | None:
         """Choose a worker for a task; None: it is to wait."""
         tables = self._tables
+        if task.options.executor == ACTORS:
+            return choose_home(tables, task)
         has_memory = None
         if line.is_root and self._is_limited:
             has_memory = partial(may_add, tables, nbytes=tables.expected_nbytes(task))

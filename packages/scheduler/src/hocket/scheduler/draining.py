@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from hocket.protocol.messages import LeaveCluster, RequestRefused, WorkersRetired
+from hocket.scheduler.actors import unsaved_on
 from hocket.scheduler.naming import choose_workers, enumerate_names, say_nobody
 from hocket.scheduler.policy.replication import free_nbytes
 from hocket.scheduler.policy.retraction import choose_leaving
@@ -133,13 +134,16 @@ class Draining:
         worker = drain.worker
         if not drain.is_own and not drain.obstacle and self._is_waited_for(worker):
             drain.obstacle = "its tasks wait for others, which no other worker can run"
+        unsaved = unsaved_on(self._tables, worker)
+        if unsaved and not drain.is_own and not drain.obstacle:
+            drain.obstacle = _say_unsaved(unsaved)
         if drain.obstacle and not drain.is_own:
             self._keep(drain)
             return
         self._feed(drain)
         if drain.goals or worker.assigned or worker.requests:
             return
-        if worker in self._tables.copies.outgoing:
+        if worker in self._tables.copies.outgoing or unsaved:
             return
         # A value of which the other copy was lost meanwhile, or that a client put there.
         alone = self._held_alone(worker.held)
@@ -185,7 +189,7 @@ class Draining:
         ending = {*self._tables.drains, *leaving}
         found = []
         for task in tasks:
-            if task.state is not STORED:
+            if task.state is not STORED or task in self._tables.actors:
                 continue
             if task.holders_count <= len(ending) and all(
                 one in ending for one in task.holding_workers()
@@ -232,6 +236,9 @@ class Draining:
         for worker in workers:
             if worker in self._tables.drains:
                 continue
+            unsaved = unsaved_on(self._tables, worker)
+            if unsaved:
+                return f"worker {worker.name} stays: {_say_unsaved(unsaved)}"
             sizes = [task.nbytes for task in self._held_alone(worker.held, workers)]
             if not sizes:
                 continue
@@ -242,3 +249,12 @@ class Draining:
                 free = max(0, int(sum(rooms)))
                 return f"{what}, and the others have room for {free} bytes more in their memories"
         return ""
+
+
+def _say_unsaved(actors: Sequence[Task]) -> str:
+    """Say why a worker with actors cannot be spared."""
+    names = enumerate_names([task.key for task in actors])
+    return (
+        f"it keeps {len(actors)} actors without checkpoints ({names}), which would be lost with it;"
+        " let go of them first, or give their classes __checkpoint__ and __restore__"
+    )

@@ -64,6 +64,8 @@ _FAILURES: Final = {
     FailureKind.UNKNOWN_KEY: "a key that it needs is not known",
     FailureKind.DUPLICATE_KEY: "its key stands for another task",
     FailureKind.LOST: "its value was lost",
+    FailureKind.ACTOR_LOST: "it is an actor, and the worker that kept it is gone",
+    FailureKind.TIMED_OUT: "it ran longer than its time-out",
 }
 
 
@@ -92,9 +94,10 @@ class Explaining:
             asked, self._asked = self._asked, []
             for client, message in asked:
                 if client.id in self._tables.clients:
-                    self._answer(client, message)
+                    self.tell(client, message)
 
-    def _answer(self, client: Client, message: ExplainKeys) -> None:
+    def tell(self, client: Client, message: ExplainKeys) -> None:
+        """Answer one request at once."""
         keys = message.keys
         if len(keys) > _KEYS_MAX:
             text = f"{len(keys)} keys are more than can be explained at once; ask for {_KEYS_MAX}"
@@ -215,6 +218,17 @@ class Explaining:
             text += f", and comes to {enumerate_names([worker.name for worker in coming])}"
         if task.kind is None:
             text += "; a client put it there"
+        actor = self._tables.actors.get(task)
+        if actor is not None and actor.home is not None:
+            text += (
+                f"; it is an actor, which lives on {actor.home.name} (incarnation {task.attempt})"
+                " and takes calls there; "
+            )
+            if actor.state is None:
+                text += "it has no checkpoint, and is lost with that worker"
+            else:
+                size = format_bytes(len(actor.state))
+                text += f"it would be restarted from a checkpoint of {size}"
         return Explanation(task.key, task.state, text, workers=names)
 
     def _failed(self, task: Task, _considered_max: int) -> Explanation:

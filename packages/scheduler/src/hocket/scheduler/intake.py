@@ -62,6 +62,7 @@ class _Intake:
             allow_other_workers=message.allow_other_workers,
             retry_delay_s=message.retry_delay_s,
             executor=message.executor,
+            timeout_s=message.timeout_s,
         )
         tags = Tags(tables, self.client, message, kinds)
         function_of, dependencies = message.function_of, message.dependencies

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hocket.core.errors import InvariantBroken
 from hocket.protocol.messages import THREADS
+from hocket.scheduler.actors import actors_of
 from hocket.scheduler.state import (
     ASSIGNED,
     FAILED,
@@ -49,6 +50,7 @@ def check(tables: Tables) -> None:
     _demand(threads_count == tables.threads_count, "threads are counted", tables.threads_count)
     _check_copies(tables)
     _check_arrivals(tables)
+    _check_actors(tables)
     _check_goals(tables)
     for client in (*tables.clients.values(), *tables.keepers):
         for task in client.wanted:
@@ -76,20 +78,7 @@ def _check_worker(tables: Tables, worker: Worker) -> None:
         if task.options.executor != THREADS and task not in worker.seceded
     )
     _demand(dict(executors) == worker.counts, "tasks of other executors are counted", worker)
-    reserved: dict[str, float] = {}
-    for task in worker.assigned:
-        for name, amount in task.options.resources.items():
-            reserved[name] = reserved.get(name, 0.0) + amount
-    withheld: dict[str, float] = {}
-    for task in worker.seceded:
-        for name, amount in task.options.resources.items():
-            withheld[name] = withheld.get(name, 0.0) + amount
-    _demand(withheld == worker.withheld, "what is withheld is a recount", worker)
-    for name, (amount, amount_s) in worker.reserved.items():
-        expected = reserved.get(name, 0.0)
-        close = abs(amount - expected) <= 1e-6 * max(1.0, expected)
-        _demand(close and amount_s >= 0, "committed resources are a recount", (worker, name))
-    _demand(reserved.keys() <= worker.reserved.keys(), "committed resources are known", worker)
+    _check_reserved(worker)
     for task in worker.held:
         _demand(task.is_held_by(worker), "a held task knows its holder", task)
     nbytes = sum(task.nbytes for task in worker.held)
@@ -110,6 +99,43 @@ def _check_worker(tables: Tables, worker: Worker) -> None:
         _demand(is_open == has_room, "open workers are those with room", worker)
         is_ajar = not has_room and not worker.is_paused and tables.has_room(worker, 2)
         _demand((worker in tables.ajar) == is_ajar, "ajar workers are nearly full", worker)
+
+
+def _check_reserved(worker: Worker) -> None:
+    reserved: dict[str, float] = {}
+    for task in worker.assigned:
+        for name, amount in task.options.resources.items():
+            reserved[name] = reserved.get(name, 0.0) + amount
+    withheld: dict[str, float] = {}
+    for task in actors_of(worker):
+        for name, amount in task.options.resources.items():
+            reserved[name] = reserved.get(name, 0.0) + amount
+    for task in (*worker.seceded, *actors_of(worker)):
+        for name, amount in task.options.resources.items():
+            withheld[name] = withheld.get(name, 0.0) + amount
+    _demand(withheld == worker.withheld, "what is withheld is a recount", worker)
+    for name, (amount, amount_s) in worker.reserved.items():
+        expected = reserved.get(name, 0.0)
+        close = abs(amount - expected) <= 1e-6 * max(1.0, expected)
+        _demand(close and amount_s >= 0, "committed resources are a recount", (worker, name))
+    _demand(reserved.keys() <= worker.reserved.keys(), "committed resources are known", worker)
+
+
+def _check_actors(tables: Tables) -> None:
+    for worker in tables.workers.values():
+        for task in worker.actors:
+            is_coming = task in worker.assigned
+            lives_here = task in tables.actors and tables.actors[task].home is worker
+            _demand(is_coming or lives_here, "a worker's actors live there", (worker, task))
+    for task, actor in tables.actors.items():
+        _demand(tables.tasks.get(task.key) is task, "an actor is in the tables", task)
+        lives = actor.home is not None
+        _demand(lives == (task.state is STORED), "an actor that is stored lives somewhere", task)
+        if actor.home is not None:
+            _demand(task in actor.home.actors, "a home knows its actors", task)
+            _demand(task.is_held_by(actor.home), "an actor is held where it lives", task)
+        else:
+            _demand(actor.state is not None, "only what was saved is restarted", task)
 
 
 def _check_arrivals(tables: Tables) -> None:

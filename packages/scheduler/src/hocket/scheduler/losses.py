@@ -6,6 +6,7 @@ from heapq import nsmallest
 from typing import TYPE_CHECKING, Final
 
 from hocket.protocol.messages import Failure, FailureKind
+from hocket.scheduler.actors import actors_of, lose_actor
 from hocket.scheduler.state import STORED, Client, Task, Worker
 from hocket.scheduler.transitions import lose, requeue, to_failed, unwant
 
@@ -44,6 +45,9 @@ def copy_missing(
     """
     if task.state is not STORED or not task.is_held_by(holder):
         return
+    if task in holder.actors:
+        # Its home is the only one who can know, and says so by ending.
+        return
     if not gone:
         count = tables.returns[task.key] = tables.returns.get(task.key, 0) + 1
         is_last = task.kind is None and task.holders is holder
@@ -66,6 +70,8 @@ def worker_lost(tables: Tables, worker: Worker, reason: str) -> None:
     """
     tables.remove_worker(worker)
     blamed, suspected = _running(tables, worker)
+    for task in actors_of(worker):
+        lose_actor(tables, task, worker, worker.leaving or reason)
     lost = []
     for task in list(worker.held):
         tables.unhold(task, worker)

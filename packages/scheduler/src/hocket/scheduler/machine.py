@@ -17,10 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from hocket.protocol.messages import (
+    ActorSaved,
     CancelTasks,
     CopiesFailed,
     DescribeCluster,
     DropSetup,
+    EventsSeen,
     ExplainKeys,
     Failure,
     FailureKind,
@@ -32,6 +34,7 @@ from hocket.protocol.messages import (
     ListTasks,
     ListVariables,
     LocateKeys,
+    LogEvents,
     PlanScatter,
     RebalanceKeys,
     ReleaseKeys,
@@ -58,11 +61,13 @@ from hocket.protocol.messages import (
     WorkerPaused,
     WorkerReport,
 )
+from hocket.scheduler.actors import save
 from hocket.scheduler.commit import commit
 from hocket.scheduler.coordination import Coordination, CoordinationLimits
 from hocket.scheduler.coordination.tasks import TasksOfTables
 from hocket.scheduler.draining import Draining
 from hocket.scheduler.explain import Explaining
+from hocket.scheduler.feed import Feed
 from hocket.scheduler.intake import accept_scattered, accept_tasks
 from hocket.scheduler.losses import client_lost, copy_missing, worker_lost
 from hocket.scheduler.policy.fairness import note_finished
@@ -119,6 +124,7 @@ class SchedulerMachine:
             CoordinationLimits(answer_nbytes_max=self.tables.limits.answer_nbytes_max),
             first_token,
         )
+        self.feed = Feed(self.tables, self.requests, self.explaining)
         #: After how many seconds a turn is wanted even if nothing happens; None: not at all.
         self.look_again_s: float | None = None
         self._greeted: set[int] = set()
@@ -145,6 +151,7 @@ class SchedulerMachine:
             RebalanceKeys: self._on_rebalance_keys,
             RetireWorkers: self.draining.retire,
             **self.coordination.handlers,
+            **self.feed.handlers,
         }
         self._from_worker: dict[type[Any], Callable[[Worker, Any], None]] = {
             TasksDone: self._on_tasks_done,
@@ -161,6 +168,9 @@ class SchedulerMachine:
             WorkerReport: self._on_worker_report,
             WorkerPaused: self._on_worker_paused,
             WorkerLeaving: self._on_worker_leaving,
+            ActorSaved: self._on_actor_saved,
+            EventsSeen: self.feed.on_events_seen,
+            LogEvents: self.feed.on_worker_logs,
         }
 
     # Peers come and go ----------------------------------------------------------------------
@@ -169,6 +179,11 @@ class SchedulerMachine:
         """Open the books for a client; ids are the shell's and are never used twice."""
         tables = self.tables
         tables.clients[id_] = Client(id_, name, tables.full, tables.limits.frame_nbytes_aim)
+        self.feed.client_came(id_, name)
+
+    def observer_joined(self, id_: int, name: str) -> None:
+        """Let somebody look on, who may only read."""
+        self.feed.observer_came(id_, name)
 
     def worker_greeted(self, id_: int) -> None:
         """Expect ``WorkerJoined`` as the first message of this peer."""
@@ -190,6 +205,7 @@ class SchedulerMachine:
             worker_lost(self.tables, worker, reason)
             self.requests.worker_lost(worker, reason)
             self.draining.worker_lost(worker)
+        self.feed.peer_lost(id_, reason)
 
     def receive(self, id_: int, messages: Sequence[Any], now_s: float) -> str | None:
         """Take in what a peer said, in order.
@@ -228,6 +244,8 @@ class SchedulerMachine:
         for task in choose_recalls(tables):
             to_recalled(tables, task)
         self.explaining.answer()
+        if self.feed.kinds:
+            wake_s = self.feed.turn(now_s, wake_s)
         self.look_again_s = LOOK_AGAIN_S if tables.hungry and tables.loaded else None
         if wake_s is not None and (self.look_again_s is None or wake_s - now_s < LOOK_AGAIN_S):
             self.look_again_s = wake_s - now_s
@@ -235,7 +253,7 @@ class SchedulerMachine:
         outgoing = [
             (id_, outbox.take())
             for id_, outbox in tables.full.items()
-            if id_ in tables.workers or id_ in tables.clients
+            if id_ in tables.workers or id_ in tables.clients or id_ in self.feed.observers
         ]
         tables.full.clear()
         tables.give_back_room()
@@ -255,6 +273,8 @@ class SchedulerMachine:
             if on_client is None:
                 raise Refusal(f"a client may not say {type(message).__name__}")
             on_client(client, message)
+            return
+        if self.feed.observers and self.feed.receive(id_, message):
             return
         if id_ in self._greeted and type(message) is WorkerJoined:
             self._on_worker_joined(id_, message)
@@ -347,6 +367,7 @@ class SchedulerMachine:
         aim = tables.limits.frame_nbytes_aim
         tables.add_worker(Worker(id_, message, tables.full, aim))
         self.setups.worker_joined(tables.workers[id_])
+        self.feed.worker_came(tables.workers[id_])
         self.requests.workers_changed()
         self.draining.worker_joined()
 
@@ -367,6 +388,9 @@ class SchedulerMachine:
             if kind is not None:
                 kind.measure(duration_s, nbytes)
             to_stored(tables, task, worker, nbytes, value)
+            if worker.actors and task in worker.actors:
+                for stuck in choose_stuck(worker, task):
+                    to_recalled(tables, stuck)
         if task is not None:
             note_finished(tables, task)
         if worker.leaving:
@@ -441,6 +465,7 @@ class SchedulerMachine:
 
     def _on_worker_paused(self, worker: Worker, message: WorkerPaused) -> None:
         worker.is_paused = message.paused
+        self.feed.paused(worker)
         self.tables.changed[worker] = None
         if message.paused and len(self.tables.workers) > 1:
             for task in choose_leaving(worker):
@@ -448,6 +473,9 @@ class SchedulerMachine:
 
     def _on_worker_leaving(self, worker: Worker, message: WorkerLeaving) -> None:
         self.draining.begin(worker, message.reason or "it asked to leave", is_own=True)
+
+    def _on_actor_saved(self, worker: Worker, message: ActorSaved) -> None:
+        save(self.tables, worker, message)
 
     def _present(self, worker: Worker, key: str, attempt: int) -> Task | None:
         """Return the task whose present attempt this is, on this worker; None if it is not."""

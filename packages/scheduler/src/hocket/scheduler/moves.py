@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hocket.core.errors import InvariantBroken
+from hocket.protocol.messages import ACTORS
 from hocket.scheduler.state import (
     ASSIGNED,
     FAILED,
@@ -64,8 +65,8 @@ _UNHELD: Final = Guard(
     lambda task: task.holders is None or not task.is_needed(),
 )
 _IRREPLACEABLE: Final = Guard(
-    "no worker holds it, and nothing can compute it",
-    lambda task: task.holders is None and task.kind is None,
+    "no worker holds it, and it is data, or an actor",
+    lambda task: task.holders is None and (task.kind is None or task.options.executor == ACTORS),
 )
 _DATA: Final = Guard("it is data, not a task", lambda task: task.kind is None)
 _BEGUN: Final = Guard(

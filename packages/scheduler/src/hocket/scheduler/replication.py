@@ -315,6 +315,8 @@ def drop_surplus(tables: Tables, task: Task, worker: Worker) -> bool:
     """
     if not task.is_held_by(worker):
         return True
+    if task in worker.actors:
+        return False
     leaving_count = sum(1 for one in tables.drains if one is not worker and task.is_held_by(one))
     if task.holders_count - leaving_count < 2:
         return False

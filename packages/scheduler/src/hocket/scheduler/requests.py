@@ -28,6 +28,8 @@ from hocket.protocol.messages import (
     WorkerDescription,
     WorkersReady,
 )
+from hocket.scheduler.actors import actors_of
+from hocket.scheduler.demands import describe_demands
 from hocket.scheduler.naming import choose_workers, say_nobody
 from hocket.scheduler.state.outbox import failure_nbytes
 
@@ -78,6 +80,8 @@ class Requests:
     def __init__(self, tables: Tables, address: str) -> None:
         self._tables = tables
         self.address = address
+        #: Where the scheduler's pages are; set by the shell.
+        self.dashboard = ""
         self._rounds: dict[int, _Round] = {}
         self._rounds_count = 0
         #: Clients that wait for workers: ``(client, request, count)``.
@@ -139,8 +143,11 @@ class Requests:
             )
             for worker in self._tables.workers.values()
         ]
-        described = ClusterDescribed(message.request, self.address, workers)
-        client.outbox.add(described, _DESCRIPTION_NBYTES * len(workers))
+        demands = describe_demands(self._tables)
+        described = ClusterDescribed(
+            message.request, self.address, workers, self.dashboard, demands
+        )
+        client.outbox.add(described, _DESCRIPTION_NBYTES * (len(workers) + len(demands)))
 
     def list_tasks(self, client: Client, message: ListTasks) -> None:
         """Answer which tasks are on workers: as values, given to them, or running."""
@@ -154,6 +161,9 @@ class Requests:
         keys = []
         for worker in workers:
             present: dict[Task, Any] = getattr(worker, column)
+            if worker.actors and column != "held":
+                # An actor takes calls as long as it lives.
+                present = {**present, **dict.fromkeys(actors_of(worker))}
             if message.keys:
                 keys.append([task.key for task in asked if task in present])
             else:

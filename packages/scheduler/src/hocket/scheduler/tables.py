@@ -10,7 +10,9 @@ from hocket.scheduler.books import Books
 from hocket.scheduler.limits import Limits
 from hocket.scheduler.state import (
     ASSIGNED,
+    FAILED,
     QUEUED,
+    RELEASED,
     STORED,
     Client,
     Options,
@@ -82,6 +84,8 @@ class Tables(Books):
         task.state = target
         if self.watched and task.key in self.watched:
             self.moved.append(task.key)
+        if self.actors and target in (RELEASED, FAILED):
+            self.actors.pop(task, None)
         if source is QUEUED and target is not ASSIGNED:
             if task in self.resting:
                 del self.resting[task]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hocket.protocol.messages import Failure, FailureKind
+from hocket.protocol.messages import ACTORS, Failure, FailureKind
 from hocket.scheduler.state import (
     ASSIGNED,
     FAILED,
@@ -84,9 +84,15 @@ def to_assigned(tables: Tables, task: Task, worker: Worker) -> None:
     """
     tables.attempts_count += 1
     task.attempt = tables.attempts_count
+    # (So that who follows the moves knows.)
+    task.worker = worker
     tables.move(task, ASSIGNED)
     tables.assign(task, worker, tables.expected_s(task))
     is_suspect = bool(tables.suspicions) and task.key in tables.suspicions
+    if tables.actors:
+        actor = tables.actors.get(task)
+        if actor is not None and actor.state is not None:
+            worker.outbox.restore(task, actor)
     worker.outbox.run(task, announced=is_suspect)
 
 
@@ -105,6 +111,8 @@ def to_stored(tables: Tables, task: Task, worker: Worker, nbytes: int, value: by
     tables.move(task, STORED)
     task.nbytes = nbytes
     tables.hold(task, worker)
+    if task.options.executor == ACTORS:
+        _settle_actor(tables, task, worker)
     tables.forgive(task)
     dependents = task.dependents
     if dependents is not None:
@@ -125,6 +133,13 @@ def to_stored(tables: Tables, task: Task, worker: Worker, nbytes: int, value: by
             client.outbox.stored(task.key, nbytes, value)
     elif not task.needed_by_count:
         release(tables, task)
+
+
+def _settle_actor(tables: Tables, task: Task, worker: Worker) -> None:
+    """Let an actor live where it was made, and its callers know."""
+    tables.settle(task, worker)
+    for client in task.clients():
+        client.outbox.placed(task, tables.actors[task])
 
 
 def to_failed(tables: Tables, task: Task, failure: Failure) -> None:
@@ -263,6 +278,8 @@ def want(tables: Tables, task: Task, client: Client) -> None:
     task.want(client)
     if task.state is STORED:
         client.outbox.stored(task.key, task.nbytes, None)
+        if tables.actors and task in tables.actors:
+            client.outbox.placed(task, tables.actors[task])
     elif task.state is FAILED:
         assert task.failure is not None
         client.outbox.erred(task.key, task.failure)

@@ -134,7 +134,7 @@ class Chaos:
     def _let_value_vanish(self) -> Deed | None:
         worker = self._pick(self._cluster.workers_alive())
         key = None if worker is None else self._pick(list(worker.machine.tables.held))
-        if worker is None or key is None:
+        if worker is None or key is None or key in worker.machine.tables.actors.by_key:
             return None
         return LoseValue(self._now_s, worker.name, key)
 

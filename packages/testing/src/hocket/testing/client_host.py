@@ -33,6 +33,7 @@ from hocket.protocol.messages import (
 )
 from hocket.protocol.roles import Role
 from hocket.protocol.serialize import FunctionPickle
+from hocket.testing.actor_desk import ActorDesk
 from hocket.testing.coordination import Desk
 from hocket.testing.host import Host, SchedulerHost
 from hocket.testing.link import End
@@ -96,7 +97,9 @@ class ClientHost(Host):
         on_death: Callable[[ClientHost], None],
     ) -> None:
         super().__init__(name, life, network)
-        self.machine = ClientMachine(name, functions_known_max=self.random.choice([1, 2, 1000]))
+        # (Actors know it by this, and each life counts its calls from 1.)
+        token = f"{name}.{life}"
+        self.machine = ClientMachine(token, functions_known_max=self.random.choice([1, 2, 1000]))
         self.futures: dict[str, FutureState] = {}
         self.gathered: set[str] = set()
         self.judge = judge
@@ -113,6 +116,7 @@ class ClientHost(Host):
         self.link = scheduler.connect(self)
         #: What its user does with locks and queues.
         self.desk = Desk(self, network.stream(name, life, "desk"))
+        self.actors = ActorDesk(self)
 
     # What users do.
 
@@ -204,6 +208,7 @@ class ClientHost(Host):
     def die(self, reason: str) -> None:
         """End at once: the process is gone."""
         self.gone(reason)
+        self.actors.process_is_gone()
         self.machine.close(PeerLost(address="tcp://scheduler:1", reason=reason), lost=True)
         check(self.machine)
         self._on_death(self)
@@ -226,14 +231,16 @@ class ClientHost(Host):
 
     def ends_here(self) -> list[End]:
         """Return its side of its session."""
-        return [self.link.client]
+        return [self.link.client, *self.actors.ends()]
 
     # The loop.
 
     def receive(self, end: End, messages: list[Any]) -> None:
         """Take in what the scheduler said."""
-        del end
         self.note(f"hears: {summary(messages)}")
+        if end is not self.link.client:
+            self.actors.receive(messages)
+            return
         for message in messages:
             self.machine.receive(message)
             if isinstance(message, KeysLost):
@@ -256,18 +263,21 @@ class ClientHost(Host):
 
     def closed(self, end: End, reason: str) -> None:
         """Give up: all futures are lost."""
-        del end
-        self.die(f"its session is over: {reason}")
+        if end is self.link.client:
+            self.die(f"its session is over: {reason}")
+        else:
+            self.actors.closed(end)
 
     def turn(self) -> None:
         """Send what piled up."""
         for frame in self.machine.take_frames(_FRAME_NBYTES_MAX):
             self.link.client.send(frame)
+        self.actors.send()
         self.machine.take_fired()
 
     def _after_event(self) -> None:
         check(self.machine)
-        if self.machine.has_output:
+        if self.machine.has_output or self.machine.actors.has_output:
             self.want_turn()
 
     # Values that did not come along.
@@ -380,11 +390,15 @@ class ClientHost(Host):
     def waits_for(self) -> list[FutureState]:
         """Return the futures that have neither value nor failure yet."""
         return [
-            state
-            for key, state in self.futures.items()
-            if state.status == PENDING or (state.status == STORED and key not in self.gathered)
+            *self.actors.pending(),
+            *[
+                state
+                for key, state in self.futures.items()
+                if state.status == PENDING or (state.status == STORED and key not in self.gathered)
+            ],
         ]
 
     def wanted_keys(self) -> list[str]:
         """Return what the scheduler should believe that this client wants."""
-        return sorted(key for key, state in self.futures.items() if state.status != CANCELLED)
+        keys = [key for key, state in self.futures.items() if state.status != CANCELLED]
+        return sorted([*keys, *self.actors.wanted_keys()])

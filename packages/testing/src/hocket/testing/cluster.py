@@ -8,6 +8,7 @@ from collections.abc import Callable
 from hocket.core.errors import InvariantBroken
 from hocket.scheduler.tables import Limits
 from hocket.testing.accounts import Accounts
+from hocket.testing.actors import Ledger
 from hocket.testing.checkers.results import Results
 from hocket.testing.client_host import ClientHost
 from hocket.testing.clock import Timeline
@@ -16,6 +17,7 @@ from hocket.testing.executor import Execution, Stuck
 from hocket.testing.host import Host, SchedulerHost
 from hocket.testing.nested import Nested
 from hocket.testing.network import Network
+from hocket.testing.observer_host import ObserverHost
 from hocket.testing.programs import Programs
 from hocket.testing.worker_host import WorkerHost, WorkerOffer
 from hocket.worker.state import SCATTERED, Task
@@ -43,6 +45,8 @@ class Cluster:
         All that ever were, in the order in which they came.
     programs
         Every task that was submitted, and the reference.
+    ledger
+        What was made of calls of actors.
     accounts
         What went through queues, and who held what.
     deeds
@@ -58,6 +62,7 @@ class Cluster:
         self.timeline: Timeline = network.timeline
         self.programs = Programs()
         self.accounts = Accounts()
+        self.ledger = Ledger()
         self.shared: set[str] = set()
         self.deeds: list[Deed] = []
         self.is_over = False
@@ -78,6 +83,9 @@ class Cluster:
         self.workers: list[WorkerHost] = []
         self.clients: list[ClientHost] = []
         self._hosts: dict[str, WorkerHost | ClientHost] = {}
+        #: Who looks on now, or did last.
+        self.observer: ObserverHost | None = None
+        self._observing = network.stream("observing")
         self._lives: Counter[str] = Counter()
 
     def start(self) -> None:
@@ -87,6 +95,8 @@ class Cluster:
             self._start_worker(self._draw_offer(number))
         for number in range(1, swarm.clients_count + 1):
             self._start_client(f"c{number}")
+        if swarm.faults.observers:
+            self._look_on()
 
     def do(self, deed: Deed) -> None:
         """Do something, and remember it."""
@@ -195,6 +205,10 @@ class Cluster:
         """Take note that a task begins."""
         self.results.task_begins(worker.name, worker.life, task.key, task.attempt)
 
+    def task_overdue(self, key: str) -> None:
+        """Take note that a task runs longer than it may."""
+        self.results.task_overdue(key)
+
     def task_raised(self, key: str) -> None:
         """Count it."""
         self.raised[key] += 1
@@ -217,6 +231,10 @@ class Cluster:
                 continue
             if datum is None or not task.is_needed() or isinstance(datum.value, Stuck):
                 continue
+            actor = self.scheduler.machine.tables.actors.get(task)
+            if actor is not None and actor.state is not None:
+                # It is restarted elsewhere.
+                continue
             copies = [one.machine.tables.held.get(key) for one in others]
             if not any(copy is not None and copy.attempt == attempt for copy in copies):
                 detail = f"{worker.name} alone has {datum}"
@@ -230,6 +248,28 @@ class Cluster:
         self.clients.append(client)
         self._hosts[name] = client
         nested.begin(self._let_scheduler_learn)
+
+    # Observers.
+
+    def _look_on(self) -> None:
+        """Let somebody come, go or begin anew, from time to time."""
+        if self.is_over:
+            return
+        random, observer = self._observing, self.observer
+        if observer is None or not observer.alive:
+            self._lives["observer"] += 1
+            self.network.trace.note("observer", "starts")
+            self.observer = ObserverHost(
+                "observer", self._lives["observer"], self.network, self.scheduler
+            )
+        elif random.random() < 0.3:
+            observer.leave()
+        elif random.random() < 0.3:
+            observer.subscribe_anew()
+        elif self.network.swarm.faults.cuts and random.random() < 0.5:
+            observer.link.cut(random.uniform(0.0, 20 * self.network.swarm.latency_s))
+        delay_s = random.expovariate(1 / (5 * self.network.swarm.user_interval_s))
+        self.timeline.after(delay_s, self._look_on)
 
     # Clients.
 

@@ -55,6 +55,9 @@ class Workplace(Protocol):
     def raised(self, key: str) -> None:
         """Count it."""
 
+    def overdue(self, key: str) -> None:
+        """Count it."""
+
     def submit_and_wait(self, execution: Execution) -> None:
         """Let a task submit tasks of its own."""
 
@@ -141,6 +144,7 @@ class Execution:
         self.run = network.runs[task.key]
         self.random = network.stream("task", task.key, self.run)
         self._on_slot: Callable[[], None] | None = None
+        self._is_over = False
 
     def begin(self) -> None:
         """Begin the task, and plan what it does."""
@@ -157,7 +161,7 @@ class Execution:
             duration_s *= 20
         behaviour = self.call.behaviour
         if behaviour is Behaviour.NESTED:
-            host.after(duration_s, lambda: host.submit_and_wait(self))
+            host.after(duration_s, self._submit_and_wait)
         elif behaviour is Behaviour.SECEDES:
             host.after(duration_s / 2, self.secede)
             if random.random() < 0.5:
@@ -167,10 +171,16 @@ class Execution:
         else:
             host.after(duration_s, self._end)
 
+    def _submit_and_wait(self) -> None:
+        if not self._is_over:
+            self._place.submit_and_wait(self)
+
     # Slots.
 
     def secede(self) -> None:
         """Give the slot up."""
+        if self._is_over:
+            return
         host = self._place
         if host.machine.secede(self.task) is not self.has_slot:
             raise InvariantBroken(rule="who has a slot can give it up", detail=repr(self.task))
@@ -180,6 +190,8 @@ class Execution:
 
     def rejoin(self, then: Callable[[], None]) -> None:
         """Take a slot again, and go on as soon as there is one."""
+        if self._is_over:
+            return
         self._on_slot = then
         if self._place.machine.rejoin(self.task):
             self.granted()
@@ -197,7 +209,13 @@ class Execution:
 
     # The end.
 
+    def interrupted(self) -> None:
+        """End because of an exception from without."""
+        self.fail("it was interrupted")
+
     def _end(self) -> None:
+        if self._is_over:
+            return
         behaviour, is_unlucky = self.call.behaviour, self.random.random() < 0.5
         if behaviour is Behaviour.POISON:
             self._place.killed_by(self.task)
@@ -216,6 +234,9 @@ class Execution:
 
     def _leave(self, how: str = "") -> None:
         task = self.task
+        self._is_over = True
+        if self._duration_s > self.task.terms.timeout_s > 0:
+            self._place.overdue(self.task.key)
         self._place.note(f"ends {task.key}#{task.attempt}{how and ': '}{how}")
         self._place.ends(self)
 
@@ -225,6 +246,8 @@ class Execution:
 
     def fail(self, text: str) -> None:
         """End with an exception."""
+        if self._is_over:
+            return
         task, machine = self.task, self._place.machine
         self._leave("raised")
         self._place.raised(task.key)
@@ -234,6 +257,8 @@ class Execution:
 
     def succeed(self, more: Sequence[int]) -> None:
         """End with a value, to which these add beside the inputs."""
+        if self._is_over:
+            return
         task, call, function = self.task, self.call, self.task.function
         if function.digest != digest_of(function.label) or function.blob != function.label.encode():
             raise InvariantBroken(rule="a function is what its digest says", detail=function.label)

@@ -187,8 +187,12 @@ class SchedulerHost(Host):
         self.ends[id_] = link.server
         if peer.role is Role.CLIENT:
             self.machine.client_joined(id_, peer.name)
+        elif peer.role is Role.OBSERVER:
+            self.machine.observer_joined(id_, peer.name)
         else:
             self.machine.worker_greeted(id_)
+        if self.machine.feed.kinds:
+            self.want_turn()
         return link
 
     def receive(self, end: End, messages: list[Any]) -> None:

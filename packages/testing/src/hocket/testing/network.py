@@ -107,6 +107,9 @@ class Network:
         self.swarm = swarm
         self.rough = True
         self.data_hosts: dict[str, DataHost] = {}
+        #: By address: workers that take calls of actors; and how many lines to them there were.
+        self.call_hosts: dict[str, Any] = {}
+        self.lines_count = 0
         self.bandwidth = Bandwidth(timeline, swarm.bandwidth_nbytes_per_s)
         self.runs: Counter[str] = Counter()
         #: Requests for data on their way, by who asks and by who answers.

@@ -222,6 +222,12 @@ def _come_to_rest(cluster: Cluster) -> None:
     note("run", "faults stop, users wait for what they have begun")
     cluster.heal()
     _rest(cluster)
+    # What an actor keeps others may wait for.
+    keeping = {key for client in cluster.clients for key in client.actors.keeping}
+    for client in cluster.clients_alive():
+        for key in sorted(keeping):
+            client.actors.let_go(key)
+    _rest(cluster)
     _check_rest(cluster)
     note("run", "users let go of everything")
     close_queues(cluster.scheduler.machine.coordination)
@@ -230,6 +236,8 @@ def _come_to_rest(cluster: Cluster) -> None:
     for client in cluster.clients_alive():
         if client.futures:
             client.release(list(client.futures))
+        for key in list(client.actors.held):
+            client.actors.let_go(key)
     _rest(cluster)
     _check_rest(cluster)
     _check_nothing_is_left(cluster, clients_are_there=True)
@@ -257,7 +265,11 @@ def _check_rest(cluster: Cluster) -> None:
     workers, clients = cluster.workers_alive(), cluster.clients_alive()
     check_everything_ended(cluster.scheduler, workers, clients)
     check_agreement(cluster.scheduler, workers, clients, cluster.results)
+    living = [actor.key for worker in workers for actor in worker.machine.tables.actors]
+    cluster.ledger.check([client.actors for client in clients], living)
     _check_accounts(cluster)
+    if cluster.observer is not None:
+        cluster.observer.check(cluster.scheduler)
 
 
 def _check_accounts(cluster: Cluster) -> None:

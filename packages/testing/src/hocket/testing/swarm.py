@@ -77,6 +77,12 @@ class Faults:
     scheduler_restarts: bool = False
     #: Clients share locks, semaphores, queues and barriers.
     coordination: bool = False
+    #: Clients make and call actors.
+    actors: bool = False
+    #: Somebody looks on, and comes and goes.
+    observers: bool = False
+    #: Some tasks may not run for ever, and some of these cannot be interrupted.
+    time_limits: bool = False
 
     def names(self) -> list[str]:
         """Return the names of those that are on."""
@@ -107,10 +113,20 @@ class Swarm:
     faults: Faults = Faults()
 
 
+#: Switches that were added to those that there were, and how they are drawn says `draw_swarm`.
+_LATER = ("actors", "observers", "time_limits")
+
+
 def draw_swarm(seed: int, workers_count: int | None = None) -> Swarm:
     """Draw the settings of the run of a seed."""
     random = stream(seed, "swarm")
-    faults = Faults(**{one.name: random.random() < 0.5 for one in fields(Faults)})
+    # (What came later is drawn elsewhere, so that histories stay what they were.)
+    names = [one.name for one in fields(Faults) if one.name not in _LATER]
+    later = stream(seed, "swarm", "later")
+    faults = Faults(
+        **{name: random.random() < 0.5 for name in names},
+        **{name: later.random() < 0.3 for name in _LATER},
+    )
     return Swarm(
         workers_count=workers_count or random.randint(1, 5),
         threads_max=random.randint(1, 3),

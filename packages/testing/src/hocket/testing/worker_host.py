@@ -11,6 +11,7 @@ import msgspec
 from hocket.core.errors import InvariantBroken
 from hocket.core.settings import WorkerSettings
 from hocket.protocol.messages import (
+    ACTORS,
     DataReply,
     DataStored,
     FetchData,
@@ -21,16 +22,17 @@ from hocket.protocol.messages import (
     WorkerJoined,
 )
 from hocket.protocol.roles import Role
+from hocket.testing.actors import ActorBench, Ledger
 from hocket.testing.executor import Execution, Executor, Stuck, encode_value
 from hocket.testing.host import Host, SchedulerHost
-from hocket.testing.link import End
+from hocket.testing.link import End, Link
 from hocket.testing.network import DataAnswer, Network, Served
 from hocket.testing.reservations import check_reservations
 from hocket.testing.trace import summary
 from hocket.worker.invariants import check
 from hocket.worker.machine import Answer, WorkerMachine
 from hocket.worker.policy.serving import Serving
-from hocket.worker.state import Datum, Fetch, Leave, Task
+from hocket.worker.state import Datum, Fetch, Interrupt, Leave, Task
 from hocket.worker.transitions import drop
 
 __all__ = ["INLINE_NBYTES_MAX", "WorkerHost", "WorkerOffer", "Works"]
@@ -47,9 +49,13 @@ class Works(Protocol):
     """The cluster, as far as workers need one."""
 
     scheduler: SchedulerHost
+    ledger: Ledger
 
     def worker_died(self, worker: WorkerHost) -> None:
         """Take note that a process is gone."""
+
+    def task_overdue(self, key: str) -> None:
+        """Take note that a task runs longer than it may."""
 
     def task_raised(self, key: str) -> None:
         """Count it."""
@@ -123,6 +129,9 @@ class WorkerHost(Host):
             pause_part=random.choice([0.3, 0.8]),
         )
         self.slots = {"threads": offer.threads_count, "loop": offer.coroutines_count}
+        if swarm.faults.actors:
+            self.slots[ACTORS] = 2
+        self.ledger = works.ledger
         self.machine = WorkerMachine(
             name=offer.name,
             address=address,
@@ -131,7 +140,14 @@ class WorkerHost(Host):
             executors=self.slots,
             memory_limit=offer.memory_limit,
         )
-        self._executors = [Executor(self, name, INLINE_NBYTES_MAX) for name in self.slots]
+        self._executors = [
+            Executor(self, name, INLINE_NBYTES_MAX) for name in self.slots if name != ACTORS
+        ]
+        self._bench = ActorBench(self)
+        #: Sessions of those who call its actors, by number.
+        self._lines: dict[int, End] = {}
+        calls_address = f"calls:{address}"
+        network.call_hosts[calls_address] = self
         self.executions: dict[Task, Execution] = {}
         self.nested: dict[Host, None] = {}
         requests_max = random.choice([1, 2]) if swarm.faults.busy_peers else 1000
@@ -151,31 +167,47 @@ class WorkerHost(Host):
                     offer.memory_limit,
                     dict(self.machine.resources),
                     self.slots,
+                    calls_address,
                 )
             ]
         )
 
     def ends_here(self) -> list[End]:
         """Return its side of its session."""
-        return [self.link.client]
+        return [self.link.client, *self._lines.values()]
+
+    def take_line(self, line: Link) -> None:
+        """Let somebody connect who calls actors."""
+        self._lines[line.server.id] = line.server
 
     # The loop.
 
     def receive(self, end: End, messages: list[Any]) -> None:
         """Take in what the scheduler said."""
-        del end
-        self.note(f"hears: {summary(messages)}")
-        self.machine.handle(messages, self.network.timeline.now_s)
+        if end is self.link.client:
+            self.note(f"hears: {summary(messages)}")
+            self.machine.handle(messages, self.network.timeline.now_s)
+        else:
+            self.note(f"is called: {summary(messages)}")
+            for message in messages:
+                self.machine.tables.actors.receive(end.id, message)
         self.changed()
 
     def closed(self, end: End, reason: str) -> None:
         """Without a scheduler a worker is of no use: it ends, and its nanny starts another."""
-        del end
-        self.die(f"its session is over: {reason}")
+        if end is self.link.client:
+            self.die(f"its session is over: {reason}")
+        elif self._lines.pop(end.id, None) is not None:
+            self.machine.tables.actors.lost(end.id)
+            self.changed()
 
     def turn(self) -> None:
         """Send what piled up, and do what the machine asks for."""
         self.send_now()
+        for id_, answers in self.machine.tables.actors.take_replies():
+            for answer in answers:
+                if id_ in self._lines:
+                    self._lines[id_].send([answer])
         self.machine.take_discarded()
         self._check()
 
@@ -188,6 +220,9 @@ class WorkerHost(Host):
     def die(self, reason: str) -> None:
         """End at once: the process is gone."""
         self.gone(reason)
+        for end in self._lines.values():
+            if not end.link.is_over:
+                end.link.process_is_gone("its process is gone", end.other)
         for host in list(self.nested):
             host.die("its worker is gone")
         self._works.worker_died(self)
@@ -243,19 +278,23 @@ class WorkerHost(Host):
                 self._works.worker_let_go(self)
                 self.leave(f"it was let go: {command.reason}")
                 return
+            elif isinstance(command, Interrupt):
+                self._interrupt(command.task)
             else:
                 self._run_here(command)
         for task in machine.take_granted():
             self.executions[task].granted()
         for executor in self._executors:
             executor.wake()
-        if machine.pending:
+        self._bench.wake()
+        if machine.pending or machine.tables.actors.has_replies:
             self.want_turn()
         elif machine.has_unannounced:
             self.after(self.random.uniform(0.0, _FLUSH_S), self.want_turn)
         wake_s = machine.wake_s
         if wake_s is not None and (self._tick_s is None or wake_s < self._tick_s):
             self._tick_s = wake_s
+            wake_s = max(wake_s, self.network.timeline.now_s)
             self.network.timeline.at(wake_s, lambda: self.when_awake(self._tick))
 
     def _tick(self) -> None:
@@ -298,9 +337,26 @@ class WorkerHost(Host):
         if self.machine.has_unannounced:
             self.after(self.random.uniform(0.0, _FLUSH_S), self.want_turn)
 
+    def actor_begins(self, task: Task) -> None:
+        """Take note that an actor is being made."""
+        self._works.task_begins(self, task)
+        if self.machine.has_unannounced:
+            self.after(self.random.uniform(0.0, _FLUSH_S), self.want_turn)
+
     def ends(self, execution: Execution) -> None:
         """Take note that a task ends."""
         del self.executions[execution.task]
+
+    def _interrupt(self, task: Task) -> None:
+        """Interrupt a task, which half of the tasks bear: they go on, and end when they would."""
+        self._works.task_overdue(task.key)
+        execution = self.executions.get(task)
+        if execution is not None and self.random.random() < 0.5:
+            self.after(self.random.uniform(0.0, _FLUSH_S), execution.interrupted)
+
+    def overdue(self, key: str) -> None:
+        """Count it, for the checkers."""
+        self._works.task_overdue(key)
 
     def raised(self, key: str) -> None:
         """Count it, for the checkers."""

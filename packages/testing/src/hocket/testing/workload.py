@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hocket.client.batches import TaskOptions
 from hocket.client.machine import CANCELLED, LOST, PENDING, STORED
+from hocket.testing.actor_deeds import CallActor, LetActorGo, LoseLines, MakeActor, ShareActor
 from hocket.testing.client_host import ClientHost
 from hocket.testing.cluster import Cluster
 from hocket.testing.coordination import CAPACITIES
@@ -208,6 +209,8 @@ class User:
             self._coordinate,
             self._coordinate,
         ]
+        if self._workload.swarm.faults.actors:
+            ways += [self._use_actors] * 6
         for deed in self._random.choice(ways)():
             cluster.do(deed)
         self._next()
@@ -255,9 +258,13 @@ class User:
 
     def _draw_options(self, specs: Sequence[Spec]) -> TaskOptions:
         swarm, random = self._workload.swarm, self._random
-        options = TaskOptions(priority=random.choice([0, 0, 0, 5, -5]), retries=specs[0].retries)
+        retries = specs[0].retries if specs else 0
+        options = TaskOptions(priority=random.choice([0, 0, 0, 5, -5]), retries=retries)
         if swarm.faults.retry_delays and random.random() < 0.5:
             options = replace(options, retry_delay_s=random.choice([0.0, 0.01, 0.3]))
+        if swarm.faults.time_limits and random.random() < 0.3:
+            limit_s = swarm.duration_s * random.choice([0.1, 1.0, 5.0])
+            options = replace(options, timeout_s=limit_s)
         if swarm.faults.executors and random.random() < 0.3:
             options = replace(options, executor="loop")
         if not swarm.faults.constraints or random.random() < 0.4:
@@ -268,6 +275,26 @@ class User:
         if random.random() < 0.3:
             amounts = {**amounts, "license": random.choice([0.1, 0.3])}
         return replace(options, resources=amounts)
+
+    def _use_actors(self) -> Iterator[Deed]:
+        held, random, name = list(self.client.actors.held), self._random, self.client.name
+        if not held or random.random() < 0.1:
+            key = self._workload.new_key("a")
+            options = self._draw_options([])
+            yield MakeActor(self._now_s, name, key, random.choice([0, 1, 1, 3]), options)
+            return
+        key = random.choice(held)
+        how = random.random()
+        if how < 0.1:
+            yield LetActorGo(self._now_s, name, key)
+        elif how < 0.2:
+            other = random.choice([user.client.name for user in self._workload.users])
+            yield ShareActor(self._now_s, other, key)
+        elif how < 0.23:
+            yield LoseLines(self._now_s, name)
+        else:
+            method = "kill" if random.random() < 0.02 else "note"
+            yield CallActor(self._now_s, name, key, random.randint(1, 8), method)
 
     def _submit_again(self) -> Iterator[Deed]:
         """Somebody submits the same tasks, perhaps at another client."""

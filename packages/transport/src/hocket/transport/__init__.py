@@ -6,7 +6,8 @@ from hocket.transport.address import Address, is_same_host, parse
 from hocket.transport.channel import Channel, PeerInfo
 from hocket.transport.clock import monotonic, now
 from hocket.transport.connector import connect
-from hocket.transport.data import DataAnswer, DataPool, DataServer, serve_data
+from hocket.transport.data import DataAnswer, DataServer, serve_data
+from hocket.transport.data_pool import DataPool
 from hocket.transport.listener import Listener, listen
 from hocket.transport.loop import LoopThread, new_event_loop, shared_loop
 

@@ -472,7 +472,11 @@ class _Linger(asyncio.Protocol):
         transport.set_protocol(self)
         # Of what has gone already there is nothing to end: `connection_lost` is on its way.
         with contextlib.suppress(OSError, RuntimeError):
-            transport.write_eof()
+            if transport.can_write_eof():
+                transport.write_eof()
+            else:
+                # TLS has no half of a connection to end; what was written still goes out.
+                transport.close()
             if not transport.is_reading():
                 transport.resume_reading()
 

@@ -7,7 +7,9 @@ import logging
 import math
 import random
 import secrets
-from typing import Final
+import socket
+import ssl
+from typing import Any, Final
 
 import msgspec
 
@@ -19,16 +21,23 @@ from hocket.core.errors import (
 )
 from hocket.core.settings import Settings
 from hocket.protocol.codec import can_speak, decoder_for
+from hocket.protocol.credentials import parse_secret
 from hocket.protocol.hello import Hello, Refusal, Welcome, refuse_unfit_name
+from hocket.protocol.messages import SecretChanged
 from hocket.protocol.roles import Role
 from hocket.protocol.session import SESSION_ID_NBYTES
 from hocket.protocol.versions import OUR_VERSIONS
-from hocket.transport.address import is_same_host, parse
+from hocket.transport.address import Address, is_same_host, parse_all
 from hocket.transport.channel import Channel, OnChange, OnClosed, OnMessages, PeerInfo
+from hocket.transport.choosing import explain, order
 from hocket.transport.clock import monotonic
 from hocket.transport.inproc import connect_name
+from hocket.transport.interfaces import host_networks
+from hocket.transport.keyring import current_secret, replace_secret
 from hocket.transport.openings import ConnectorProtocol
+from hocket.transport.reaching import reach
 from hocket.transport.sockets import local_address, peer_address
+from hocket.transport.tls import TLS_CUT, connector_context, why_tls_failed
 
 __all__ = ["connect"]
 
@@ -61,7 +70,8 @@ async def connect(  # noqa: PLR0913 (the caller says who it is, what it wants an
     Parameters
     ----------
     address
-        See `hocket.transport.parse`.
+        See `hocket.transport.parse`; several of one server have commas between them, and whichever
+        leads there is taken.
     role, name
         Ours; the name is at most 256 characters long.
     secret
@@ -89,6 +99,7 @@ async def connect(  # noqa: PLR0913 (the caller says who it is, what it wants an
             reason=f"a {role.name.lower()} has nothing to say to a {peer_role.name.lower()}"
         )
     refuse_unfit_name(name)
+    parse_secret(current_secret(secret)).require(role, address)
     timeout_s = settings.transport.connect_timeout_s
     connector = _Connector(
         address,
@@ -106,7 +117,8 @@ async def connect(  # noqa: PLR0913 (the caller says who it is, what it wants an
         timeout_s if connect_timeout_s is None else connect_timeout_s
     )
     transport = protocol.transport
-    peer_at = peer_address(transport, address)
+    way = str(connector.way)
+    peer_at = peer_address(transport, way)
     channel = Channel(
         PeerInfo(
             role=welcome.role,
@@ -115,12 +127,12 @@ async def connect(  # noqa: PLR0913 (the caller says who it is, what it wants an
             address=address,
             versions=welcome.versions,
         ),
-        same_host=is_same_host(local_address(transport, address), peer_at),
+        same_host=is_same_host(local_address(transport, way), peer_at),
         decoder=decoder_for(peer_role, role),
         settings=settings,
         keeper=connector,
     )
-    channel.on_messages = on_messages
+    channel.on_messages = _heeding(on_messages, secret, settings)
     channel.on_closed = on_closed
     if on_interrupted is not None:
         channel.on_interrupted = on_interrupted
@@ -140,7 +152,10 @@ class _Connector:
     ) -> None:
         self.hello = hello
         self._address = address
-        self._parsed = parse(address)
+        #: Where it listens, and the one by which it was reached last.
+        self._addresses = parse_all(address)
+        self.way = self._addresses[0]
+        self._reasons: dict[Address, str] = {}
         self._secret = secret
         self._settings = settings
         self._peer_role = peer_role
@@ -156,34 +171,76 @@ class _Connector:
         """
         start_s = monotonic()
         wait_s = _WAIT_S_MIN
-        reason = "no answer"
+        self._reasons.clear()
         while True:
             left_s = start_s + timeout_s - monotonic()
             attempt_s = min(left_s, self._settings.transport.connect_timeout_s)
             try:
                 async with asyncio.timeout(attempt_s):
-                    return await self._open_once()
+                    return await self._open_any()
             except HandshakeRefused:
                 raise
-            except TimeoutError:
-                # It says less than the error of an attempt before it.
+            except (TimeoutError, OSError):
+                # Why is noted by address. That there was no answer says less than what was noted
+                # of an attempt before.
                 pass
-            except OSError as error:
-                reason = error.strerror or str(error) or type(error).__name__
             waited_s = monotonic() - start_s
             if waited_s >= timeout_s:
+                reason = explain(self._addresses, self._reasons, "no answer")
                 raise ConnectFailed(address=self._address, waited_s=waited_s, reason=reason)
             # A random part is left out so that a whole cluster does not come in one instant.
             pause_s = wait_s * random.uniform(0.5, 1.0)  # noqa: S311 (nothing secret)
             await asyncio.sleep(min(pause_s, timeout_s - waited_s))
             wait_s = min(2 * wait_s, _WAIT_S_MAX)
 
-    async def _open_once(self) -> tuple[ConnectorProtocol, Welcome, bytes]:
-        protocol = ConnectorProtocol(self._address, self._secret, self.hello)
+    async def _open_any(self) -> tuple[ConnectorProtocol, Welcome, bytes]:
+        """Open a connection by any address: somebody else may listen at some of them."""
+        left = list(self._addresses)
+        refused: HandshakeRefused | None = None
+        while left:
+            at = left[0]
+            connection: socket.socket | None = None
+            try:
+                if at.scheme != "inproc":
+                    networks = host_networks() if len(left) > 1 else ()
+                    ways = order(left, networks, self.way)
+                    connection, at = await reach(ways, self._reasons)
+                opened = await self._open_once(at, connection)
+            except HandshakeRefused as error:
+                refused = error
+                self._reasons[at] = error.reason
+                left.remove(at)
+            else:
+                self.way = at
+                return opened
+        assert refused is not None
+        if len(self._addresses) == 1:
+            raise refused
+        reason = explain(self._addresses, self._reasons, "no answer")
+        raise HandshakeRefused(address=self._address, reason=reason)
+
+    async def _open_once(
+        self, at: Address, connection: socket.socket | None
+    ) -> tuple[ConnectorProtocol, Welcome, bytes]:
+        protocol = ConnectorProtocol(str(at), self._secret, self.hello)
         try:
-            await self._reach(protocol)
+            try:
+                await self._take_over(protocol, at, connection)
+            except ssl.SSLError as error:
+                reason = why_tls_failed(error)
+                raise HandshakeRefused(address=self._address, reason=reason) from None
+            except OSError as error:
+                cut = at.scheme == "tls" and isinstance(error, ConnectionResetError)
+                self._reasons[at] = TLS_CUT if cut else _words(error)
+                raise
             async with asyncio.timeout(self._settings.transport.handshake_timeout_s):
-                welcome, leftover = await protocol.opened
+                try:
+                    welcome, leftover = await protocol.opened
+                except HandshakeRefused:
+                    raise
+                except OSError as error:
+                    self._reasons[at] = _words(error)
+                    raise
             self._refuse_unfit(welcome)
         except BaseException:
             protocol.abandon()
@@ -199,16 +256,26 @@ class _Connector:
             reason = f"a {theirs} listens there, not a {wanted}"
         raise HandshakeRefused(address=self._address, reason=reason)
 
-    async def _reach(self, protocol: ConnectorProtocol) -> None:
-        """Connect, without a word said yet."""
+    async def _take_over(
+        self, protocol: ConnectorProtocol, at: Address, connection: socket.socket | None
+    ) -> None:
+        """Make a connection the protocol's, under TLS where that is wanted."""
         loop = asyncio.get_running_loop()
-        at = self._parsed
-        if at.scheme == "inproc":
+        if connection is None:
             connect_name(at.path, protocol)
         elif at.scheme == "unix":
-            await loop.create_unix_connection(lambda: protocol, at.path)
+            await loop.create_unix_connection(lambda: protocol, sock=connection)
         else:
-            await loop.create_connection(lambda: protocol, at.host, at.port)
+            tls = at.scheme == "tls"
+            await loop.create_connection(
+                lambda: protocol,
+                sock=connection,
+                ssl=connector_context() if tls else None,
+                server_hostname="" if tls else None,
+                ssl_handshake_timeout=(
+                    self._settings.transport.handshake_timeout_s if tls else None
+                ),
+            )
 
     def channel_interrupted(self, channel: Channel) -> None:
         """Connect again."""
@@ -241,3 +308,23 @@ class _Connector:
             return
         channel.resumed()
         channel.start(leftover)
+
+
+def _heeding(on_messages: OnMessages, secret: str, settings: Settings) -> OnMessages:
+    """Return a callback that keeps to itself what is about the secret, and hands on all else."""
+
+    def receive(channel: Channel, messages: list[Any]) -> None:
+        if len(messages) != 1 or type(messages[0]) is not SecretChanged:
+            on_messages(channel, messages)
+            return
+        successor = messages[0].secret
+        # One that is none must not take the place of one that is good.
+        parse_secret(successor)
+        replace_secret(secret, successor, settings.security.rotation_grace_s)
+
+    return receive
+
+
+def _words(error: OSError) -> str:
+    """Return what an error says of itself."""
+    return error.strerror or str(error) or type(error).__name__

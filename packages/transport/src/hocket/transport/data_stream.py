@@ -24,6 +24,8 @@ from hocket.protocol.handshake import (
     HandshakeConnector,
     Plane,
 )
+from hocket.transport.keyring import current_secret, former_secrets
+from hocket.transport.tls_socket import TlsSocket
 
 __all__ = ["Buffer", "DataFrame", "DataStream", "as_bytes_view"]
 
@@ -67,14 +69,16 @@ class DataStream:
     Parameters
     ----------
     connection
-        A connected, non-blocking socket, which is now the stream's.
+        A connected, non-blocking socket, plain or under TLS, which is now the stream's.
     address
         Of the peer, for errors.
     silent_s
         Seconds after which the connection is lost if somebody waits for it and no byte moves.
     """
 
-    def __init__(self, connection: socket.socket, address: str, silent_s: float) -> None:
+    def __init__(
+        self, connection: socket.socket | TlsSocket, address: str, silent_s: float
+    ) -> None:
         self.address = address
         #: Whether a request was sent of whose reply nothing has come; for the pool.
         self.unanswered = False
@@ -222,8 +226,17 @@ class DataStream:
     def _read_more(self) -> None:
         self._reading = True
         self._loop.add_reader(self._socket.fileno(), self._on_readable)
+        self._look_for_pending()
+
+    def _look_for_pending(self) -> None:
+        """Read on what was decrypted already, which the system knows nothing of."""
+        connection = self._socket
+        if isinstance(connection, TlsSocket) and connection.pending():
+            self._loop.call_soon(self._on_readable)
 
     def _on_readable(self) -> None:
+        if self._lost is not None or not self._reading:
+            return
         received = 0
         try:
             while received < _TURN_NBYTES_MAX:
@@ -252,6 +265,7 @@ class DataStream:
             return
         if self._reader is not None and not self._wanted.nbytes and not self._reader.done():
             self._reader.set_result(None)
+        self._look_for_pending()
 
     def _send_more(self) -> None:
         unsent = self._unsent
@@ -321,7 +335,7 @@ class DataStream:
             The connection is lost.
         """
         machine = HandshakeConnector(
-            self.address, secret, secrets.token_bytes(NONCE_NBYTES), Plane.DATA
+            self.address, current_secret(secret), secrets.token_bytes(NONCE_NBYTES), Plane.DATA
         )
         await self.write(memoryview(machine.begin()))
         await self._shake_hands(machine)
@@ -337,7 +351,9 @@ class DataStream:
             The connection is lost.
         """
         nonce = secrets.token_bytes(NONCE_NBYTES)
-        machine = HandshakeAcceptor(self.address, secret, nonce, Plane.DATA)
+        machine = HandshakeAcceptor(
+            self.address, current_secret(secret), nonce, Plane.DATA, former_secrets(secret)
+        )
         try:
             await self._shake_hands(machine)
         except HandshakeRefused:

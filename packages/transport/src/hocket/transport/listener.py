@@ -23,11 +23,11 @@ from hocket.transport.openings import AcceptorProtocol
 from hocket.transport.sockets import (
     LISTEN_BACKLOG,
     bind_socket,
-    bound_address,
     local_address,
     peer_address,
     remove_unix_path,
 )
+from hocket.transport.tls import server_context
 
 __all__ = ["OPENINGS_MAX", "Listener", "listen"]
 
@@ -117,15 +117,20 @@ class Listener:
         if self._at.scheme == "inproc":
             bind_name(self._at.path, loop, self._new_protocol)
             return
-        bound = await bind_socket(self._at, self._secret)
-        self._at = bound_address(self._at, bound)
+        bound, self._at = await bind_socket(self._at, self._secret, self._settings)
         if self._at.scheme == "unix":
             self._server = await loop.create_unix_server(
                 self._new_protocol, sock=bound, backlog=LISTEN_BACKLOG
             )
         else:
+            timeout_s = self._settings.transport.handshake_timeout_s
+            tls = self._at.scheme == "tls"
             self._server = await loop.create_server(
-                self._new_protocol, sock=bound, backlog=LISTEN_BACKLOG
+                self._new_protocol,
+                sock=bound,
+                backlog=LISTEN_BACKLOG,
+                ssl=server_context(self._secret) if tls else None,
+                ssl_handshake_timeout=timeout_s if tls else None,
             )
 
     async def close(self, reason: str = "the listener was closed") -> None:

@@ -15,11 +15,12 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, Final, Literal, TypeVar, TypeVarTuple
 
 from hocket.core.errors import LocalProtocolError, SettingsError
 
-__all__ = ["LoopThread", "new_event_loop", "shared_loop"]
+__all__ = ["LoopThread", "new_event_loop", "refuse_shared_loop", "shared_loop"]
 
 _logger: Final = logging.getLogger("hocket.transport")
 
@@ -92,6 +93,11 @@ class LoopThread:
         """Whether it runs, in this process."""
         return not self._closed and self._pid == os.getpid() and self._thread.is_alive()
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this is its thread."""
+        return threading.get_ident() == self._thread.ident
+
     def call(self, function: Callable[[*_Ts], object], *args: *_Ts) -> None:
         """Have the loop call a function soon; from any thread.
 
@@ -126,18 +132,37 @@ class LoopThread:
             The loop is closed, or this is its own thread, which would wait for itself.
         """
         try:
-            self._refuse_if_gone()
             self._refuse_own_thread()
-            future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
         except BaseException:
-            # Or it would complain that nobody awaits it.
             coroutine.close()
             raise
+        future = self.start(coroutine)
         try:
             return future.result(timeout_s)
         except BaseException:
             # On a timeout or an interrupt nobody is there to take the result.
             future.cancel()
+            raise
+
+    def start(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
+        """Begin to run a coroutine on the loop; from any thread.
+
+        Returns
+        -------
+        concurrent.futures.Future
+            Has what the coroutine returns. To cancel it cancels the coroutine.
+
+        Raises
+        ------
+        LocalProtocolError
+            The loop is closed, or belongs to a process that this one was forked from.
+        """
+        try:
+            self._refuse_if_gone()
+            return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        except BaseException:
+            # Or it would complain that nobody awaits it.
+            coroutine.close()
             raise
 
     def close(self) -> None:
@@ -164,7 +189,7 @@ class LoopThread:
             raise LocalProtocolError(reason="a call to an event loop that is closed")
 
     def _refuse_own_thread(self) -> None:
-        if threading.current_thread() is self._thread:
+        if self.is_here:
             raise LocalProtocolError(reason="a blocking call on the event loop's own thread")
 
     def _main(self) -> None:
@@ -209,6 +234,9 @@ class _Shared:
         # Kept, since a loop that is thrown away closes its files, some of which are the parent's.
         self._inherited.extend(_open_threads)
 
+    def is_here(self) -> bool:
+        return self._thread is not None and self._thread.is_here
+
     def get(self) -> LoopThread:
         with self._lock:
             if self._thread is None or not self._thread.alive:
@@ -223,6 +251,18 @@ _open_threads: Final[weakref.WeakSet[LoopThread]] = weakref.WeakSet()
 def shared_loop() -> LoopThread:
     """Return this process's loop thread; started on the first call, and anew after a fork."""
     return _shared.get()
+
+
+def refuse_shared_loop() -> None:
+    """Refuse to block the thread that everybody in this process waits for.
+
+    Raises
+    ------
+    LocalProtocolError
+        This is the thread of the `shared_loop`.
+    """
+    if _shared.is_here():
+        raise LocalProtocolError(reason="a blocking call on the event loop's own thread")
 
 
 def _close_all() -> None:

@@ -11,7 +11,9 @@ from hocket.core.errors import HandshakeRefused
 from hocket.protocol.handshake import NONCE_NBYTES
 from hocket.protocol.hello import Hello, Welcome
 from hocket.protocol.opening import OpeningAcceptor, OpeningConnector
+from hocket.transport.keyring import current_secret, former_secrets
 from hocket.transport.sockets import peer_address, tune_transport
+from hocket.transport.tls import check_peer
 
 __all__ = ["AcceptorProtocol", "ConnectorProtocol"]
 
@@ -22,7 +24,10 @@ class ConnectorProtocol(asyncio.Protocol):
     """Opens a connection; ``opened`` then has the welcome and what came after it."""
 
     def __init__(self, address: str, secret: str, hello: Hello) -> None:
-        self._machine = OpeningConnector(address, secret, secrets.token_bytes(NONCE_NBYTES), hello)
+        self._address = address
+        self._secret = secret
+        current = current_secret(secret)
+        self._machine = OpeningConnector(address, current, secrets.token_bytes(NONCE_NBYTES), hello)
         self.opened: asyncio.Future[tuple[Welcome, bytes]] = (
             asyncio.get_running_loop().create_future()
         )
@@ -47,6 +52,14 @@ class ConnectorProtocol(asyncio.Protocol):
         # Not isinstance: uvloop's transports are of no class of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         tune_transport(transport)
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            try:
+                check_peer(tls.getpeercert(binary_form=True), self._secret, self._address)
+            except HandshakeRefused as error:
+                self.opened.set_exception(error)
+                self._transport.abort()
+                return
         self._transport.write(self._machine.begin())
 
     def data_received(self, data: bytes) -> None:
@@ -69,7 +82,10 @@ class ConnectorProtocol(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Fail, unless it is open."""
         if not self.opened.done():
-            self.opened.set_exception(ConnectionResetError(str(error) if error else _CLOSED))
+            reason = str(error) if error else _CLOSED
+            if self._address.startswith("tcp://"):
+                reason += "; if TLS is spoken there, the address begins with tls://"
+            self.opened.set_exception(ConnectionResetError(reason))
 
 
 class AcceptorProtocol(asyncio.Protocol):
@@ -103,20 +119,25 @@ class AcceptorProtocol(asyncio.Protocol):
         self._on_hello = on_hello
         self._on_refused = on_refused
         self._machine: OpeningAcceptor
-        self._timer: asyncio.TimerHandle
+        # From here on, since TLS comes before the connection is made as far as we know.
+        self._timer = asyncio.get_running_loop().call_later(timeout_s, self._too_late)
         self._over = False
+        self._made = False
         self.transport: asyncio.Transport
         self.address = address
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the deadline."""
+        """Begin."""
+        self._made = True
         self.transport = cast("asyncio.Transport", transport)
         tune_transport(transport)
         self.address = str(peer_address(transport, self._own_address))
         nonce = secrets.token_bytes(NONCE_NBYTES)
-        self._machine = OpeningAcceptor(self.address, self._secret, nonce)
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._timeout_s, self._too_late)
+        self._machine = OpeningAcceptor(
+            self.address, current_secret(self._secret), nonce, former_secrets(self._secret)
+        )
+        if self._over:
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Go on with the opening."""
@@ -145,8 +166,10 @@ class AcceptorProtocol(asyncio.Protocol):
         if not self._over:
             self._over = True
             self._timer.cancel()
-            self.transport.close()
+            if self._made:
+                self.transport.close()
             self._on_refused(self, reason)
 
     def _too_late(self) -> None:
-        self.refuse(f"the handshake was not done within {self._timeout_s:g} s")
+        what = "the handshake" if self._made else "TLS"
+        self.refuse(f"{what} was not done within {self._timeout_s:g} s")

@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,6 @@ from hocket.transport.address import Address, is_loopback
 __all__ = [
     "LISTEN_BACKLOG",
     "bind_socket",
-    "bound_address",
     "connect_socket",
     "local_address",
     "peer_address",
@@ -63,7 +63,7 @@ def refuse_open_door(address: Address, host: str, secret: str) -> None:
     SettingsError
         The address is not of this host alone, and the secret is empty.
     """
-    if address.scheme == "tcp" and not secret and not is_loopback(host):
+    if not secret and not is_loopback(host):
         raise SettingsError(
             name="security.secret",
             value="",
@@ -73,8 +73,12 @@ def refuse_open_door(address: Address, host: str, secret: str) -> None:
         )
 
 
-async def bind_socket(address: Address, secret: str) -> socket.socket:
-    """Return a socket bound to a tcp or unix address; it does not listen yet.
+async def bind_socket(
+    address: Address, secret: str, settings: Settings
+) -> tuple[socket.socket, Address]:
+    """Return a socket bound to an address that is not in the process, and what that is in the end.
+
+    Where other hosts can reach it, it becomes a ``tls`` address, unless ``security.tls`` is off.
 
     Raises
     ------
@@ -84,9 +88,33 @@ async def bind_socket(address: Address, secret: str) -> socket.socket:
         The address cannot be had.
     """
     if address.scheme == "unix":
-        return _bind_unix(address.path)
+        return _bind_unix(address.path), address
     family, where = await resolve(address)
     refuse_open_door(address, where[0], secret)
+    tls = settings.security.tls
+    if tls == "on" or (tls == "auto" and not is_loopback(where[0])):
+        address = replace(address, scheme="tls")
+    bound = _bind_network(address, family, where)
+    return bound, replace(address, port=bound.getsockname()[1], port_last=0)
+
+
+def _bind_network(
+    address: Address, family: socket.AddressFamily, where: tuple[Any, ...]
+) -> socket.socket:
+    for port in range(where[1], address.port_last):
+        with contextlib.suppress(OSError):
+            bound = _bind_tcp(family, (where[0], port, *where[2:]))
+            # Two that have not begun to listen may share a port, and only one of them can begin.
+            bound.listen(LISTEN_BACKLOG)
+            return bound
+    try:
+        return _bind_tcp(family, (where[0], address.port_last or where[1], *where[2:]))
+    except OSError as error:
+        # The system's words do not say which address it was.
+        raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from None
+
+
+def _bind_tcp(family: socket.AddressFamily, where: tuple[Any, ...]) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.settimeout(0)
@@ -138,15 +166,8 @@ def remove_unix_path(address: Address) -> None:
             Path(address.path).unlink()
 
 
-def bound_address(asked: Address, bound: socket.socket) -> Address:
-    """Return the address of a bound socket, with its port where any was asked for."""
-    if asked.scheme == "unix":
-        return asked
-    return Address("tcp", host=asked.host, port=bound.getsockname()[1])
-
-
 async def connect_socket(address: Address) -> socket.socket:
-    """Return a non-blocking socket that is connected to a tcp or unix address.
+    """Return a non-blocking socket that is connected to an address; there is no TLS on it yet.
 
     Raises
     ------
@@ -204,7 +225,7 @@ def socket_peer_address(connection: socket.socket, listening: Address) -> Addres
     except OSError:
         # It is gone already.
         return listening
-    return Address("tcp", host=host, port=port)
+    return replace(listening, host=host, port=port)
 
 
 def peer_address(transport: asyncio.BaseTransport, listening: str) -> Address:
@@ -220,7 +241,8 @@ def local_address(transport: asyncio.BaseTransport, listening: str) -> Address:
 def _address_of(transport: asyncio.BaseTransport, end: str, listening: str) -> Address:
     name = transport.get_extra_info(end)
     if isinstance(name, tuple):
-        return Address("tcp", host=name[0], port=name[1])
+        tls = transport.get_extra_info("ssl_object") is not None
+        return Address("tls" if tls else "tcp", host=name[0], port=name[1])
     # The ends of unix sockets and of connections within the process have no names of their own.
     scheme, _, path = listening.partition("://")
     return Address("unix" if scheme == "unix" else "inproc", path=path)

@@ -19,6 +19,8 @@ from hocket.protocol.messages import (
     FailureKind,
     LeaveCluster,
     RecallTasks,
+    ReportEvents,
+    RestoreActor,
     RunHere,
     RunTasks,
     SchedulerToWorker,
@@ -71,12 +73,15 @@ def _run_tasks(tables: Tables, message: RunTasks, now_s: float) -> None:
         message.wanted or repeat(1),
         strict=False,  # Two of them may be endless.
     )
+    if tables.feed.watch is not None:
+        tables.feed.watch.came(message.attempts, now_s)
     tasks, copies, inputs = tables.tasks, tables.copies, message.inputs
     push = tables.ready.push
     waiting: list[tuple[Task, list[int]]] = []
     for row, (key, attempt, priority, payload, function_index, wanted) in enumerate(rows):
         function = functions[function_index]
         if key in tasks and not _replace(tables, key, attempt):
+            tables.actors.forget_restore(key, attempt)
             continue
         if copies:
             cancel_older_copy(tables, key, attempt)
@@ -109,7 +114,7 @@ def _terms(tables: Tables, message: RunTasks) -> Terms | None:
     needs = needs_of(message.resources)
     if needs is None or not tables.resources.could_ever_fit(needs):
         return None
-    return Terms(lane, needs, announced=message.announced)
+    return Terms(lane, needs, announced=message.announced, timeout_s=message.timeout_s)
 
 
 def _replace(tables: Tables, key: str, attempt: int) -> bool:
@@ -127,6 +132,7 @@ def _refuse(
     tables: Tables, key: str, attempt: int, label: str, function: Function | None, now_s: float
 ) -> None:
     """Say at once that a task will not be run."""
+    tables.actors.forget_restore(key, attempt)
     if function is not None:
         tables.outbox.returned(key, attempt)
         return
@@ -204,6 +210,13 @@ def _drop_data(tables: Tables, message: DropData, _now_s: float) -> None:
             want_no_copy(tables, datum)
 
 
+# Actors.
+
+
+def _restore_actor(tables: Tables, message: RestoreActor, _now_s: float) -> None:
+    tables.actors.to_restore(message)
+
+
 # The worker itself.
 
 
@@ -211,6 +224,10 @@ def _run_here(tables: Tables, message: RunHere, _now_s: float) -> None:
     if message.before_tasks:
         tables.setups.add(message.request)
     tables.commands.append(message)
+
+
+def _report_events(tables: Tables, message: ReportEvents, _now_s: float) -> None:
+    tables.feed.report(message)
 
 
 def _leave_cluster(tables: Tables, message: LeaveCluster, _now_s: float) -> None:
@@ -226,4 +243,6 @@ _ACTIONS: dict[type, Callable[[Tables, Any, float], None]] = {
     DropData: _drop_data,
     RunHere: _run_here,
     LeaveCluster: _leave_cluster,
+    RestoreActor: _restore_actor,
+    ReportEvents: _report_events,
 }

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from hocket.core.errors import InvariantBroken
+from hocket.worker.actors import Actor
 from hocket.worker.lanes import Lane
 from hocket.worker.machine import WorkerMachine
 from hocket.worker.state import BEGUN, Datum, Task, TaskState, WantState
@@ -38,7 +39,10 @@ def check(machine: WorkerMachine) -> None:
     _check_sources(tables)
     _check_copies(tables)
     _check_fetches(tables)
+    _check_actors(tables)
     _check_backoff(tables)
+    for task in tables.deadlines.tasks:
+        _require(task in tables.running, "only what runs can run too long", task)
 
 
 def _require(holds: object, rule: str, detail: object) -> None:
@@ -125,6 +129,8 @@ def _check_resources(tables: Tables) -> None:
     reserved: Counter[str] = Counter()
     for task in tables.running:
         reserved.update(dict(task.terms.needs))
+    for actor in tables.actors:
+        reserved.update(dict(actor.needs))
     for name, total in tables.resources.total.items():
         free = tables.resources.free[name]
         _require(0 <= free <= total, "resources are between none and all", (name, free))
@@ -144,6 +150,8 @@ def _check_devices(tables: Tables) -> None:
         }
         _require(needs.keys() == task.devices.keys(), "who needs devices has them", task)
         _count_devices(task, needs, used)
+    for actor in tables.actors:
+        _count_devices(actor, {name: n for name, n in actor.needs if name in actor.devices}, used)
     for name, devices in tables.resources.devices.items():
         for index, free in devices.free.items():
             _require(0 <= free <= UNITS, "nobody shares a whole device", (name, index, free))
@@ -154,7 +162,9 @@ def _check_devices(tables: Tables) -> None:
             )
 
 
-def _count_devices(task: Task, needs: Mapping[str, int], used: Counter[tuple[str, int]]) -> None:
+def _count_devices(
+    task: Task | Actor, needs: Mapping[str, int], used: Counter[tuple[str, int]]
+) -> None:
     for name, units in needs.items():
         whole, part = divmod(units, UNITS)
         indices = task.devices[name]
@@ -169,6 +179,23 @@ def _check_held(tables: Tables) -> None:
         _require(datum.want is None, "what is held is not wanted", datum)
     nbytes = sum(datum.nbytes for datum in tables.held.values())
     _require(tables.held_nbytes == nbytes, "held bytes are counted", (tables.held_nbytes, nbytes))
+
+
+def _check_actors(tables: Tables) -> None:
+    for key, actor in tables.actors.by_key.items():
+        datum = tables.held.get(key)
+        is_held = datum is not None and datum.attempt == actor.attempt
+        _require(actor.key == key and not actor.is_over, "an actor stands under its key", actor)
+        _require(is_held, "what stands for an actor is held where it lives", actor)
+        for caller, number in actor.running:
+            _require(number <= actor.begun[caller], "what runs has begun", (actor, caller))
+        numbers: dict[str, int] = {}
+        for call in actor.calls:
+            last = numbers.get(call.caller, actor.begun.get(call.caller, 0))
+            _require(call.number > last, "calls of one caller are in order", (actor, call))
+            numbers[call.caller] = call.number
+        for caller, number in numbers.items():
+            _require(number <= actor.taken[caller], "what waits was taken", (actor, caller))
 
 
 def _check_wanted(tables: Tables) -> None:

@@ -17,15 +17,19 @@ from msgspec.structs import replace
 
 from hocket.core.settings import WorkerSettings
 from hocket.protocol.messages import (
+    ACTORS,
     THREADS,
     Failure,
     HereRan,
     SchedulerToWorker,
     WorkerToScheduler,
 )
+from hocket.protocol.messages.feed import LineLogged, TaskOutcome, WorkerSampled
 from hocket.worker import fetching
+from hocket.worker.feed import Feed, Phases
 from hocket.worker.fetching import Answer, look_at_clock, settle_and_ask
 from hocket.worker.intake import take_in
+from hocket.worker.overdue import look_at_deadlines, timed_out
 from hocket.worker.policy.memory import PausePolicy
 from hocket.worker.resources import Resources
 from hocket.worker.running import (
@@ -127,7 +131,13 @@ class WorkerMachine:
         task.state = _RUNNING
         lane.free -= 1
         tables.running[task] = None
+        if tables.feed.watch is not None:
+            tables.feed.watch.taken(task)
         terms = task.terms
+        if terms.timeout_s:
+            tables.deadlines.begun(task)
+            # So that the clock is looked at.
+            tables.outbox.pending = True
         if terms.needs:
             reserve(tables, task)
         if terms.announced:
@@ -142,6 +152,7 @@ class WorkerMachine:
         start_s: float,
         duration_s: float,
         inline: bytes | None = None,
+        phases: Phases = (0.0, 0.0),
     ) -> None:
         """End a task that was taken: it has a value.
 
@@ -155,11 +166,25 @@ class WorkerMachine:
             When the function began, in seconds since the epoch, and how long it ran.
         inline
             The pickled value, if it is to go along with the report.
+        phases
+            See `Phases`.
         """
         tables = self.tables
-        if end(tables, task):
+        if task.terms.timeout_s:
+            overdue = timed_out(tables, task, duration_s)
+            if overdue is not None:
+                self._failed(task, overdue, start_s, duration_s)
+                return
+        is_actor = task.terms.lane.name == ACTORS
+        is_current = end(tables, task, is_actor=is_actor)
+        if tables.feed.watch is not None:
+            outcome = TaskOutcome.STORED if is_current else TaskOutcome.DROPPED
+            tables.feed.watch.ended(task, outcome, start_s, duration_s, nbytes, phases)
+        if is_current:
             del tables.tasks[task.key]
             hold(tables, task.key, task.attempt, nbytes, value)
+            if is_actor:
+                tables.actors.open(task.key, task.attempt, task.terms.needs, task.devices)
             if inline is not None:
                 self._pending_nbytes += len(inline)
                 if self._pending_nbytes > PENDING_NBYTES_MAX:
@@ -171,8 +196,18 @@ class WorkerMachine:
 
     def failed(self, task: Task, failure: Failure, start_s: float, duration_s: float) -> None:
         """End a task that was taken: it has failed."""
+        if task.terms.timeout_s:
+            failure = timed_out(self.tables, task, duration_s) or failure
+        self._failed(task, failure, start_s, duration_s)
+
+    def _failed(self, task: Task, failure: Failure, start_s: float, duration_s: float) -> None:
         tables = self.tables
-        if end(tables, task):
+        is_current = end(tables, task)
+        if tables.feed.watch is not None:
+            outcome = TaskOutcome.FAILED if is_current else TaskOutcome.DROPPED
+            error = _summary_of(failure)
+            tables.feed.watch.ended(task, outcome, start_s, duration_s, error=error)
+        if is_current:
             remove(tables, task)
             self._pending_nbytes += len(failure.exception) + len(failure.text)
             if self._pending_nbytes > PENDING_NBYTES_MAX:
@@ -183,9 +218,14 @@ class WorkerMachine:
 
     def rescheduled(self, task: Task, start_s: float, duration_s: float) -> None:
         """End a task that was taken: it asks to be run again, rather elsewhere."""
-        del start_s, duration_s  # What it did here is no measure of how long it takes.
+        # (What it did here is no measure of how long it takes: the scheduler is not told.)
         tables = self.tables
-        if end(tables, task):
+        tables.deadlines.ended(task)
+        is_current = end(tables, task)
+        if tables.feed.watch is not None:
+            outcome = TaskOutcome.RESCHEDULED if is_current else TaskOutcome.DROPPED
+            tables.feed.watch.ended(task, outcome, start_s, duration_s)
+        if is_current:
             remove(tables, task)
             tables.outbox.rescheduled(task.key, task.attempt)
         settle_and_ask(tables)
@@ -282,11 +322,13 @@ class WorkerMachine:
     @property
     def wake_s(self) -> float | None:
         """When `tick` is to be called at the latest; None: not at all."""
-        return self.tables.backoff.wake_s
+        times = (self.tables.backoff.wake_s, self.tables.deadlines.wake_s)
+        return min((one for one in times if one is not None), default=None)
 
     def tick(self, now_s: float) -> None:
         """Do what was put off until now."""
         look_at_clock(self.tables, now_s)
+        look_at_deadlines(self.tables, now_s)
         settle_and_ask(self.tables)
 
     def put(self, key: str, value: object, nbytes: int) -> None:
@@ -328,6 +370,24 @@ class WorkerMachine:
         elif tables.rejoining_count:
             grant(tables)
         settle_and_ask(tables)
+
+    def sampled(self, sample: WorkerSampled, lines: Iterable[LineLogged] = ()) -> None:
+        """Take note of how the worker is, and of what was logged, for those who look on."""
+        feed = self.tables.feed
+        for line in lines:
+            feed.saw(line)
+        feed.saw(sample)
+        # So what happened without a report leaves now.
+        self.tables.outbox.pending = True
+
+    def log_event(self, topic: str, time_s: float, key: str, payload: bytes) -> None:
+        """Pass on what a task says about a topic."""
+        self.tables.outbox.logged(topic, time_s, key, payload)
+
+    @property
+    def feed(self) -> Feed:
+        """What happens here, for those who look on."""
+        return self.tables.feed
 
     def leave(self, reason: str) -> None:
         """Tell the scheduler, once, that the worker is to end; it answers with `Leave`."""
@@ -386,7 +446,11 @@ class WorkerMachine:
         """Return what is to be sent to the scheduler, in order, and forget it."""
         self._pending_nbytes = 0
         name_running(self.tables)
-        return self.tables.outbox.take()
+        messages = self.tables.outbox.take()
+        seen = self.tables.feed.take_report()
+        if seen is not None:
+            messages.append(seen)
+        return messages
 
     def take_commands(self) -> list[Command]:
         """Return what is to be fetched and called, and forget it."""
@@ -400,3 +464,9 @@ class WorkerMachine:
         """
         discarded, self.tables.discarded = self.tables.discarded, []
         return discarded
+
+
+def _summary_of(failure: Failure) -> str:
+    """Return the last line of a failure's text, which says what it is."""
+    lines = failure.text.strip().splitlines()
+    return lines[-1] if lines else failure.kind.name.lower()

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from hocket.protocol.messages import (
+    ActorSaved,
     CopiesFailed,
     Failure,
     HereRan,
     InputsMissing,
+    LogEvents,
     ReplicasStored,
     TasksBegun,
     TasksDone,
@@ -40,10 +42,12 @@ class Outbox:
         "_failed",
         "_here",
         "_leaving",
+        "_logged",
         "_missing",
         "_paused",
         "_rejoined",
         "_rows",
+        "_saved",
         "_seceded",
         "pending",
     )
@@ -64,6 +68,8 @@ class Outbox:
         self._here: list[HereRan] = []
         self._paused: WorkerPaused | None = None
         self._leaving: WorkerLeaving | None = None
+        self._saved: dict[str, ActorSaved] = {}
+        self._logged: LogEvents | None = None
 
     def _add(self, kind: type[_Rows], key: str, attempt: int) -> None:
         message = self._rows.get(kind)
@@ -111,6 +117,11 @@ class Outbox:
     def leaving(self, reason: str) -> None:
         """Say that the worker is to end soon."""
         self._leaving = WorkerLeaving(reason)
+        self.pending = True
+
+    def saved(self, message: ActorSaved) -> None:
+        """Say what an actor can be restarted from; only the last of such news counts."""
+        self._saved[message.key] = message
         self.pending = True
 
     def done(
@@ -161,6 +172,17 @@ class Outbox:
         message.attempts.append(attempt)
         self.pending = True
 
+    def logged(self, topic: str, time_s: float, key: str, payload: bytes) -> None:
+        """Pass on what a task says about a topic."""
+        message = self._logged
+        if message is None:
+            message = self._logged = LogEvents([], [], [], [])
+        message.topics.append(topic)
+        message.times.append(time_s)
+        message.keys.append(key)
+        message.payloads.append(payload)
+        self.pending = True
+
     def here_ran(self, message: HereRan) -> None:
         """Answer a `RunHere`."""
         self._here.append(message)
@@ -184,6 +206,7 @@ class Outbox:
             messages.append(TasksRejoined(*_columns(self._rejoined)))
         if ReplicasStored in rows:
             messages.append(rows[ReplicasStored])
+        messages.extend(self._saved.values())
         if self._done.keys:
             if not any(value is not None for value in self._done.values):
                 self._done.values = []
@@ -192,7 +215,9 @@ class Outbox:
             messages.append(self._failed)
         messages.extend(self._missing.values())
         messages.extend(rows[kind] for kind in _GIVEN_BACK if kind in rows)
-        messages.extend(each for each in (self._paused, self._leaving) if each is not None)
+        messages.extend(
+            each for each in (self._logged, self._paused, self._leaving) if each is not None
+        )
         self._start()
         return messages
 

@@ -58,8 +58,11 @@ def reserve(tables: Tables, task: Task) -> None:
         task.devices = resources.take_devices(needs)
 
 
-def end(tables: Tables, task: Task) -> bool:
-    """Let a task go that a thread is done with; return whether anybody waits for it."""
+def end(tables: Tables, task: Task, *, is_actor: bool = False) -> bool:
+    """Let a task go that a thread is done with; return whether anybody waits for it.
+
+    An actor keeps what its task reserved.
+    """
     terms = task.terms
     if task.state is _RUNNING:
         terms.lane.free += 1
@@ -70,7 +73,7 @@ def end(tables: Tables, task: Task) -> bool:
         return False
     task.state = _GONE
     del tables.running[task]
-    if terms.needs:
+    if terms.needs and not (is_actor and tables.tasks.get(task.key) is task):
         tables.resources.release(terms.needs)
         if task.devices:
             tables.resources.give_devices_back(terms.needs, task.devices)

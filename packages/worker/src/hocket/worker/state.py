@@ -37,6 +37,7 @@ __all__ = [
     "Datum",
     "Fetch",
     "Function",
+    "Interrupt",
     "Leave",
     "Task",
     "TaskState",
@@ -162,14 +163,24 @@ class Terms:
         What each reserves while it runs: (resource, amount in `units.UNITS`), sorted by name.
     announced
         Whether the scheduler must hear that one begins before it does.
+    timeout_s
+        How long each may run; 0: as long as it wants.
     """
 
-    __slots__ = ("announced", "lane", "needs")
+    __slots__ = ("announced", "lane", "needs", "timeout_s")
 
-    def __init__(self, lane: Lane[Task], needs: Needs, *, announced: bool = False) -> None:
+    def __init__(
+        self,
+        lane: Lane[Task],
+        needs: Needs,
+        *,
+        announced: bool = False,
+        timeout_s: float = 0.0,
+    ) -> None:
         self.lane = lane
         self.needs = needs
         self.announced = announced
+        self.timeout_s = timeout_s
 
 
 class Task:
@@ -280,6 +291,18 @@ class Fetch:
 
     def __repr__(self) -> str:
         return f"<Fetch {len(self.data)} values from {self.address}>"
+
+
+class Interrupt:
+    """A command: interrupt what this task does, as far as that is possible."""
+
+    __slots__ = ("task",)
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def __repr__(self) -> str:
+        return f"<Interrupt {self.task!r}>"
 
 
 class Leave:

@@ -7,17 +7,20 @@ from typing import TypeAlias
 
 from hocket.core.settings import WorkerSettings
 from hocket.protocol.messages import RunHere
+from hocket.worker.actors import Actors
+from hocket.worker.deadlines import Deadlines
+from hocket.worker.feed import Feed
 from hocket.worker.outbox import Outbox
 from hocket.worker.policy.backoff import Backoff
 from hocket.worker.policy.fetch import FetchLimits, FetchQueue
 from hocket.worker.ready import ReadyQueue
 from hocket.worker.resources import Resources
-from hocket.worker.state import Datum, Fetch, Function, Leave, Task
+from hocket.worker.state import Datum, Fetch, Function, Interrupt, Leave, Task
 
 __all__ = ["Command", "Tables"]
 
 #: What the shell is to do.
-Command: TypeAlias = Fetch | RunHere | Leave
+Command: TypeAlias = Fetch | RunHere | Interrupt | Leave
 
 
 class Tables:
@@ -53,6 +56,12 @@ class Tables:
         How much may be asked for at once, and which peers are left alone for a while.
     resources, ready, outbox
         See their classes.
+    feed
+        What happens here, for those who look on.
+    deadlines
+        The tasks that run and may not do so for ever.
+    actors
+        The actors that live here, and calls of them.
     unsettled
         Wanted values for which something must be done before the event ends.
     commands
@@ -62,11 +71,14 @@ class Tables:
     """
 
     __slots__ = (
+        "actors",
         "address",
         "backoff",
         "commands",
         "copies",
+        "deadlines",
         "discarded",
+        "feed",
         "fetches",
         "fetching_nbytes",
         "functions",
@@ -121,6 +133,9 @@ class Tables:
         self.resources = resources
         self.ready = ReadyQueue(slots)
         self.outbox = Outbox()
+        self.deadlines = Deadlines()
+        self.actors = Actors(name)
+        self.feed = Feed(name, address)
         self.unsettled: list[Datum] = []
         self.commands: list[Command] = []
         self.discarded: list[object] = []

@@ -18,6 +18,7 @@ __all__ = [
     "add_holders",
     "cancel_older_copy",
     "drop",
+    "end_actor",
     "fail_waiters",
     "hasten",
     "hold",
@@ -41,6 +42,8 @@ def make_ready(tables: Tables, task: Task) -> None:
     """Move a task from WAITING to READY: all its inputs are here."""
     task.state = TaskState.READY
     tables.ready.push(task)
+    if tables.feed.watch is not None:
+        tables.feed.watch.ready(task)
 
 
 def look_for(tables: Tables, key: str, attempt: int, nbytes: int, priority: int) -> Datum:
@@ -102,6 +105,7 @@ def remove(tables: Tables, task: Task) -> None:
     A thread that has the task keeps it and its resources until it ends.
     """
     del tables.tasks[task.key]
+    tables.actors.forget_restore(task.key, task.attempt)
     if task.state is TaskState.READY:
         task.state = TaskState.GONE
         tables.ready.discard(task)
@@ -115,6 +119,8 @@ def remove(tables: Tables, task: Task) -> None:
                     tables.unsettled.append(datum)
     if tables.wanted:
         _unsettle_product(tables, task)
+    if tables.feed.watch is not None and task.state is TaskState.GONE:
+        tables.feed.watch.gone(task)
 
 
 def _unsettle_product(tables: Tables, task: Task) -> None:
@@ -163,6 +169,7 @@ def hold(tables: Tables, key: str, attempt: int, nbytes: int, value: object) -> 
         if former is not None:
             tables.held_nbytes -= former.nbytes
             tables.discarded.append(former)
+            end_actor(tables, key, former.attempt)
         tables.held[key] = datum
         tables.held_nbytes += nbytes
     for task in waiters:
@@ -177,6 +184,17 @@ def drop(tables: Tables, datum: Datum) -> None:
     del tables.held[datum.key]
     tables.held_nbytes -= datum.nbytes
     tables.discarded.append(datum)
+    end_actor(tables, datum.key, datum.attempt)
+
+
+def end_actor(tables: Tables, key: str, attempt: int) -> None:
+    """Let go of an actor, if this incarnation of one lives here, and of what it kept."""
+    actor = tables.actors.close(key, attempt)
+    if actor is not None and actor.needs:
+        tables.resources.release(actor.needs)
+        if actor.devices:
+            tables.resources.give_devices_back(actor.needs, actor.devices)
+        tables.ready.unblock()
 
 
 def want_copy(tables: Tables, key: str, attempt: int, nbytes: int) -> Datum | None:

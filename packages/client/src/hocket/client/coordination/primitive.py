@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from hocket.client.coordination.errors import (
     LockLost,
     QueueClosed,
 )
-from hocket.client.shell.coordinating import Ask, call, call_in_loop
+from hocket.client.shell.coordinating import Ask, call
+from hocket.client.shell.ways import run_blocking, run_in_loop
 from hocket.client.task_client import get_client, session_for_future
-from hocket.core.errors import HocketError, LocalProtocolError, UnknownKey
+from hocket.core.errors import HocketError, LocalProtocolError, PeerLost, UnknownKey
 from hocket.core.task_context import current_task
 from hocket.protocol.messages import (
     Denial,
@@ -60,11 +62,14 @@ class Call:
         With which session; None: any that is open.
     translate
         Makes another error of one.
+    keeps
+        What must live until it is done, such as futures in a value.
     """
 
     timeout_s: float | None = None
     session: ClientSession | None = None
     translate: Callable[[HocketError], HocketError] | None = None
+    keeps: Any = None
 
 
 PLAIN: Final = Call()
@@ -109,9 +114,13 @@ class NamedPrimitive:
     @property
     def asynchronous(self) -> bool:
         """Whether methods return what is to be awaited."""
-        if self._asynchronous is None:
-            return bool(getattr(self._client, "asynchronous", False))
-        return self._asynchronous
+        if self._asynchronous is not None:
+            return self._asynchronous
+        client = self._client
+        if client is None and current_task() is None:
+            with contextlib.suppress(PeerLost):
+                client = current_client()
+        return client is not None and client.asynchronous
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -158,21 +167,19 @@ class NamedPrimitive:
 
     def _run(self, ask: Ask, finish: Finish, options: Call = PLAIN) -> Any:
         """Ask, wait, and return what is made of the answer; or something that can be awaited."""
+        coroutine = self._call(ask, finish, options)
         if self.asynchronous:
-            return self._run_in_loop(ask, finish, options)
-        try:
-            session = options.session or self._session()
-            return finish(self._checked(call(session, ask, options.timeout_s)))
-        except HocketError as error:
-            if options.translate is None:
-                raise
-            raise options.translate(error) from error
+            return run_in_loop(coroutine)
+        return run_blocking(coroutine)
 
-    async def _run_in_loop(self, ask: Ask, finish: Finish, options: Call = PLAIN) -> Any:
+    def _run_in_loop(self, ask: Ask, finish: Finish, options: Call = PLAIN) -> Any:
         """Do the same on the caller's event loop."""
+        return run_in_loop(self._call(ask, finish, options))
+
+    async def _call(self, ask: Ask, finish: Finish, options: Call) -> Any:
         try:
             session = options.session or self._session()
-            return finish(self._checked(await call_in_loop(session, ask, options.timeout_s)))
+            return finish(self._checked(await call(session, ask, options.timeout_s)))
         except HocketError as error:
             if options.translate is None:
                 raise
@@ -185,9 +192,10 @@ class NamedPrimitive:
             lambda request: make(reply_of(request, StateTold).numbers),
         )
 
-    def _do(self, ask: Ask, fence: Any = None) -> Any:
+    def _do(self, ask: Ask, fence: Any = None, keeps: Any = None) -> Any:
         """Ask for something that is done at once."""
-        return self._run(ask, finish_nothing, Call(translate=self._translate_fence(fence)))
+        options = Call(translate=self._translate_fence(fence), keeps=keeps)
+        return self._run(ask, finish_nothing, options)
 
     def _translate_fence(self, fence: Any) -> Callable[[HocketError], HocketError] | None:
         """Return what makes an error of a fence that does not stand any more."""

@@ -97,7 +97,7 @@ class Queue(NamedPrimitive):
                 number, self.name, data, keys, self.maxsize, token, *task
             ),
             finish,
-            Call(check_timeout(timeout), translate=self._translate_fence(fence)),
+            Call(check_timeout(timeout), translate=self._translate_fence(fence), keeps=value),
         )
 
     def get(self, timeout: float | None = None, batch: bool | int = False) -> Any:  # noqa: FBT001, FBT002 - as dask's

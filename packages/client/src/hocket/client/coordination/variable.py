@@ -56,7 +56,9 @@ class Variable(NamedPrimitive):
         """
         data, keys = dump(value)
         token = 0 if fence is None else token_of(fence)
-        return self._do(lambda number, *_: SetVariable(number, self.name, data, keys, token), fence)
+        return self._do(
+            lambda number, *_: SetVariable(number, self.name, data, keys, token), fence, keeps=value
+        )
 
     def get(self, timeout: float | None = None) -> Any:
         """Return its value, as soon as it has one.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from hocket.client.options import TaskOptions, make_options
+from hocket.core.loaded_modules import loaded_module
 from hocket.graph.keys import Key
 
 __all__ = ["annotations_of", "options_by_key"]
@@ -28,7 +28,7 @@ def annotations_of(source: Any) -> dict[Key, dict[str, Any]]:
         what was asked for, so layers are looked at as they were before.
     """
     found: dict[Key, dict[str, Any]] = {}
-    expressions, layered = sys.modules.get("dask._expr"), sys.modules.get("dask.highlevelgraph")
+    expressions, layered = loaded_module("dask._expr"), loaded_module("dask.highlevelgraph")
     if layered is None:
         return found
     seen: set[int] = set()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from hocket.client.dask_adapter.annotations import annotations_of, options_by_key
+from hocket.client.dask_adapter.locks import with_cluster_locks
 from hocket.client.options import TaskOptions
 from hocket.core.errors import InvalidGraph
+from hocket.core.loaded_modules import loaded_module
 from hocket.graph.convert import from_dask
 from hocket.graph.graph import Graph
 from hocket.graph.keys import Key, flat_keys
@@ -65,7 +66,7 @@ def prepare(source: Any, keys: Iterable[Key], base: TaskOptions) -> Prepared:
         A key is not there.
     """
     wanted = list(keys)
-    expressions = sys.modules.get("dask._expr")
+    expressions = loaded_module("dask._expr")
     is_expression = expressions is not None and isinstance(source, expressions.Expr)
     if is_expression:
         source, wanted = _without_foreign_shuffles(source, wanted)
@@ -74,7 +75,7 @@ def prepare(source: Any, keys: Iterable[Key], base: TaskOptions) -> Prepared:
         mapping = source.__dask_graph__()
     if not isinstance(mapping, Mapping):
         return Prepared(cull(from_dask(source), list(wanted)), wanted)
-    entries = dict(mapping.items())
+    entries = with_cluster_locks(dict(mapping.items()))
     _refuse_p2p(entries)
     graph = cull(from_dask(entries), list(wanted))
     options = options_by_key(entries, _all_annotations(source, mapping, entries), base)
@@ -87,7 +88,7 @@ def _all_annotations(
 ) -> Mapping[Key, Mapping[str, Any]]:
     """Return what was asked for tasks: of their layers, and around this very call."""
     annotations = annotations_of(source if source is not mapping else mapping)
-    dask_base = sys.modules.get("dask.base")
+    dask_base = loaded_module("dask.base")
     around = dask_base.get_annotations() if dask_base is not None else {}
     if around:
         for key in entries:
@@ -105,7 +106,7 @@ def _without_foreign_shuffles(expression: Any, keys: list[Key]) -> tuple[Any, li
 
     dask chooses them where it does not know yet that we are to compute. Keys change with them.
     """
-    shuffles = sys.modules.get("dask.dataframe.dask_expr._shuffle")
+    shuffles = loaded_module("dask.dataframe.dask_expr._shuffle")
     if shuffles is None:
         return expression, keys
     changed = expression
@@ -137,7 +138,7 @@ def _refuse_p2p(entries: Mapping[Key, Any]) -> None:
     InvalidGraph
         There are such tasks.
     """
-    shuffle = sys.modules.get("distributed.shuffle._core")
+    shuffle = loaded_module("distributed.shuffle._core")
     if shuffle is None:
         return
     barrier = shuffle.P2PBarrierTask

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final, NamedTuple
 
 from hocket.core.errors import SettingsError
 from hocket.core.settings import Settings
-from hocket.core.settings_file import read_secret
+from hocket.transport.joining import find_invitation
 
 __all__ = ["ENTRY_POINT_GROUP", "FoundCluster", "find_cluster"]
 
@@ -29,9 +30,11 @@ def find_cluster(address_or_cluster: Any, secret: str | None, settings: Settings
     Parameters
     ----------
     address_or_cluster
-        An address, an object with ``address`` and ``secret``, or None.
+        An address, a token, the path of a scheduler file, an object with ``address`` and
+        ``secret``, or None.
     secret
-        The cluster's; None: that of the cluster object, or of the settings.
+        The cluster's; None: that of the cluster object, of the settings, or what the scheduler has
+        left for its user.
     settings
         Of the client, and of the cluster if one is started.
 
@@ -40,12 +43,18 @@ def find_cluster(address_or_cluster: Any, secret: str | None, settings: Settings
     SettingsError
         It is none of these, or there is no package that makes local clusters.
     """
-    if isinstance(address_or_cluster, str):
-        if secret is None:
-            secret = read_secret(settings.security).decode()
-        return FoundCluster(address_or_cluster, secret, None)
     owned = None
     cluster = address_or_cluster
+    if cluster is None or isinstance(cluster, str | os.PathLike):
+        is_file = isinstance(cluster, os.PathLike)
+        invitation = find_invitation(
+            None if is_file else cluster,
+            settings,
+            scheduler_file=os.fspath(cluster) if is_file else None,
+        )
+        if invitation is not None:
+            given = invitation.secret if secret is None else secret
+            return FoundCluster(invitation.address, given, None)
     if cluster is None:
         cluster = owned = _start_local(settings)
     address = getattr(cluster, "address", None)

@@ -27,7 +27,7 @@ _ROUNDS_MAX: Final = 10
 _MISSING: Final = object()
 
 
-def collect(
+async def collect(
     session: ClientSession,
     states: Sequence[FutureState],
     timeout_s: float | None = None,
@@ -60,14 +60,14 @@ def collect(
     rows: Sequence[int] = range(len(states))
     for _ in range(_ROUNDS_MAX):
         waited_for = states if len(rows) == len(states) else [states[row] for row in rows]
-        if not session.wait(waited_for, left(), first_failure=first_failure):
+        if not await session.wait(waited_for, left(), first_failure=first_failure):
             raise TimeoutError(_describe_late(waited_for, timeout_s))
         rows = _take_inline(session, states, values, rows)
         if first_failure and any(type(value) is Raised for value in values):
             return [None if value is _MISSING else value for value in values]
         if not rows:
             return values
-        loaded = fetch(session, [states[row] for row in rows], left())
+        loaded = await fetch(session, [states[row] for row in rows], left())
         for row in rows:
             values[row] = loaded.get(states[row].key, _MISSING)
         rows = [row for row in rows if values[row] is _MISSING]
@@ -80,13 +80,15 @@ def collect(
     return values
 
 
-def collect_one(session: ClientSession, state: FutureState, timeout_s: float | None = None) -> Any:
+async def collect_one(
+    session: ClientSession, state: FutureState, timeout_s: float | None = None
+) -> Any:
     """Return the value of one future, or a `Raised`: `collect`, quicker if it came along."""
     if state.value is not None:
         # One that cannot be loaded goes the long way round, which names the key.
         with contextlib.suppress(SerializationError):
             return load_value(state.value)
-    return collect(session, [state], timeout_s)[0]
+    return (await collect(session, [state], timeout_s))[0]
 
 
 def _take_inline(

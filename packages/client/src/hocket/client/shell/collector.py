@@ -10,6 +10,7 @@ from hocket.client.failures import Raised
 from hocket.client.shell.blocking import block, held_lock
 from hocket.client.shell.collect import collect
 from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import run_blocking
 from hocket.client.states import FutureState, Watch
 from hocket.core.errors import HocketError
 
@@ -116,7 +117,11 @@ class Collector:
         for some in (near, far):
             records = [record for _, record in some]
             try:
-                values = collect(self._session, records, first_failure=False) if some else []
+                values = (
+                    run_blocking(collect(self._session, records, first_failure=False))
+                    if some
+                    else []
+                )
             except HocketError as error:
                 values = [Raised(error)] * len(some)
             for (future, _), value in zip(some, values, strict=True):

@@ -6,8 +6,6 @@ happens to whoever waits, nothing is left held that nobody knows of.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -17,13 +15,13 @@ from typing import Final
 from msgspec import Struct
 
 from hocket.client.questions import undo_of
-from hocket.client.shell.blocking import block, deadline, held_lock, without_slot
 from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import Signal
 from hocket.client.states import Request
 from hocket.core.task_context import TaskContext, current_task
 from hocket.protocol.messages import ItemsReceived, WithdrawRequest
 
-__all__ = ["Ask", "call", "call_in_loop", "confirm"]
+__all__ = ["Ask", "call", "confirm"]
 
 #: Makes a message of the number of its request, and of the task and the attempt that asks.
 Ask = Callable[[int, str, int], Struct]
@@ -58,7 +56,7 @@ def _patience() -> Iterator[float]:
             _waiting_count -= 1
 
 
-def call(session: ClientSession, ask: Ask, timeout_s: float | None = None) -> Request | None:
+async def call(session: ClientSession, ask: Ask, timeout_s: float | None = None) -> Request | None:
     """Ask for something, and wait for it.
 
     Parameters
@@ -80,69 +78,24 @@ def call(session: ClientSession, ask: Ask, timeout_s: float | None = None) -> Re
     PeerLost
         The scheduler is gone, or the client closed.
     """
-    session.forbid_loop_thread()
-    waiter = held_lock()
-    request = _begin(session, ask, waiter.release, timeout_s)
+    signal = Signal()
+    request = _begin(session, ask, signal.wake, timeout_s)
     is_taken = False
     try:
         # (What is withdrawn with its sending has an answer at once.)
         if timeout_s is not None and timeout_s <= 0:
-            done = block(waiter, _SETTLE_S, _SETTLE_S)
+            done = await signal.wait(_SETTLE_S, _SETTLE_S)
         else:
             with _patience() as patience_s:
-                done = block(waiter, timeout_s, patience_s)
+                done = await signal.wait(timeout_s, patience_s)
             if not done:
                 _withdraw(session, request)
-                done = block(waiter, _SETTLE_S, _SETTLE_S)
+                done = await signal.wait(_SETTLE_S, _SETTLE_S)
         is_taken = done
     finally:
         if not is_taken:
             _abandon(session, request)
     return _outcome(request) if done else None
-
-
-async def call_in_loop(
-    session: ClientSession, ask: Ask, timeout_s: float | None = None
-) -> Request | None:
-    """Do as `call` does, on the caller's own event loop."""
-    loop = asyncio.get_running_loop()
-    waiter = loop.create_future()
-
-    def wake() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop was closed
-            loop.call_soon_threadsafe(_set_done, waiter)
-
-    request = _begin(session, ask, wake, timeout_s)
-    is_taken = False
-    try:
-        if timeout_s is None or timeout_s > 0:
-            done = await _wait_in_loop(waiter, timeout_s)
-            if not done:
-                _withdraw(session, request)
-        await asyncio.wait((waiter,), timeout=_SETTLE_S)
-        is_taken = done = waiter.done()
-    finally:
-        if not is_taken:
-            _abandon(session, request)
-    return _outcome(request) if done else None
-
-
-async def _wait_in_loop(waiter: asyncio.Future[None], timeout_s: float | None) -> bool:
-    task = current_task()
-    if task is None:
-        await asyncio.wait((waiter,), timeout=timeout_s)
-        return waiter.done()
-    left = deadline(timeout_s)
-    with _patience() as patience_s:
-        seconds = left()
-        await asyncio.wait(
-            (waiter,), timeout=patience_s if seconds is None else min(patience_s, seconds)
-        )
-        seconds = left()
-        if not waiter.done() and (seconds is None or seconds > 0):
-            with without_slot(task):
-                await asyncio.wait((waiter,), timeout=seconds)
-    return waiter.done()
 
 
 def confirm(session: ClientSession, request: Request) -> None:
@@ -191,11 +144,6 @@ def _outcome(request: Request) -> Request:
     if request.error is not None:
         raise request.error
     return request
-
-
-def _set_done(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
 
 
 def _after_fork_in_child() -> None:

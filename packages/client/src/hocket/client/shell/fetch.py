@@ -11,6 +11,7 @@ from hocket.client.failures import Raised
 from hocket.client.holders import Holders
 from hocket.client.shell.blocking import deadline
 from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import apart, on_loop
 from hocket.client.states import FutureState
 from hocket.core.errors import HocketError, PeerError, RemoteProtocolError, SerializationError
 from hocket.protocol.messages import (
@@ -41,7 +42,7 @@ class _Fetched:
     busy: dict[str, list[str]] = field(default_factory=dict)
 
 
-def fetch(
+async def fetch(
     session: ClientSession, states: Sequence[FutureState], timeout_s: float | None
 ) -> dict[str, Any]:
     """Locate values and fetch those that workers give; each holder is tried once.
@@ -70,16 +71,24 @@ def fetch(
     left = deadline(timeout_s)
     nbytes = {state.key: state.nbytes for state in states}
     keys = list(nbytes)
-    located = session.ask(KeysLocated, lambda number: LocateKeys(number, keys), left())
+    located = await session.ask(KeysLocated, lambda number: LocateKeys(number, keys), left())
     if len(located.addresses) != len(keys):
         raise RemoteProtocolError(reason="KeysLocated has not as many rows as were asked for")
     holders = Holders(dict(zip(keys, located.addresses, strict=True)), nbytes)
     loaded: dict[str, Any] = {}
     while plan := holders.plan():
         rests_s = {address: holders.rest_s(address) for address in plan}
-        for fetched in session.loop.run(_fetch_all(session, plan, rests_s, nbytes), left()):
-            _take(session, fetched, holders, loaded)
+        answers = await on_loop(session.loop, _fetch_all(session, plan, rests_s, nbytes), left())
+        # What is fetched may be large.
+        await apart(_take_all, session, answers, holders, loaded)
     return loaded
+
+
+def _take_all(
+    session: ClientSession, answers: list[_Fetched], holders: Holders, loaded: dict[str, Any]
+) -> None:
+    for fetched in answers:
+        _take(session, fetched, holders, loaded)
 
 
 def _take(

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
 from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import apart, on_loop
 from hocket.client.states import CANCELLED, FAILED, LOST, FutureState
 from hocket.core.errors import NoCapacity, PeerError, RemoteProtocolError
 from hocket.protocol.messages import (
@@ -35,7 +36,7 @@ class _Piece(NamedTuple):
     nbytes: int
 
 
-def scatter(
+async def scatter(
     session: ClientSession,
     values: Sequence[Any],
     *,
@@ -67,13 +68,15 @@ def scatter(
     PeerLost
         The scheduler is gone.
     """
-    session.forbid_loop_thread()
     keys: list[str] = []
     pieces: dict[str, _Piece] = {}
     states: dict[str, FutureState] = {}
     for row, value in enumerate(values):
-        buffers = pack(value, f"value {row + 1}" if len(values) > 1 else "the value")
-        key = _content_key(value, buffers) if by_content else _new_key(session, value)
+        buffers = await apart(pack, value, f"value {row + 1}" if len(values) > 1 else "the value")
+        if by_content:
+            key = await apart(_content_key, value, buffers)
+        else:
+            key = _new_key(session, value)
         keys.append(key)
         if key not in pieces and key not in states:
             state = None if workers or broadcast else _retain_known(session, key)
@@ -83,7 +86,7 @@ def scatter(
                 nbytes = sum(memoryview(buffer).nbytes for buffer in buffers)
                 pieces[key] = _Piece(key, buffers, nbytes)
     if pieces:
-        states.update(_put_all(session, list(pieces.values()), workers, broadcast=broadcast))
+        states.update(await _put_all(session, list(pieces.values()), workers, broadcast=broadcast))
     # Each is counted once by now; a key that came again has another future.
     seen: set[str] = set()
     for key in keys:
@@ -118,7 +121,7 @@ def _retain_known(session: ClientSession, key: str) -> FutureState | None:
         return state
 
 
-def _put_all(
+async def _put_all(
     session: ClientSession, pieces: list[_Piece], workers: Sequence[str], *, broadcast: bool
 ) -> dict[str, FutureState]:
     """Send all pieces, elsewhere if a worker fails, and have the scheduler accept them."""
@@ -126,8 +129,8 @@ def _put_all(
     sizes: dict[str, int] = {}
     waiting = pieces
     for _ in range(_ROUNDS_MAX):
-        plan = _plan(session, waiting, workers, broadcast=broadcast)
-        for address, stored in session.loop.run(_put_on_all(session, plan)):
+        plan = await _plan(session, waiting, workers, broadcast=broadcast)
+        for address, stored in await on_loop(session.loop, _put_on_all(session, plan)):
             for key, nbytes in stored.items():
                 placed.setdefault(key, []).append(address)
                 sizes[key] = nbytes
@@ -142,7 +145,7 @@ def _put_all(
     keys = [piece.key for piece in pieces]
     nbytes_of_each = [sizes[key] for key in keys]
     addresses = [placed[key] for key in keys]
-    states = session.announce(
+    states = await session.announce(
         keys, lambda number: KeysScattered(number, keys, nbytes_of_each, addresses)
     )
     with session.lock:
@@ -151,12 +154,12 @@ def _put_all(
     return dict(zip(keys, states, strict=True))
 
 
-def _plan(
+async def _plan(
     session: ClientSession, pieces: list[_Piece], workers: Sequence[str], *, broadcast: bool
 ) -> dict[str, list[_Piece]]:
     """Ask the scheduler where to put pieces; return what goes where."""
     sizes = [piece.nbytes for piece in pieces]
-    reply = session.ask(
+    reply = await session.ask(
         ScatterPlanned,
         lambda number: PlanScatter(number, sizes, list(workers), broadcast),
         needs={"data": f"{len(pieces)} values"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hocket.protocol.messages.coordination import ClientCoordinates
+from hocket.protocol.messages.observing import Asks, LogEvents, SetMetadata
 from hocket.protocol.messages.values import THREADS, TaskPlace
 
 __all__ = [
@@ -69,6 +70,8 @@ class SubmitTasks(Struct, array_like=True, tag=1, gc=False):
     retry_delay_s: float = 0.0
     #: Which of a worker's executors runs these.
     executor: str = THREADS
+    #: How long each may run; 0: as long as it wants.
+    timeout_s: float = 0.0
 
 
 class ReleaseKeys(Struct, array_like=True, tag=2, gc=False):
@@ -276,5 +279,8 @@ ClientToScheduler = (
     | DropSetup
     | ListVariables
     | RetryTasks
+    | Asks
+    | LogEvents
+    | SetMetadata
     | ClientCoordinates
 )

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from hocket.protocol.messages.actors import ActorsPlaced, ActorsRestarting
 from hocket.protocol.messages.coordination import SchedulerCoordinates
-from hocket.protocol.messages.values import Explanation, Failure, WorkerDescription
+from hocket.protocol.messages.observing import Tells
+from hocket.protocol.messages.rotation import SecretChanged
+from hocket.protocol.messages.values import (
+    DemandDescription,
+    Explanation,
+    Failure,
+    WorkerDescription,
+)
 
 __all__ = [
     "ClusterDescribed",
@@ -95,6 +103,10 @@ class ClusterDescribed(Struct, array_like=True, tag=29, gc=False):
     request: int
     scheduler: str
     workers: list[WorkerDescription]
+    #: Where its pages are, as a URL; "": it has none.
+    dashboard: str = ""
+    #: What is queued; of many kinds only the first.
+    demands: list[DemandDescription] = []
 
 
 class WorkersReady(Struct, array_like=True, tag=30, gc=False):
@@ -173,5 +185,9 @@ SchedulerToClient = (
     | WorkersRetired
     | TasksListed
     | VariablesListed
+    | SecretChanged
+    | ActorsPlaced
+    | ActorsRestarting
+    | Tells
     | SchedulerCoordinates
 )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from hocket.protocol.messages.actors import RestoreActor
+from hocket.protocol.messages.observing import ReportEvents
+from hocket.protocol.messages.rotation import SecretChanged
 from hocket.protocol.messages.values import THREADS
 
 __all__ = [
@@ -57,6 +60,8 @@ class RunTasks(Struct, array_like=True, tag=41, gc=False):
     #: Whether ``TasksBegun`` must be on its way before any of these begins: workers died under
     #: them, and it is not known which one was to blame.
     announced: bool = False
+    #: How long each may run; 0: as long as it wants.
+    timeout_s: float = 0.0
 
 
 class DropData(Struct, array_like=True, tag=42, gc=False):
@@ -135,4 +140,7 @@ SchedulerToWorker = (
     | RunHere
     | CopyData
     | LeaveCluster
+    | SecretChanged
+    | RestoreActor
+    | ReportEvents
 )

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 __all__ = [
     "THREADS",
+    "DemandDescription",
     "Explanation",
     "Failure",
     "FailureKind",
@@ -37,6 +38,11 @@ class FailureKind(IntEnum):
     DUPLICATE_KEY = 6
     #: The value was there, was lost, and cannot be computed again.
     LOST = 7
+    #: The actor was there, and its worker is gone.
+    ACTOR_LOST = 8
+    #: The task ran longer than it might; ``text`` has the limit in seconds on its first line, and
+    #: then what became of it.
+    TIMED_OUT = 9
 
 
 class TaskPlace(IntEnum):
@@ -82,6 +88,18 @@ class WorkerDescription(Struct, array_like=True, frozen=True):
     #: Keys that it holds, and their size in bytes.
     held: int
     held_nbytes: int
+
+
+class DemandDescription(Struct, array_like=True, frozen=True):
+    """Tasks that are queued and ask the same of a worker: for those who start workers."""
+
+    count: int
+    #: How long each is expected to run; 0: not known.
+    duration_s: float
+    resources: dict[str, float] = {}
+    #: Names of the only workers that may run them; empty: any.
+    workers: list[str] = []
+    executor: str = THREADS
 
 
 class Explanation(Struct, array_like=True, frozen=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from hocket.protocol.messages.actors import ActorSaved
+from hocket.protocol.messages.observing import EventsSeen, LogEvents
 from hocket.protocol.messages.values import Failure
 
 __all__ = [
@@ -39,6 +41,10 @@ class WorkerJoined(Struct, array_like=True, tag=61, gc=False):
     resources: dict[str, float] = {}
     #: Tasks that its executors run at once, by name; empty: as many threads as it has.
     executors: dict[str, int] = {}
+    #: Where it takes calls of its actors; "": it keeps none.
+    calls_address: str = ""
+    #: Where its own pages are, as a URL; "": it has none.
+    dashboard: str = ""
 
 
 class TasksDone(Struct, array_like=True, tag=62, gc=False):
@@ -175,4 +181,7 @@ WorkerToScheduler = (
     | CopiesFailed
     | WorkerPaused
     | WorkerLeaving
+    | ActorSaved
+    | EventsSeen
+    | LogEvents
 )

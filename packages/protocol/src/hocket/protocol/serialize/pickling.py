@@ -50,7 +50,9 @@ def goes_by_value() -> bool:
     """
     # Nobody can have registered anything where nobody imported it.
     cloudpickle = sys.modules.get("cloudpickle")
-    return cloudpickle is not None and bool(cloudpickle.list_registry_pickle_by_value())
+    # (It is there, but empty, while another thread imports it.)
+    registered = getattr(cloudpickle, "list_registry_pickle_by_value", None)
+    return registered is not None and bool(registered())
 
 
 def is_portable(data: bytes) -> bool:

@@ -48,7 +48,10 @@ class TasksOfTables:
     def is_running(self, key: str, attempt: int) -> bool:
         """Whether this attempt is the present one, and not over."""
         task = self._tables.tasks.get(key)
-        return task is not None and task.attempt == attempt and task.worker is not None
+        if task is None or task.attempt != attempt:
+            return False
+        actor = self._tables.actors.get(task)
+        return task.worker is not None or (actor is not None and actor.home is not None)
 
     def take_moved(self) -> list[str]:
         """Return the watched keys whose tasks have moved, and forget that."""

@@ -23,6 +23,8 @@ def run_scheduler(
     settings: Settings,
     secret: str = "",
     ready: Callable[[str], None] | None = None,
+    dashboard: Callable[[str], None] | None = None,
+    replaced: Callable[[str], None] | None = None,
 ) -> None:
     """Run a scheduler until SIGTERM or SIGINT.
 
@@ -34,11 +36,16 @@ def run_scheduler(
         As for :class:`Scheduler`.
     ready
         Called with the actual first address once it listens.
+    dashboard
+        Called before that with where its pages are, as a URL; empty if it has none.
+    replaced
+        Called with the new secret when it was replaced, which SIGUSR1 brings about; without it that
+        signal ends the process.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 50)
-    asyncio.run(_serve(addresses, settings, secret, ready))
+    asyncio.run(_serve(addresses, settings, secret, ready, dashboard, replaced))
 
 
 async def _serve(
@@ -46,6 +53,8 @@ async def _serve(
     settings: Settings,
     secret: str,
     ready: Callable[[str], None] | None,
+    dashboard: Callable[[str], None] | None,
+    replaced: Callable[[str], None] | None,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -53,6 +62,10 @@ async def _serve(
         loop.add_signal_handler(number, stop.set)
     scheduler = Scheduler(settings, secret=secret)
     await scheduler.start(*addresses)
+    if replaced is not None and hasattr(signal, "SIGUSR1"):
+        loop.add_signal_handler(signal.SIGUSR1, lambda: replaced(scheduler.replace_secret()))
+    if dashboard is not None:
+        dashboard(scheduler.dashboard_link)
     if ready is not None:
         ready(scheduler.address)
     await stop.wait()

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from typing import Any
 
 from hocket.core.errors import HocketError
 from hocket.core.settings import Settings
+from hocket.protocol.credentials import parse_secret
+from hocket.protocol.messages import SecretChanged
 from hocket.protocol.roles import Role
 from hocket.scheduler.machine import SchedulerMachine
+from hocket.scheduler.shell.onlooking import Onlooking
 from hocket.scheduler.state.outbox import FRAME_NBYTES_AIM
 from hocket.scheduler.tables import Limits
+from hocket.transport.address import join, parse
 from hocket.transport.channel import Channel
 from hocket.transport.clock import monotonic, now
+from hocket.transport.interfaces import advertise, host_networks
+from hocket.transport.keyring import current_secret, replace_secret
 from hocket.transport.listener import Listener, listen
+from hocket.transport.services import (
+    SCHEDULER_SERVICES,
+    RoleFacts,
+    Service,
+    close_services,
+    link_of,
+    start_services,
+)
+from hocket.transport.tls import pin_of
 
 __all__ = ["Scheduler"]
 
@@ -56,6 +72,8 @@ class Scheduler:
             # So that tokens grow beyond those of schedulers before this one.
             first_token=int(now()) << _TOKENS_PER_S_BITS,
         )
+        #: What happens, for those who look on: a `hocket.protocol.feed.Source`.
+        self.feed = Onlooking(self.machine, self._schedule_turn)
         self._channels: dict[int, Channel] = {}
         self._ids: dict[Channel, int] = {}
         self._ids_count = 0
@@ -64,11 +82,17 @@ class Scheduler:
         self._look_again: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: list[Listener] = []
+        self._services: list[Service] = []
 
     @property
     def address(self) -> str:
         """Where it listens first."""
         return self._listeners[0].address if self._listeners else ""
+
+    @property
+    def dashboard_link(self) -> str:
+        """Where its pages are, as a URL; empty if it has none."""
+        return link_of(self._services)
 
     async def start(self, *addresses: str) -> None:
         """Listen on these addresses (port 0: any free one).
@@ -93,11 +117,36 @@ class Scheduler:
         except BaseException:
             await self.close()
             raise
-        self.machine.requests.address = self.address
+        self.machine.requests.address = join(
+            advertise(parse(self.address), host_networks()) if self.address else ()
+        )
+        facts = RoleFacts(
+            Role.SCHEDULER, "scheduler", self.address, self._settings, self._secret, self.feed
+        )
+        self._services = start_services(SCHEDULER_SERVICES, facts)
+        self.machine.requests.dashboard = self.dashboard_link
+
+    def replace_secret(self) -> str:
+        """Make another secret, and tell all that are connected; return it.
+
+        The one before it is good for ``security.rotation_grace_s`` yet.
+        """
+        before = current_secret(self._secret)
+        renewed = parse_secret(before).renew(secrets.token_bytes(32))
+        pin = pin_of(before)
+        secret = renewed.to_text(Role.SCHEDULER)
+        replace_secret(before, secret, self._settings.security.rotation_grace_s)
+        for channel in list(self._ids):
+            text = renewed.to_text(channel.peer.role, pin)
+            self._send(channel, [[SecretChanged(text)]])
+        return secret
 
     async def close(self) -> None:
         """Say goodbye to everybody and stop listening."""
         self._closed = True
+        services, self._services = self._services, []
+        await close_services(services)
+        self.feed.close()
         for channel in list(self._ids):
             channel.close("the scheduler is closing")
         self._ids.clear()
@@ -117,17 +166,25 @@ class Scheduler:
             self.machine.client_joined(id_, channel.peer.name)
         elif channel.peer.role is Role.WORKER:
             self.machine.worker_greeted(id_)
+        elif channel.peer.role is Role.OBSERVER:
+            self.machine.observer_joined(id_, channel.peer.name)
         else:
             channel.close(f"the scheduler does not serve the role {channel.peer.role.name}")
             return
         self._channels[id_] = channel
         self._ids[channel] = id_
+        if self.machine.feed.kinds:
+            self._schedule_turn()
 
     def _on_messages(self, channel: Channel, messages: list[Any]) -> None:
         id_ = self._ids.get(channel)
         if id_ is None:
             return
+        kinds = self.machine.feed.kinds
         reason = self.machine.receive(id_, messages, monotonic())
+        self.feed.messages_in_count += len(messages)
+        if self.machine.feed.kinds != kinds:
+            self.feed.look()
         if reason is not None:
             log.warning("closing the session of %s: %s", channel.peer.name, reason)
             channel.close(reason)
@@ -147,6 +204,7 @@ class Scheduler:
         try:
             for frame in frames:
                 channel.send(frame)
+                self.feed.messages_out_count += len(frame)
         except HocketError as error:
             log.error("closing the session of %s: %s", channel.peer.name, error)  # noqa: TRY400
             channel.close(f"what it was to be told cannot be sent: {error}")
@@ -157,6 +215,7 @@ class Scheduler:
         id_ = self._ids.pop(channel)
         del self._channels[id_]
         self.machine.peer_lost(id_, reason, monotonic())
+        self.feed.look()
 
     def _schedule_turn(self) -> None:
         if not self._turn_is_due and self._loop is not None:
@@ -170,6 +229,7 @@ class Scheduler:
         if self._look_again is not None:
             self._look_again.cancel()
             self._look_again = None
+        self.feed.turns_count += 1
         for id_, frames in self.machine.turn(monotonic()):
             channel = self._channels.get(id_)
             if channel is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hocket.scheduler.state.actor import Actor
 from hocket.scheduler.state.arrivals import Arrivals
 from hocket.scheduler.state.client import Client
 from hocket.scheduler.state.copies import Copies, Copy, Goal, Undertaking
@@ -35,6 +36,7 @@ __all__ = [
     "STORED",
     "UNFINISHED",
     "WAITING",
+    "Actor",
     "Arrivals",
     "Client",
     "Copies",

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from hocket.protocol.messages import (
     AbandonTasks,
+    ActorsPlaced,
+    ActorsRestarting,
     CopyData,
     DropData,
     DropFunctions,
     Failure,
     KeysLost,
     RecallTasks,
+    RestoreActor,
     RunTasks,
     SchedulerToClient,
     SchedulerToWorker,
@@ -24,6 +27,7 @@ from hocket.protocol.messages import (
 )
 
 if TYPE_CHECKING:
+    from hocket.scheduler.state.actor import Actor
     from hocket.scheduler.state.task import Options, Task
 
 __all__ = ["FRAME_NBYTES_AIM", "ClientOutbox", "WorkerOutbox", "failure_nbytes"]
@@ -142,6 +146,31 @@ class ClientOutbox(Outbox[SchedulerToClient]):
             self._frame.append(tail)
         tail.keys.append(key)
 
+    def placed(self, task: Task, actor: Actor) -> None:
+        """Say where an actor takes calls."""
+        home = actor.home
+        assert home is not None
+        tail = self._tail(len(task.key) + len(home.calls_address) + _saved_nbytes(actor))
+        if type(tail) is not ActorsPlaced:
+            tail = ActorsPlaced([], [], [], [], [], [])
+            self._frame.append(tail)
+        tail.keys.append(task.key)
+        tail.attempts.append(task.attempt)
+        tail.workers.append(home.name)
+        tail.addresses.append(home.calls_address)
+        tail.callers.append(list(actor.callers))
+        tail.saved_numbers.append(list(actor.numbers))
+
+    def restarting(self, key: str, attempt: int, reason: str) -> None:
+        """Say that an incarnation of an actor is gone, and another will come."""
+        tail = self._tail(len(key) + len(reason) + _ROW_NBYTES)
+        if type(tail) is not ActorsRestarting:
+            tail = ActorsRestarting([], [], [])
+            self._frame.append(tail)
+        tail.keys.append(key)
+        tail.attempts.append(attempt)
+        tail.reasons.append(reason)
+
 
 class WorkerOutbox(Outbox[SchedulerToWorker]):
     """What waits to be said to one worker."""
@@ -175,6 +204,7 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
             or batch is None
             or batch.resources != options.resources
             or batch.executor != options.executor
+            or batch.timeout_s != options.timeout_s
             or batch.announced is not announced
         ):
             batch = self._open_batch(options, announced=announced)
@@ -202,6 +232,14 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
             inputs.append([self._input(batch, one) for one in task.dependencies])
         elif batch.inputs:
             batch.inputs.append([])
+
+    def restore(self, task: Task, actor: Actor) -> None:
+        """Say what an actor that the worker is given next is to be restarted from."""
+        assert actor.state is not None
+        message = RestoreActor(
+            task.key, task.attempt, actor.state, list(actor.callers), list(actor.numbers)
+        )
+        self.add(message, len(actor.state) + len(task.key) + _saved_nbytes(actor))
 
     def take(self) -> list[list[SchedulerToWorker]]:
         """Hand over all frames; columns that say nothing are emptied."""
@@ -271,6 +309,7 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
         batch = RunTasks([], [], [], [], [], [], [], [], [], [])
         batch.resources = options.resources
         batch.executor = options.executor
+        batch.timeout_s = options.timeout_s
         batch.announced = announced
         self._batch = batch
         self._functions = {}
@@ -299,6 +338,10 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
             batch.addresses.append(address)
             self._nbytes += len(address)
         return index
+
+
+def _saved_nbytes(actor: Actor) -> int:
+    return sum(map(len, actor.callers)) + _ROW_NBYTES * (1 + len(actor.callers))
 
 
 def failure_nbytes(failure: Failure) -> int:

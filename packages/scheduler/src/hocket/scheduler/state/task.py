@@ -92,10 +92,11 @@ class Options:
         "retry_delay_s",
         "root_signature",
         "signature",
+        "timeout_s",
         "workers",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - as many as users have
         self,
         priority: int = 0,
         retries: int = 0,
@@ -105,6 +106,7 @@ class Options:
         allow_other_workers: bool = False,
         retry_delay_s: float = 0.0,
         executor: str = THREADS,
+        timeout_s: float = 0.0,
         avoided: tuple[int, ...] = (),
     ) -> None:
         self.priority = priority
@@ -114,6 +116,7 @@ class Options:
         self.allow_other_workers = allow_other_workers
         self.resources = resources or {}
         self.executor = executor
+        self.timeout_s = timeout_s
         self.avoided = avoided
         #: Tasks with equal signatures can run on the same workers. They share a queue, but that
         #: those without inputs have one of their own, since they can be held back.
@@ -135,6 +138,7 @@ class Options:
             allow_other_workers=self.allow_other_workers,
             retry_delay_s=self.retry_delay_s,
             executor=self.executor,
+            timeout_s=self.timeout_s,
             avoided=(*self.avoided[-_AVOIDED_MAX + 1 :], worker_id),
         )
 

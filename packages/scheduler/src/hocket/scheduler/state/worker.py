@@ -27,12 +27,15 @@ class Worker:
     """One worker process."""
 
     __slots__ = (
+        "actors",
         "address",
         "assigned",
         "begun",
+        "calls_address",
         "coming_nbytes",
         "copies",
         "counts",
+        "dashboard",
         "executors",
         "followers_count",
         "functions",
@@ -105,6 +108,10 @@ class Worker:
         #: Stored tasks whose values it holds (a dict for its order).
         self.held: dict[Task, None] = {}
         self.held_nbytes = 0
+        #: Actors that it keeps, or was given to make.
+        self.actors: dict[Task, None] = {}
+        self.calls_address = joined.calls_address
+        self.dashboard = joined.dashboard
         #: Attempts whose values it was asked to copy from others, by task.
         self.copies: dict[Task, int] = {}
         #: Digests of the functions whose pickles it has.

@@ -31,7 +31,12 @@ def check_nothing_is_left(
             raise InvariantBroken(rule=f"no {name} are left", detail=repr(getattr(tables, name)))
     if tables.kinds and not clients_are_there:
         raise InvariantBroken(rule="no function is left", detail=repr(list(tables.kinds.values())))
+    if tables.actors:
+        raise InvariantBroken(rule="no actor is left", detail=repr(list(tables.actors)))
     for worker in workers:
+        if worker.machine.tables.actors.by_key:
+            detail = f"{worker.name}: {list(worker.machine.tables.actors)}"
+            raise InvariantBroken(rule="no actor is left on workers", detail=detail)
         held = [
             datum
             for datum in worker.machine.tables.held.values()

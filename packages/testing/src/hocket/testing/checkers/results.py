@@ -50,6 +50,7 @@ class Results:
         #: last had a value; and how many those were when it failed.
         self._deaths: Counter[str] = Counter()
         self._deaths_at_failure: dict[str, int] = {}
+        self._overdue: set[str] = set()
         #: How often it may have been.
         self._suspicions: Counter[str] = Counter()
         #: Keys and addresses of values that were put on workers, and that no client has claimed.
@@ -62,6 +63,10 @@ class Results:
     def task_begins(self, worker: str, life: int, key: str, attempt: int) -> None:
         """Take note that a worker really begins a task."""
         self._begun.setdefault((worker, life), set()).add((key, attempt))
+
+    def task_overdue(self, key: str) -> None:
+        """Take note that a task really runs longer than it may."""
+        self._overdue.add(key)
 
     def worker_lost(self, worker: str, life: int, assigned: Sequence[tuple[str, int]]) -> None:
         """Take note that the scheduler gives a worker up, which it had given these attempts."""
@@ -137,6 +142,7 @@ class Results:
             FailureKind.RAISED: behaviour in _RAISING and self._raised[failure.key] > 0,
             FailureKind.SERIALIZATION: behaviour is Behaviour.STUCK,
             FailureKind.WORKER_DIED: self._has_killed(failure.key),
+            FailureKind.TIMED_OUT: failure.key in self._overdue,
             FailureKind.LOST: behaviour is Behaviour.SCATTERED,
             # Somebody used a key before it was known, or submitted the same that reads such a key:
             # then its own key stands for something that cannot be computed.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hocket.worker.shell.process import run_worker
+from hocket.worker.shell.process import LOST_SCHEDULER, run_worker
 from hocket.worker.shell.worker import Worker
 
-__all__ = ["Worker", "run_worker"]
+__all__ = ["LOST_SCHEDULER", "Worker", "run_worker"]

@@ -70,6 +70,8 @@ class CoroutineExecutor:
         self._ending: asyncio.Task[None] | None = None
         #: What runs; belongs to the executor's thread.
         self._running: set[asyncio.Task[None]] = set()
+        #: Those of them in the midst of code of the user's.
+        self._interruptible: dict[Task, asyncio.Task[None] | None] = {}
         self._begun_timer: asyncio.TimerHandle | None = None
         #: Whether the thread is on its way to take tasks. Guarded by the lock.
         self._is_called = False
@@ -210,7 +212,9 @@ class CoroutineExecutor:
             await self._announce()
             if desk.closing:
                 return
+        self._interruptible[task] = asyncio.current_task()
         outcome = await execute_in_loop(task, self._worker, self._inline_nbytes_max)
+        del self._interruptible[task]
         try:
             with desk.lock:
                 context.end()
@@ -221,6 +225,17 @@ class CoroutineExecutor:
             self._on_broken()
             return
         self._begin(following)
+
+    def interrupt(self, task: Task) -> None:
+        """Cancel what a task does, if it runs here and as soon as it awaits; for any thread."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # The loop is closed.
+                self._loop.call_soon_threadsafe(self._interrupt, task)
+
+    def _interrupt(self, task: Task) -> None:
+        running = self._interruptible.get(task)
+        if running is not None:
+            running.cancel()
 
     def _report(self, task: Task, outcome: Outcome) -> list[Task]:
         desk = self._desk

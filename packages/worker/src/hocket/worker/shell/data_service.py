@@ -10,16 +10,22 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hocket.core.errors import HocketError, LocalProtocolError, SerializationError
 from hocket.core.settings import Settings
+from hocket.core.units import NBYTES_MAX
+from hocket.protocol.feed import fit_text
 from hocket.protocol.messages import DataReply, DataStored, FetchData, PeerBusy, PutData
+from hocket.protocol.messages.feed import TransferDone
 from hocket.transport import DataAnswer, DataPool, DataServer, now, serve_data
 from hocket.worker.machine import Answer, WorkerMachine
 from hocket.worker.policy.serving import LARGE_NBYTES_MIN, Serving
 from hocket.worker.shell.packed import Packed, pack_datum, split
 from hocket.worker.state import Datum, Fetch
+
+if TYPE_CHECKING:
+    from hocket.worker.shell.onlooking import Onlooking
 
 __all__ = ["DataService"]
 
@@ -62,6 +68,7 @@ class DataService:
         self._pool = DataPool(secret, settings)
         self._packers = ThreadPoolExecutor(_PACKERS_COUNT, "hocket data")
         self._fetching: set[asyncio.Task[None]] = set()
+        self._onlooking: Onlooking | None = None
 
     async def start(self, address: str) -> str:
         """Begin to serve; return the actual address. Nothing is here before `attach`.
@@ -78,9 +85,10 @@ class DataService:
         )
         return self._server.address
 
-    def attach(self, machine: WorkerMachine) -> None:
-        """Serve the data of this machine."""
+    def attach(self, machine: WorkerMachine, onlooking: Onlooking | None = None) -> None:
+        """Serve the data of this machine, and tell those who look on of transfers."""
         self._machine = machine
+        self._onlooking = onlooking
 
     async def close(self) -> None:
         """Stop serving and fetching."""
@@ -101,6 +109,8 @@ class DataService:
     async def _fetch(self, fetch: Fetch) -> None:
         machine = self._machine
         assert machine is not None
+        began_s, error_text = now(), ""
+        nbytes = 0
         try:
             reply, buffers = await self._pool.request(fetch.address, self._request(fetch))
         except Exception as error:
@@ -109,11 +119,33 @@ class DataService:
                 _logger.info("cannot fetch %d values: %s", len(fetch.data), error)
             else:
                 _logger.exception("an error while %r was done", fetch)
+            error_text = fit_text(str(error))
             with self._lock:
                 machine.fetch_failed(fetch, now())
         else:
+            nbytes = sum(buffer.nbytes for buffer in buffers)
+            if isinstance(reply, PeerBusy):
+                error_text = "it is busy"
             self._fetched(machine, fetch, reply, buffers)
+        self._tell(began_s, nbytes, fetch.address, machine.name, fetch.keys, error_text)
         self._on_event()
+
+    def _tell(
+        self,
+        began_s: float,
+        nbytes: int,
+        source: str,
+        target: str,
+        keys: Sequence[str],
+        error: str = "",
+    ) -> None:
+        """Tell those who look on of a transfer that is over."""
+        if self._onlooking is not None:
+            duration_s = max(now() - began_s, 0.0)
+            key = keys[0] if keys else ""
+            nbytes = min(nbytes, NBYTES_MAX)
+            event = TransferDone(began_s, duration_s, nbytes, source, target, len(keys), key, error)
+            self._onlooking.transferred(event)
 
     def _request(self, fetch: Fetch) -> FetchData:
         return FetchData(fetch.keys, "" if self._server is None else self._server.address)
@@ -139,18 +171,22 @@ class DataService:
         with self._lock:
             machine.fetched(fetch, answers, now())
 
-    async def _answer(self, message: FetchData | PutData, buffers: list[memoryview]) -> DataAnswer:
+    async def _answer(self, message: FetchData | PutData, values: list[memoryview]) -> DataAnswer:
         """Answer a request of a client or another worker."""
         machine = self._machine
         if machine is None:
             raise LocalProtocolError(reason="the worker is still starting; ask again")
         if isinstance(message, PutData):
-            return DataAnswer(self._store(machine, message, buffers), [])
+            return DataAnswer(self._store(machine, message, values), [])
         with self._lock:
             data = machine.held(message.keys)
+        began_s = now()
         here = [datum for datum in data if datum is not None]
         if sum(datum.nbytes for datum in here) <= LARGE_NBYTES_MIN:
-            return DataAnswer(*await self._pack(data))
+            reply, buffers = await self._pack(data)
+            nbytes = sum(buffer.nbytes for buffer in buffers)
+            self._tell(began_s, nbytes, machine.name, message.source, message.keys)
+            return DataAnswer(reply, buffers)
         # Only workers say where they can be asked in turn.
         asker = message.source
         if not self._serving.begin():
@@ -158,6 +194,9 @@ class DataService:
 
         def over(is_sent: bool) -> None:  # noqa: FBT001 - as `DataAnswer` has it
             self._serving.end()
+            nbytes = sum(datum.nbytes for datum in here)
+            error = "" if is_sent else "it was not taken"
+            self._tell(began_s, nbytes, machine.name, asker, message.keys, error)
             if is_sent and asker:
                 self._serving.gave(here, asker)
 

@@ -102,9 +102,9 @@ class Desk:
 
     def end(self, task: Task, outcome: Outcome) -> None:
         """Report how a task ended."""
-        value, nbytes, inline, failure, start_s, duration_s = outcome
+        value, nbytes, inline, failure, start_s, duration_s, phases = outcome
         if failure is None:
-            self.machine.executed(task, value, nbytes, start_s, duration_s, inline)
+            self.machine.executed(task, value, nbytes, start_s, duration_s, inline, phases)
         elif isinstance(failure, Reschedule):
             self.machine.rescheduled(task, start_s, duration_s)
         else:

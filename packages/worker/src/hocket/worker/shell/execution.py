@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from time import perf_counter, time
 from types import CoroutineType
 from typing import Any, Final, NamedTuple
@@ -23,6 +24,8 @@ from hocket.protocol.serialize import (
     load_function,
     nbytes_of,
 )
+from hocket.worker.feed import Phases
+from hocket.worker.shell.interrupting import Interruptible
 from hocket.worker.shell.packed import value_of
 from hocket.worker.state import Function, Task
 
@@ -46,6 +49,8 @@ class Outcome(NamedTuple):
     start_s, duration_s
         When it began, in seconds since the epoch, and how long it took to load the arguments and
         to run the function.
+    phases
+        See `Phases`.
     """
 
     value: object
@@ -54,6 +59,7 @@ class Outcome(NamedTuple):
     failure: Failure | Reschedule | None
     start_s: float
     duration_s: float
+    phases: Phases = (0.0, 0.0)
 
 
 class _Loaded:
@@ -82,7 +88,12 @@ class _Loaded:
         return self._function
 
 
-def execute(task: Task, worker: str, inline_nbytes_max: int) -> Outcome:
+def execute(
+    task: Task,
+    worker: str,
+    inline_nbytes_max: int,
+    interruptible: Interruptible | None = None,
+) -> Outcome:
     """Run a task in this thread.
 
     Parameters
@@ -93,6 +104,8 @@ def execute(task: Task, worker: str, inline_nbytes_max: int) -> Outcome:
         The worker's name, for failures.
     inline_nbytes_max
         The largest pickled value that goes along with the report.
+    interruptible
+        Through which the function is called, if it may have to be interrupted.
     """
     start_s = time()
     began_s = perf_counter()
@@ -108,15 +121,24 @@ def execute(task: Task, worker: str, inline_nbytes_max: int) -> Outcome:
         duration_s = perf_counter() - began_s
         failure = _failure_before(error, task, worker)
         return Outcome(None, 0, None, failure, start_s, duration_s)
+    loaded_s = perf_counter() - began_s
     try:
-        value = call(*args, **kwargs)
-        if type(value) is CoroutineType:
-            value = asyncio.run(value)
+        if interruptible is None:
+            value = call(*args, **kwargs)
+            if type(value) is CoroutineType:
+                value = asyncio.run(value)
+        else:
+            value = interruptible.run(partial(_call, call, args, kwargs))
     except BaseException as error:  # noqa: BLE001 - code of the user's
         duration_s = perf_counter() - began_s
         return Outcome(None, 0, None, _end_of(error, task, worker), start_s, duration_s)
-    duration_s = perf_counter() - began_s
-    return _kept(value, task, worker, inline_nbytes_max, start_s, duration_s)
+    times = (start_s, perf_counter() - began_s, loaded_s, began_s)
+    return _kept(value, task, worker, inline_nbytes_max, times)
+
+
+def _call(call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    value = call(*args, **kwargs)
+    return asyncio.run(value) if type(value) is CoroutineType else value
 
 
 async def execute_in_loop(task: Task, worker: str, inline_nbytes_max: int) -> Outcome:
@@ -137,6 +159,7 @@ async def execute_in_loop(task: Task, worker: str, inline_nbytes_max: int) -> Ou
         duration_s = perf_counter() - began_s
         failure = _failure_before(error, task, worker)
         return Outcome(None, 0, None, failure, start_s, duration_s)
+    loaded_s = perf_counter() - began_s
     try:
         value = call(*args, **kwargs)
         if isinstance(value, Awaitable):
@@ -144,8 +167,8 @@ async def execute_in_loop(task: Task, worker: str, inline_nbytes_max: int) -> Ou
     except BaseException as error:  # noqa: BLE001 - code of the user's
         duration_s = perf_counter() - began_s
         return Outcome(None, 0, None, _end_of(error, task, worker), start_s, duration_s)
-    duration_s = perf_counter() - began_s
-    return _kept(value, task, worker, inline_nbytes_max, start_s, duration_s)
+    times = (start_s, perf_counter() - began_s, loaded_s, began_s)
+    return _kept(value, task, worker, inline_nbytes_max, times)
 
 
 def _kept(
@@ -153,10 +176,10 @@ def _kept(
     task: Task,
     worker: str,
     inline_nbytes_max: int,
-    start_s: float,
-    duration_s: float,
+    times: tuple[float, float, float, float],
 ) -> Outcome:
     """Return what becomes of a value: its size, and its pickle if that is to go along."""
+    start_s, duration_s, loaded_s, began_s = times
     inline = None
     try:
         nbytes = nbytes_of(value)
@@ -167,7 +190,8 @@ def _kept(
     except BaseException as error:  # noqa: BLE001 - pickling runs code of the user's
         failure = _failure_after(error, value, task, worker)
         return Outcome(None, 0, None, failure, start_s, duration_s)
-    return Outcome(value, nbytes, inline, None, start_s, duration_s)
+    phases = (loaded_s, perf_counter() - began_s - duration_s)
+    return Outcome(value, nbytes, inline, None, start_s, duration_s, phases)
 
 
 def _end_of(error: BaseException, task: Task, worker: str) -> Failure | Reschedule:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from hocket.core.actor_class import UNSHARED
 from hocket.core.errors import SerializationError
 from hocket.protocol.serialize import pack, unpack
 from hocket.worker.state import Datum
@@ -46,7 +47,7 @@ class Packed:
         return [memoryview(buffer) for buffer in self._buffers]
 
     def load(self, what: str) -> object:
-        """Return the value; it is unpickled only once, whoever comes first.
+        """Return the value; it is unpickled only once, whoever comes first (but see `UNSHARED`).
 
         Raises
         ------
@@ -55,7 +56,10 @@ class Packed:
         """
         with self._lock:
             if not self._loaded:
-                self._value = unpack(self.buffers, what)
+                value = unpack(self.buffers, what)
+                if hasattr(type(value), UNSHARED):
+                    return value
+                self._value = value
                 self._loaded = True
             return self._value
 
@@ -72,6 +76,8 @@ def value_of(datum: Datum) -> object:
     if type(value) is not Packed:
         return value
     loaded = value.load(f"the value of {datum.key!r}")
+    if hasattr(type(loaded), UNSHARED):
+        return loaded
     # The buffers go, as far as the value does not use them itself.
     datum.value = loaded
     return loaded

@@ -7,13 +7,16 @@ import secrets
 import shutil
 import socket
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from hocket.core.settings import WorkerSettings
 from hocket.transport import Address, parse
-from hocket.transport.address import is_loopback
+from hocket.transport.address import is_loopback, join, parse_all
+from hocket.transport.interfaces import host_networks, interface_host
 
 __all__ = ["DataPlace", "memory_limit_of", "threads_count_of"]
 
@@ -26,23 +29,28 @@ class DataPlace:
 
     Chosen by how the worker reaches its scheduler, since others reach the worker the same way:
     within a process by name; on one host by a unix socket in a directory of our own, which moves
-    bytes faster than the loopback and which no other user can open; else by tcp on the interface
-    that leads to the scheduler.
+    bytes faster than the loopback and which no other user can open; and where the scheduler is
+    elsewhere, or the settings say so, also on the networks that lead to it.
 
     Parameters
     ----------
     scheduler_address
-        As the worker was told.
+        As the worker was told; may be several.
+    settings
+        Where it is to listen, if its user has said so.
 
     Attributes
     ----------
     address
-        To listen on.
+        To listen on; may be several.
+    calls_address
+        Where it takes calls of actors.
     """
 
-    def __init__(self, scheduler_address: str) -> None:
+    def __init__(self, scheduler_address: str, settings: WorkerSettings | None = None) -> None:
         self._directory: Path | None = None
-        self.address = self._choose(parse(scheduler_address))
+        self.address = self._choose(parse_all(scheduler_address), settings or WorkerSettings())
+        self.calls_address = _beside(self.address)
 
     def close(self) -> None:
         """Remove what was made for it."""
@@ -50,21 +58,47 @@ class DataPlace:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
 
-    def _choose(self, scheduler: Address) -> str:
-        if scheduler.scheme == "inproc":
+    def _choose(self, scheduler: Sequence[Address], settings: WorkerSettings) -> str:
+        if scheduler[0].scheme == "inproc":
             return f"inproc://worker-{secrets.token_hex(8)}"
-        if scheduler.scheme == "tcp":
-            host = _host_towards(scheduler)
-            if not is_loopback(host):
-                return str(Address("tcp", host=host, port=0))
+        hosts = _hosts(scheduler, settings)
+        places = [parse(f"tcp://{_bracketed(host)}:{settings.port}") for host in hosts]
+        path = self._unix_path()
+        if path:
+            places.insert(0, Address("unix", path=path))
+        return join(places) or f"tcp://127.0.0.1:{settings.port}"
+
+    def _unix_path(self) -> str:
+        """Return where a socket for this host alone may lie; empty: nowhere."""
         if hasattr(socket, "AF_UNIX"):
             # Made for its owner only (0700).
             self._directory = Path(tempfile.mkdtemp(prefix="hocket-"))
             path = self._directory / "data"
             if len(os.fsencode(path)) <= _PATH_LENGTH_MAX:
-                return f"unix://{path}"
+                return str(path)
             self.close()
-        return "tcp://127.0.0.1:0"
+        return ""
+
+
+def _beside(address: str) -> str:
+    """Return an address like the last of these, which reaches furthest, that is free."""
+    last = address.rpartition(",")[2]
+    # (A port is a free one already, or of a range.)
+    return last if last.startswith("tcp://") else f"{last}-calls"
+
+
+def _hosts(scheduler: Sequence[Address], settings: WorkerSettings) -> list[str]:
+    """Return our numeric addresses, or names, where others than this host's can reach us."""
+    if settings.interface:
+        return [interface_host(settings.interface, host_networks())]
+    if settings.host:
+        return [settings.host]
+    towards = dict.fromkeys(_host_towards(each) for each in scheduler if each.is_network)
+    return [host for host in towards if not is_loopback(host)]
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _host_towards(scheduler: Address) -> str:

@@ -6,20 +6,22 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import time
 from typing import Any, Final, TextIO
 
 from hocket.core.recent_logs import LogLine
 from hocket.core.task_context import current_task
 
-__all__ = ["capture", "recent_lines"]
+__all__ = ["capture", "listeners", "recent_lines"]
 
 _LINES_MAX: Final = 10_000
 _TEXT_LENGTH_MAX: Final = 4000
 
 _lines: Final[deque[LogLine]] = deque(maxlen=_LINES_MAX)
 _handlers: Final[list[logging.Handler]] = []
+#: Called with each line, in any thread, with any locks held: they may only put it aside.
+listeners: Final[list[Callable[[LogLine], None]]] = []
 
 
 def capture() -> None:
@@ -39,7 +41,10 @@ def recent_lines() -> list[LogLine]:
 def _keep(time_s: float, level: str, logger: str, text: str) -> None:
     task = current_task()
     key = "" if task is None else task.key
-    _lines.append(LogLine(time_s, level, logger, key, text[:_TEXT_LENGTH_MAX]))
+    line = LogLine(time_s, level, logger, key, text[:_TEXT_LENGTH_MAX])
+    _lines.append(line)
+    for listener in listeners:
+        listener(line)
 
 
 class _Recorder(logging.Handler):

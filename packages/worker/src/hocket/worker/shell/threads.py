@@ -23,6 +23,7 @@ from hocket.core.task_context import PROVIDER, TaskContext
 from hocket.worker.shell.contexts import Contexts
 from hocket.worker.shell.desk import LOOP, Desk, Flush
 from hocket.worker.shell.execution import Outcome, execute
+from hocket.worker.shell.interrupting import Interruptible
 from hocket.worker.state import Task
 
 __all__ = ["ThreadExecutor"]
@@ -72,6 +73,8 @@ class ThreadExecutor:
         self._on_broken = on_broken
         # All that follows is guarded by the lock.
         self._threads: set[threading.Thread] = set()
+        #: By the number of the thread. (Each sees to its own entry.)
+        self._seats: dict[int, _Seat] = {}
         self._numbers = 0
         self._is_short = False
         self._idle_count = 0
@@ -152,7 +155,11 @@ class ThreadExecutor:
 
     def _run(self) -> None:
         try:
-            _Seat(self, self._desk).run_tasks(self._wakeups, self._inline_nbytes_max)
+            seat = self._seats[threading.get_ident()] = _Seat(self, self._desk)
+            try:
+                seat.run_tasks(self._wakeups, self._inline_nbytes_max)
+            finally:
+                del self._seats[threading.get_ident()]
         except BaseException:
             # No code of the user's gets here. A worker that goes on with fewer threads, or with a
             # machine that is not in order, would keep tasks that others could run.
@@ -160,6 +167,16 @@ class ThreadExecutor:
                 "a bug in hocket, please report: a thread of %r ended", self._contexts.worker
             )
             self._on_broken()
+
+    def running(self) -> dict[int, Task]:
+        """Return which thread runs what, by the number of the thread; for any thread."""
+        seats = list(self._seats.items())
+        return {number: task for number, seat in seats if (task := seat.task) is not None}
+
+    def interrupt(self, task: Task) -> None:
+        """Interrupt a task that one of the threads runs, if that can be; for any other thread."""
+        for seat in list(self._seats.values()):
+            seat.interrupt(task)
 
     def next_task(self, task: Task | None, outcome: Outcome | None) -> Task | None:
         """Report how a task ended, and take the next one. For the threads.
@@ -266,12 +283,14 @@ class ThreadExecutor:
 class _Seat:
     """One of the threads."""
 
-    __slots__ = ("_context", "_desk", "_executor", "task")
+    __slots__ = ("_context", "_desk", "_executor", "_interruptible", "task")
 
     def __init__(self, executor: ThreadExecutor, desk: Desk) -> None:
         self._executor = executor
         self._desk = desk
         self._context: TaskContext | None = None
+        #: What can be interrupted, if its time is limited.
+        self._interruptible: tuple[Task, Interruptible] | None = None
         #: What the thread runs.
         self.task: Task | None = None
 
@@ -307,7 +326,23 @@ class _Seat:
                 continue
             if task.announced and not self._announce():
                 continue
-            outcome = execute(task, worker, inline_nbytes_max)
+            if task.terms.timeout_s:
+                outcome = self._execute_interruptibly(task, inline_nbytes_max)
+            else:
+                outcome = execute(task, worker, inline_nbytes_max)
+
+    def _execute_interruptibly(self, task: Task, inline_nbytes_max: int) -> Outcome:
+        interruptible = Interruptible()
+        self._interruptible = task, interruptible
+        outcome = execute(task, self._desk.machine.name, inline_nbytes_max, interruptible)
+        self._interruptible = None
+        return outcome
+
+    def interrupt(self, task: Task) -> None:
+        """Interrupt a task, if the thread runs it and it can be."""
+        current = self._interruptible
+        if current is not None and current[0] is task:
+            current[1].interrupt()
 
     def _announce(self) -> bool:
         """Wait until the scheduler is told that a task begins. Return whether it may."""

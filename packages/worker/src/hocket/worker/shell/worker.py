@@ -14,12 +14,26 @@ from typing import Final
 
 from msgspec import Struct
 
+from hocket.core.errors import SettingsError
 from hocket.core.settings import Settings
+from hocket.core.task_context import current_task
 from hocket.core.worker_view import WorkerView
-from hocket.protocol.messages import THREADS, HereRan, WorkerJoined, WorkerReport
+from hocket.protocol.feed import encode_plain
+from hocket.protocol.messages import ACTORS, THREADS, HereRan, WorkerJoined, WorkerReport
 from hocket.protocol.roles import Role
+from hocket.protocol.rules import NAME_LENGTH_MAX
 from hocket.transport import Channel, connect, monotonic, now
+from hocket.transport.services import (
+    WORKER_SERVICES,
+    RoleFacts,
+    Service,
+    close_services,
+    link_of,
+    start_services,
+)
 from hocket.worker.machine import WorkerMachine
+from hocket.worker.shell.actor_threads import ACTOR_SLOTS, ActorExecutor
+from hocket.worker.shell.call_service import CallService
 from hocket.worker.shell.contexts import Contexts
 from hocket.worker.shell.coroutines import LOOP_SLOTS, CoroutineExecutor
 from hocket.worker.shell.data_service import DataService
@@ -27,10 +41,11 @@ from hocket.worker.shell.desk import LOOP, Desk
 from hocket.worker.shell.flusher import Flusher
 from hocket.worker.shell.guests import Guests
 from hocket.worker.shell.monitor import Monitor
+from hocket.worker.shell.onlooking import Onlooking
 from hocket.worker.shell.place import DataPlace, memory_limit_of, threads_count_of
 from hocket.worker.shell.recording import recent_lines
 from hocket.worker.shell.threads import ThreadExecutor
-from hocket.worker.state import Fetch, Leave
+from hocket.worker.state import Fetch, Interrupt, Leave
 from hocket.worker.tables import Command
 
 __all__ = ["Worker"]
@@ -89,7 +104,10 @@ class Worker:
         self._flusher: Flusher
         self._threads: ThreadExecutor
         self._coroutines: CoroutineExecutor
+        self._actors: ActorExecutor
+        self._calls: CallService
         self._monitor: Monitor
+        self.feed: Onlooking
         self._guests: Guests
         self._place: DataPlace | None = None
         self._data: DataService | None = None
@@ -98,6 +116,8 @@ class Worker:
         self._finished: asyncio.Future[tuple[str, bool]]
         #: Where its data can be had; empty before `start`.
         self.address = ""
+        self._calls_address = ""
+        self._services: list[Service] = []
 
     async def start(self) -> None:
         """Join the scheduler.
@@ -112,6 +132,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._finished = self._loop.create_future()
         self._flusher = Flusher(self._obey)
+        self._calls = CallService(self._lock, self._flusher.stir)
         self._data = DataService(
             secret=self._secret,
             settings=self._settings,
@@ -120,10 +141,16 @@ class Worker:
         )
         try:
             # It may ask a name server.
-            self._place = await asyncio.to_thread(DataPlace, self._scheduler_address)
+            self._place = await asyncio.to_thread(
+                DataPlace, self._scheduler_address, self._settings.worker
+            )
             self.address = await self._data.start(self._place.address)
+            self._calls_address = await self._calls.start(
+                self._place.calls_address, self.name, self._secret, self._settings
+            )
             self._make_executors()
-            self._data.attach(self._machine)
+            self._data.attach(self._machine, self.feed)
+            self._calls.attach(self._machine)
             self._channel = await connect(
                 self._scheduler_address,
                 role=Role.WORKER,
@@ -136,6 +163,15 @@ class Worker:
         except BaseException:
             await self._release()
             raise
+        facts = RoleFacts(
+            Role.WORKER,
+            self.name,
+            self._scheduler_address,
+            self._settings,
+            self._secret,
+            self.feed,
+        )
+        self._services = start_services(WORKER_SERVICES, facts)
         self._channel.send([self._introduction()])
         self._flusher.start(self._desk, self._channel)
         self._threads.start()
@@ -148,7 +184,7 @@ class Worker:
             address=self.address,
             settings=own,
             resources=self._resources,
-            executors={THREADS: self._threads_count, LOOP: LOOP_SLOTS},
+            executors={THREADS: self._threads_count, LOOP: LOOP_SLOTS, ACTORS: ACTOR_SLOTS},
             memory_limit=self._memory_limit,
         )
         self._desk = Desk(self._machine, self._lock, wake_loop=self._flusher.wake)
@@ -161,6 +197,8 @@ class Worker:
             dict(self._machine.resources),
             read_lines=recent_lines,
             forget_functions=self._forget_functions,
+            read_stacks=self._read_stacks,
+            send_event=self._log_event,
         )
         self._guests = Guests(view, self._settings.transport.frame_nbytes_max, self._here_ran_soon)
         contexts = Contexts(self.name, self._scheduler_address, self._secret, self._settings, view)
@@ -178,6 +216,16 @@ class Worker:
             loop=self._settings.transport.loop,
             on_broken=self._break,
         )
+        self._actors = ActorExecutor(
+            self._desk,
+            contexts,
+            value_nbytes_max=self._settings.transport.frame_nbytes_max // 2,
+            loop=self._settings.transport.loop,
+            on_replies=self._calls.expect,
+            on_broken=self._break,
+        )
+        #: What happens here, for those who look on: a `hocket.protocol.feed.Source` to read.
+        self.feed = Onlooking(self._machine, self._lock, self._threads.running, self._flusher.stir)
         self._monitor = Monitor(
             own.report_interval_s,
             counts=self._counts,
@@ -195,20 +243,21 @@ class Worker:
         """
         return await asyncio.shield(self._finished)
 
-    async def leave(self, reason: str) -> None:
+    async def leave(self, reason: str, timeout_s: float | None = None) -> None:
         """Have what only this worker holds moved to others, then close. May be called twice.
-
-        The scheduler has ``worker.leave_timeout_s`` for that.
 
         Parameters
         ----------
         reason
             For the scheduler.
+        timeout_s
+            How long that may take, in place of ``worker.leave_timeout_s``.
         """
         with self._lock:
             self._machine.leave(reason)
         self._flusher.stir()
-        timeout_s = self._settings.worker.leave_timeout_s
+        if timeout_s is None:
+            timeout_s = self._settings.worker.leave_timeout_s
         try:
             async with asyncio.timeout(timeout_s):
                 await self.wait_finished()
@@ -242,6 +291,7 @@ class Worker:
             return
         self._finish(reason, clean=True)
         self._monitor.close()
+        self.feed.close()
         # A machine with a bug may not have said the truth.
         self._flusher.close(send_rest=self._finished.result()[1])
         self._channel.close(reason)
@@ -255,12 +305,15 @@ class Worker:
         deadline_s = monotonic() + timeout_s
         ended = self._coroutines.close(timeout_s)
         ended = self._threads.close(max(deadline_s - monotonic(), 0.0)) and ended
+        ended = self._actors.close(max(deadline_s - monotonic(), 0.0)) and ended
         self._guests.close(timeout_s)
         return ended
 
     async def _release(self) -> None:
+        await close_services(self._services)
         if self._data is not None:
             await self._data.close()
+            await self._calls.close()
         if self._place is not None:
             self._place.close()
 
@@ -278,6 +331,8 @@ class Worker:
             memory_limit=self._memory_limit,
             resources=dict(self._machine.resources),
             executors=dict(self._machine.slots),
+            calls_address=self._calls_address,
+            dashboard=link_of(self._services),
         )
 
     # What comes from the scheduler.
@@ -287,6 +342,8 @@ class Worker:
         with self._lock:
             # The codec lets nothing through but what a scheduler says to a worker.
             self._machine.handle(messages, now())  # type: ignore[arg-type]
+        if self._machine.feed.kinds != self.feed.kinds:
+            self.feed.look()
         self._monitor.hurry()
         self._flusher.stir()
 
@@ -317,12 +374,34 @@ class Worker:
             self._data.fetch(command)
         elif isinstance(command, Leave):
             self._end(command.reason, clean=True)
+        elif isinstance(command, Interrupt):
+            self._threads.interrupt(command.task)
+            self._coroutines.interrupt(command.task)
         else:
             self._guests.run(command)
+
+    def _read_stacks(self) -> dict[str, list[str]]:
+        return self.feed.stacks()
 
     def _forget_functions(self) -> None:
         with self._lock:
             self._machine.forget_loaded()
+
+    def _log_event(self, topics: list[str], message: object) -> None:
+        """Pass on what code here says about topics; called in any thread."""
+        for topic in topics:
+            if not isinstance(topic, str) or len(topic) > NAME_LENGTH_MAX:
+                allowed = f"a text of at most {NAME_LENGTH_MAX} characters"
+                raise SettingsError(
+                    name="topic", value=topic, allowed=allowed, source="log_event()"
+                )
+        payload = encode_plain(message, f"the event of the topic {topics!r}")
+        task = current_task()
+        key = "" if task is None else task.key
+        with self._lock:
+            for topic in topics:
+                self._machine.log_event(topic, now(), key, payload)
+            self._desk.flush_soon()
 
     def _here_ran_soon(self, answer: HereRan) -> None:
         """Take the answer of a guest, in its thread."""

@@ -1,0 +1,1 @@
+"""The command ``hocket``: one module for each of its verbs, imported only when it is called."""

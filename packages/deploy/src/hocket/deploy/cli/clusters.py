@@ -1,0 +1,62 @@
+"""Verbs that look into a cluster: how it is named on the command line, and the client that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from hocket.core.settings import Settings
+from hocket.deploy.cli.options import refuse_token, setting_flag, settings_flags, settings_of
+
+if TYPE_CHECKING:
+    from hocket.client.client import Client
+    from hocket.protocol.invitation import Invitation
+
+__all__ = ["client_of", "cluster_flags", "cluster_of"]
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def cluster_flags(command: _Command) -> _Command:
+    """Add the flags that say which cluster is meant."""
+    command = settings_flags(command)
+    command = setting_flag("--secret-file", "security.secret_file", "FILE")(command)
+    command = setting_flag("--scheduler-file", "client.scheduler_file", "FILE")(command)
+    return click.option(
+        "--address",
+        metavar="ADDRESS",
+        help="The scheduler's; without it and a scheduler file, the only one that this user runs.",
+    )(command)
+
+
+def cluster_of(
+    address: str | None, settings_file: str | None, overrides: tuple[str, ...]
+) -> tuple[Invitation, Settings]:
+    """Return how to join the cluster that flags mean, and the settings.
+
+    Raises
+    ------
+    SettingsError
+        There is none, or more than one.
+    """
+    from hocket.transport.joining import (  # noqa: PLC0415 (not for --help)
+        find_invitation,
+        only_known_cluster,
+    )
+
+    refuse_token(address)
+    settings = settings_of(settings_file, overrides)
+    invitation = find_invitation(address, settings)
+    return invitation or only_known_cluster(settings), settings
+
+
+@contextmanager
+def client_of(invitation: Invitation, settings: Settings) -> Iterator[Client]:
+    """Connect to a cluster for as long as a question takes."""
+    from hocket.client.client import Client  # noqa: PLC0415 (not for --help)
+
+    with Client(invitation.address, secret=invitation.secret, settings=settings) as client:
+        yield client

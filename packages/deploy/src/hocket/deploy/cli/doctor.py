@@ -1,0 +1,99 @@
+"""``hocket doctor``: who reaches whom, whose clock, versions and limits are wrong."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of
+
+if TYPE_CHECKING:
+    from hocket.client.client import Client
+    from hocket.deploy.probing import Probe
+
+__all__ = ["command"]
+
+_HERE = "this host"
+
+
+@click.command("doctor")
+@cluster_flags
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.01),
+    default=3.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="For each address.",
+)
+def command(
+    address: str | None, settings_file: str | None, overrides: tuple[str, ...], timeout: float
+) -> int:
+    """Find out what is wrong with a cluster: from here, and from each worker.
+
+    It tries all addresses of the scheduler and of the workers from everywhere, and compares
+    versions, clocks and limits. The exit code is 1 if a link is broken.
+    """
+    invitation, settings = cluster_of(address, settings_file, overrides)
+    from hocket.core.errors import PeerError  # noqa: PLC0415 (not for --help)
+    from hocket.deploy.diagnosis import Severity, diagnose  # noqa: PLC0415
+    from hocket.deploy.probing import probe  # noqa: PLC0415
+
+    servers = [("the scheduler", invitation.address)]
+    probes: dict[str, Probe] = {}
+    skews_s: dict[str, float] = {}
+    trouble = ""
+    try:
+        with client_of(invitation, settings) as client:
+            workers = client.scheduler_info()["workers"]
+            servers += [(f"worker {one['name']}", place) for place, one in workers.items()]
+            probes[_HERE] = probe(servers, timeout)
+            _ask_workers(client, servers, timeout, probes, skews_s)
+    except PeerError as error:
+        trouble = str(error)
+        probes.setdefault(_HERE, probe(servers, timeout))
+    here = probes[_HERE]
+    click.echo(f"this host is {here.host}, with {', '.join(here.networks) or 'no network'}")
+    for place, reason in here.ways["the scheduler"].items():
+        took_ms = 1000 * here.took_s["the scheduler"][place]
+        click.echo(f"the scheduler at {place}: {reason or f'reached in {took_ms:.1f} ms'}")
+    if trouble:
+        click.echo(f"broken: {trouble}")
+    findings = diagnose(probes, skews_s)
+    for finding in findings:
+        click.echo(f"{finding.severity.value}: {finding.text}")
+    return int(bool(trouble) or any(one.severity is Severity.BROKEN for one in findings))
+
+
+def _ask_workers(
+    client: Client,
+    servers: list[tuple[str, str]],
+    timeout_s: float,
+    probes: dict[str, Probe],
+    skews_s: dict[str, float],
+) -> None:
+    """Have each worker look for itself."""
+    from hocket.deploy.probing import probe  # noqa: PLC0415
+
+    names = {place: name for name, place in servers}
+    began_s = time.time()
+    found = client.run(time.time, on_error="return")
+    half_s = (time.time() - began_s) / 2
+    for place, time_s in found.items():
+        if isinstance(time_s, float):
+            skews_s[names.get(place, place)] = _beyond(time_s - began_s - half_s, half_s)
+    for place, one in client.run(probe, servers, timeout_s, on_error="return").items():
+        name = names.get(place, place)
+        if isinstance(one, BaseException):
+            click.echo(f"warning: {name} cannot look for itself: {one}")
+        else:
+            probes[name] = one
+
+
+def _beyond(skew_s: float, doubt_s: float) -> float:
+    """Return what of a difference between clocks is no doubt of the measurement."""
+    if abs(skew_s) <= doubt_s:
+        return 0.0
+    return skew_s - doubt_s if skew_s > 0 else skew_s + doubt_s

@@ -1,0 +1,43 @@
+"""``hocket logs``: what workers logged, and their tasks printed."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import click
+
+from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of
+
+__all__ = ["command"]
+
+
+@click.command("logs")
+@click.argument("workers", nargs=-1, metavar="[WORKER...]")
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Of each worker, the last so many.",
+)
+@cluster_flags
+def command(
+    workers: tuple[str, ...],
+    lines: int,
+    address: str | None,
+    settings_file: str | None,
+    overrides: tuple[str, ...],
+) -> int:
+    """Show what workers logged and what tasks printed there lately, all in the order of time."""
+    invitation, settings = cluster_of(address, settings_file, overrides)
+    with client_of(invitation, settings) as client:
+        names = {place: one["name"] for place, one in client.scheduler_info()["workers"].items()}
+        logs = client.get_worker_logs(lines, list(workers) or None)
+    told = [(line, names.get(place, place)) for place, own in logs.items() for line in own]
+    for line, name in sorted(told, key=lambda one: one[0].time_s):
+        time = dt.datetime.fromtimestamp(line.time_s).astimezone().isoformat(" ", "milliseconds")
+        task = f" [{line.task}]" if line.task else ""
+        click.echo(f"{time} {name}{task} {line.level} {line.text}")
+    return 0

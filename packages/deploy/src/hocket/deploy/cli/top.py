@@ -1,0 +1,63 @@
+"""``hocket top``: the same as ``hocket status``, again and again, in place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of
+from hocket.deploy.cli.status import table_of
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from hocket.deploy.cluster_status import WorkerRow
+
+__all__ = ["command"]
+
+
+@click.command("top")
+@cluster_flags
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1),
+    default=1.0,
+    metavar="SECONDS",
+    show_default=True,
+    help="Between two looks.",
+)
+@click.option("--looks", type=click.IntRange(min=1), metavar="N", help="End after so many.")
+def command(
+    address: str | None,
+    settings_file: str | None,
+    overrides: tuple[str, ...],
+    interval: float,
+    looks: int | None,
+) -> int:
+    """Watch the workers of a cluster until Ctrl-C."""
+    invitation, settings = cluster_of(address, settings_file, overrides)
+    from rich.live import Live  # noqa: PLC0415 (not for --help)
+
+    from hocket.deploy.cluster_status import rows_of  # noqa: PLC0415
+
+    with client_of(invitation, settings) as client, Live(auto_refresh=False) as live:
+        look = 0
+        while True:
+            live.update(_page(client.address, rows_of(client.scheduler_info())), refresh=True)
+            look += 1
+            if look == looks:
+                return 0
+            time.sleep(interval)
+
+
+def _page(address: str, rows: Sequence[WorkerRow]) -> Group:
+    from rich.console import Group  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from hocket.deploy.cluster_status import summary_of  # noqa: PLC0415
+
+    busiest = sorted(rows, key=lambda row: -row.assigned)
+    return Group(Text(f"{address}: {summary_of(rows)}"), table_of(busiest))

@@ -1,0 +1,478 @@
+"""A cluster of jobs: a scheduler here, and workers in jobs of a batch system."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import os
+import secrets
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Generator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import msgspec
+
+from hocket.core.errors import SettingsError
+from hocket.core.settings import Settings
+from hocket.core.settings_file import read_secret
+from hocket.core.units import parse_seconds
+from hocket.deploy.arguments import check_count, check_settings
+from hocket.deploy.census import Census
+from hocket.deploy.cluster_text import cluster_html, cluster_line, obstacle_lines
+from hocket.deploy.job_counts import jobs_count
+from hocket.deploy.job_door import JobDoor
+from hocket.deploy.job_environment import told_settings, user_paths
+from hocket.deploy.job_logs import read_tail
+from hocket.deploy.job_script import JobFiles
+from hocket.deploy.job_spec import JobSpec
+from hocket.deploy.open_clusters import close_at_exit, closed
+from hocket.deploy.processes import Processes
+from hocket.deploy.reconcile.adaptation import AdaptiveRules
+from hocket.deploy.reconcile.group import Group
+from hocket.deploy.reconcile.limits import JobLimits
+from hocket.deploy.reconcile.machine import Reconciler
+from hocket.deploy.serving import invite, listening_address
+from hocket.deploy.supervisor import Supervisor
+from hocket.transport.address import parse
+from hocket.transport.loop import shared_loop
+from hocket.transport.scheduler_file import write_scheduler_file
+
+__all__ = ["JobCluster"]
+
+log = logging.getLogger("hocket.deploy")
+
+_T = TypeVar("_T")
+
+_DIRECTORY: Final = "~/.hocket/jobs"
+#: How long a cluster that closes waits for jobs that are being submitted.
+_CLOSE_TIMEOUT_S: Final = 10.0
+
+
+class JobCluster(ABC):
+    """What all clusters of jobs are; see `SLURMCluster`, `SGECluster`, `PBSCluster`, `SSHCluster`.
+
+    Parameters
+    ----------
+    groups
+        By name, what the jobs of each group of workers are; the first is meant where none is named.
+    jobs
+        Of the first group, to begin with.
+    directory
+        For scripts, logs and the invitation to the cluster; all hosts must see it. By default one
+        under ``~/.hocket/jobs``, of which the logs stay.
+    settings
+        A settings tree, or overrides of the usual one; ``scheduler.host`` and
+        ``scheduler.interface`` say where the scheduler listens, which by default is everywhere.
+    limits
+        Bounds within which jobs are submitted and replaced.
+    asynchronous
+        Whether methods that wait return what is to be awaited; then ``async with`` or ``await``
+        starts it.
+    """
+
+    def __init__(
+        self,
+        groups: Mapping[str, JobSpec],
+        *,
+        jobs: int = 0,
+        directory: str | os.PathLike[str] | None = None,
+        settings: Settings | Mapping[str, object] | None = None,
+        limits: JobLimits | None = None,
+        asynchronous: bool = False,
+    ) -> None:
+        self._closed = True
+        self._pid = os.getpid()
+        check_count("jobs", jobs, least=0)
+        self.settings = check_settings(settings)
+        self.asynchronous = asynchronous
+        self.id = secrets.token_hex(4)
+        self.address = ""
+        self._jobs_wanted = jobs
+        self._specs = dict(groups)
+        base = Path(directory or _DIRECTORY).expanduser().absolute()
+        self.files = JobFiles(
+            base / f"cluster-{self.id}", folder=str(Path.cwd()), paths=user_paths(sys.path)
+        )
+        self._limits = limits
+        self.secret = read_secret(self.settings.security).decode() or secrets.token_hex(32)
+        self._loop = shared_loop()
+        self._processes: Processes | None = None
+        self._census: Census | None = None
+        self._supervisor: Supervisor
+        self._door = self._open_door(self.files, self._specs)
+        self._started = False
+        if not asynchronous:
+            self._run(self._start())
+
+    @abstractmethod
+    def _open_door(self, files: JobFiles, specs: Mapping[str, JobSpec]) -> JobDoor:
+        """Return what takes the jobs."""
+
+    # Life -----------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        if self._started:
+            return
+        self._started = True
+        self._closed = False
+        try:
+            await asyncio.to_thread(self._start_scheduler)
+            self._census = Census(self._own_address, self.secret, self.settings)
+            await self._census.open()
+            machine = Reconciler(self._limits)
+            for name, spec in self._specs.items():
+                machine.add_group(_group_of(name, spec))
+            self._supervisor = Supervisor(
+                machine, self._door, self._census, self.files, self._specs
+            )
+            self._supervisor.start()
+        except BaseException:
+            await self._close()
+            raise
+        close_at_exit(self)
+        if self._jobs_wanted:
+            self._supervisor.want(next(iter(self._specs)), self._jobs_wanted)
+
+    def _start_scheduler(self) -> None:
+        self.files.directory.mkdir(mode=0o700, parents=True)
+        own = self.settings.scheduler
+        # Workers come from other hosts, and prove that they know the secret.
+        host = own.host if own.host not in ("", "127.0.0.1") else "0.0.0.0"  # noqa: S104
+        # Many clusters may live here at once: none takes the usual port unless it is told to.
+        port = own.port if own.port != Settings().scheduler.port else "0"
+        listening = listening_address(host, own.interface, port)
+        self._processes = Processes(self._on_exit)
+        options: dict[str, object] = {
+            "settings": self.settings.to_flat(),
+            "secret": self.secret,
+            "addresses": [listening],
+        }
+        self._processes.start("scheduler", "scheduler", options)
+        ready = self._processes.wait_ready("scheduler", self.settings.local.start_timeout_s)
+        invitation = invite(ready["address"], self.id, self.secret)
+        self.address = invitation.address
+        self._own_address = _near(ready["address"])
+        write_scheduler_file(self.files.scheduler_file, invitation)
+        text = msgspec.json.format(msgspec.json.encode(told_settings(self.settings))).decode()
+        self.files.settings_file.write_text(text + "\n")
+
+    async def _close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        closed(self)
+        if hasattr(self, "_supervisor"):
+            await self._supervisor.close(_CLOSE_TIMEOUT_S)
+        if self._census is not None:
+            await self._census.close()
+        if self._processes is not None:
+            await asyncio.to_thread(self._processes.close)
+        # Who finds them must not be led to a cluster that is no more; logs stay.
+        for path in (self.files.scheduler_file, self.files.settings_file):
+            path.unlink(missing_ok=True)
+        for path in self.files.directory.glob("*.sh"):
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.files.directory.rmdir()
+
+    def _on_exit(self, name: str, cause: str) -> None:
+        if not self._closed:
+            log.error("%s of the cluster ended: %s; close it and make another", name, cause)
+
+    def close(self) -> Any:
+        """End all jobs and the scheduler. May be called twice."""
+        if os.getpid() != self._pid:
+            return None
+        return self._run(self._close())
+
+    def close_now(self, timeout_s: float) -> None:
+        """Close, whichever way the caller's methods wait; in a forked process do nothing."""
+        if os.getpid() == self._pid:
+            self._loop.run(self._close(), timeout_s)
+
+    def __enter__(self) -> Self:
+        if self.asynchronous:
+            raise TypeError("this cluster is asynchronous: use `async with`")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        await asyncio.wrap_future(self._loop.start(self._start()))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await asyncio.wrap_future(self._loop.start(self._close()))
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        return self.__aenter__().__await__()
+
+    def _run(self, coroutine: Coroutine[Any, Any, _T]) -> Any:
+        """Wait for a coroutine on the cluster's loop, or return what is to be awaited."""
+        if self.asynchronous:
+            return asyncio.wrap_future(self._loop.start(coroutine))
+        return self._loop.run(coroutine)
+
+    # What is wanted -------------------------------------------------------------------------
+
+    def scale(
+        self,
+        n: int | None = None,
+        *,
+        jobs: int | None = None,
+        cores: int | None = None,
+        memory: int | str | None = None,
+        group: str | None = None,
+    ) -> Any:
+        """Have so many workers of a group; they come when their jobs start.
+
+        The unit is the job: of jobs with several workers there are as many as hold that many.
+
+        Parameters
+        ----------
+        n
+            Workers.
+        jobs, cores, memory
+            The same in jobs, in cores of all jobs, or in bytes of memory of all jobs; the most that
+            any of them asks for counts.
+        group
+            Which; by default the first.
+
+        Raises
+        ------
+        SettingsError
+            There is no such group, or nothing is asked for.
+        """
+        name = self._group_name(group)
+        count = jobs_count(self._specs[name], n, jobs, cores, memory)
+        return self._run(self._scale(name, count))
+
+    async def _scale(self, name: str, count: int) -> None:
+        self._supervisor.want(name, count)
+
+    def adapt(
+        self,
+        minimum: int = 0,
+        maximum: int | None = None,
+        *,
+        group: str | None = None,
+        idle_timeout: float | str = 300.0,
+        target_duration: float | str = 5.0,
+    ) -> Any:
+        """Have as many workers of a group as there is work for; `scale` ends that.
+
+        More jobs are asked for while tasks wait that those which are there cannot take on; a job
+        goes when all of its workers have had nothing to do for a while, and what they hold is
+        moved.
+
+        Parameters
+        ----------
+        minimum, maximum
+            Workers; of jobs with several, as many as hold the one and not more than the other.
+        group
+            Which; by default the first.
+        idle_timeout
+            How long a job must have had nothing to do.
+        target_duration
+            Work of less than this for each of its threads is not worth another job.
+
+        Raises
+        ------
+        SettingsError
+            There is no such group, or a bound cannot be.
+        """
+        name = self._group_name(group)
+        processes = self._specs[name].processes
+        most = 10 * processes if maximum is None else check_count("maximum", maximum, least=1)
+        rules = AdaptiveRules(
+            minimum=math.ceil(check_count("minimum", minimum, least=0) / processes),
+            maximum=max(1, most // processes),
+            idle_timeout_s=parse_seconds(idle_timeout, name="idle_timeout"),
+            target_s=parse_seconds(target_duration, name="target_duration"),
+        )
+        if rules.minimum > rules.maximum:
+            raise SettingsError(
+                name="minimum",
+                value=minimum,
+                allowed=f"it must not be more than the maximum, {most}, in whole jobs",
+                source="code",
+            )
+        return self._run(self._adapt(name, rules))
+
+    async def _adapt(self, name: str, rules: AdaptiveRules) -> None:
+        self._supervisor.adapt(name, rules)
+
+    def add_group(self, name: str, **job: Any) -> Any:
+        """Have another group of workers; its jobs are described as those of the first.
+
+        Parameters
+        ----------
+        name
+            Of the group.
+        **job
+            See `JobSpec`.
+        """
+        spec = JobSpec(group=name, **job)
+        return self._run(self._add_group(spec))
+
+    async def _add_group(self, spec: JobSpec) -> None:
+        self._specs[spec.group] = spec
+        self._supervisor.machine.add_group(_group_of(spec.group, spec))
+
+    def wait(
+        self, n: int | None = None, *, group: str | None = None, timeout: float | None = None
+    ) -> Any:
+        """Wait until workers are there.
+
+        Parameters
+        ----------
+        n
+            How many; None: all that are wanted.
+        group
+            Of which group; None: of all.
+        timeout
+            Seconds to wait; None waits for ever.
+
+        Raises
+        ------
+        GroupStopped
+            Their jobs come to nothing; it says why.
+        TimeoutError
+            They are not there in time; it says what keeps them.
+        """
+        names = list(self._specs) if group is None else [self._group_name(group)]
+        return self._run(self._wait(n, names, timeout))
+
+    async def _wait(self, n: int | None, names: list[str], timeout_s: float | None) -> None:
+        supervisor = self._supervisor
+        machine = supervisor.machine
+
+        def have() -> int:
+            return sum(len(job.workers) for name in names for job in machine.live(name))
+
+        def wanted() -> int:
+            if n is not None:
+                return n
+            groups = [machine.groups[name] for name in names]
+            return sum(group.wanted_count * group.workers_per_job for group in groups)
+
+        def is_over() -> bool:
+            stopped = any(name in supervisor.stopped for name in names)
+            return have() >= wanted() or stopped or supervisor.lost is not None
+
+        is_there = await supervisor.wait_for(is_over, timeout_s)
+        if have() >= wanted():
+            return
+        if supervisor.lost is not None:
+            raise supervisor.lost
+        for name in names:
+            if name in supervisor.stopped:
+                raise supervisor.stopped[name]
+        if not is_there:
+            jobs = [job for name in names for job in machine.live(name)]
+            lines = [f"{have()} of {wanted()} workers are there after {timeout_s:g} s"]
+            if supervisor.poll_trouble:
+                lines.append(f"the queue cannot be looked at: {supervisor.poll_trouble}")
+            raise TimeoutError("\n".join([*lines, *obstacle_lines(jobs)]))
+
+    # What is there --------------------------------------------------------------------------
+
+    @property
+    def workers(self) -> list[str]:
+        """The names of the workers that are there."""
+        live = list(self._supervisor.machine.live())
+        return sorted(worker for job in live for worker in job.workers)
+
+    @property
+    def jobs(self) -> list[dict[str, Any]]:
+        """The jobs that are there and those that ended lately: what is known of each."""
+        return [
+            {
+                "name": job.name,
+                "group": job.group,
+                "id": job.id,
+                "state": job.state.value,
+                "reason": job.reason,
+                "hosts": job.hosts,
+                "workers": sorted(job.workers),
+            }
+            for job in list(self._supervisor.machine.jobs.values())
+        ]
+
+    def job_script(self, group: str | None = None) -> str:
+        """Return the script that jobs of a group are submitted with."""
+        name = self._group_name(group)
+        return self._door.script(name, f"{name}-1")
+
+    def logs(self, job: str | None = None, *, lines: int = 100) -> dict[str, str]:
+        """Return the ends of the logs of jobs, by the jobs' names; also of jobs that ended.
+
+        Parameters
+        ----------
+        job
+            The name or the batch system's id of one; None: of all.
+        lines
+            How many lines of each.
+        """
+        found = {}
+        for one in list(self._supervisor.machine.jobs.values()):
+            if job in (None, one.name, one.id):
+                tail = read_tail(self.files.log(one.name), lines)
+                if tail is not None:
+                    found[one.name] = tail
+        return found
+
+    def _group_name(self, group: str | None) -> str:
+        if group is None:
+            return next(iter(self._specs))
+        if group not in self._specs:
+            raise SettingsError(
+                name="group",
+                value=group,
+                allowed=f"it must be one of {', '.join(self._specs)}",
+                source="code",
+            )
+        return group
+
+    @property
+    def status(self) -> str:
+        """``"running"`` or ``"closed"``."""
+        return "closed" if self._closed else "running"
+
+    def __repr__(self) -> str:
+        return cluster_line(self)
+
+    def _repr_html_(self) -> str:
+        return cluster_html(self)
+
+
+def _group_of(name: str, spec: JobSpec) -> Group:
+    return Group(
+        name,
+        workers_per_job=spec.processes,
+        walltime_s=spec.walltime_s,
+        margin_s=spec.margin_s,
+    )
+
+
+def _near(address: str) -> str:
+    """Return the address by which this host reaches a scheduler of its own."""
+    at = parse(address)
+    return str(replace(at, host="127.0.0.1")) if at.host == "0.0.0.0" else address  # noqa: S104

@@ -1,0 +1,109 @@
+"""The door to a batch system: its backend's commands, run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from hocket.deploy.backends.backend import Backend, Output
+from hocket.deploy.errors import CommandFailed
+from hocket.deploy.job_door import JobDoor, Refused
+from hocket.deploy.job_script import JobFiles, write_job_script
+from hocket.deploy.job_spec import JobSpec
+from hocket.deploy.programs import run_program
+from hocket.deploy.reconcile.jobs import Sighting
+
+__all__ = ["QueueDoor"]
+
+#: Submissions that run at once.
+_SUBMISSIONS_MAX: Final = 4
+
+
+class QueueDoor(JobDoor):
+    """Submits, looks at, and cancels jobs.
+
+    Parameters
+    ----------
+    backend
+        The batch system.
+    files
+        Of the cluster.
+    specs
+        By group, what its jobs are; looked up at each submission.
+    prefix
+        Before each of the batch system's commands, such as ``("ssh", "login")``.
+    timeout_s
+        How long a command may take.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        files: JobFiles,
+        specs: Mapping[str, JobSpec],
+        *,
+        prefix: Sequence[str] = (),
+        timeout_s: float = 60.0,
+    ) -> None:
+        self.backend = backend
+        self.explain_after_s = backend.explain_after_s
+        self._files = files
+        self._specs = specs
+        self._prefix = tuple(prefix)
+        self._timeout_s = timeout_s
+        self._gate = asyncio.Semaphore(_SUBMISSIONS_MAX)
+
+    def script(self, group: str, job: str) -> str:
+        """Return the script of a job."""
+        spec = self._specs[group]
+        log = str(self._files.log(job))
+        directives = self.backend.directives(spec, job, log)
+        prefix = self.backend.directive_prefix
+        return write_job_script(spec, job, self._files, prefix, directives)
+
+    async def submit(self, group: str, job: str) -> str:
+        """Submit a job; return its id."""
+        path = self._files.script(job)
+        try:
+            text = self.script(group, job)
+            await asyncio.to_thread(_write_script, path, text)
+            command = self.backend.submit_command(str(path), job, str(self._files.log(job)))
+            async with self._gate:
+                output = await self._run(command)
+            if output.exit_code != 0:
+                raise Refused(
+                    reason=output.complaint, permanent=self.backend.is_permanent(output.complaint)
+                )
+            return self.backend.submitted_id(output)
+        except CommandFailed as error:
+            raise Refused(
+                reason=str(error), permanent="there is no program" in error.complaint
+            ) from None
+        except OSError as error:
+            raise Refused(reason=f"{path} cannot be written: {error}", permanent=True) from None
+
+    async def look(self, ids: Sequence[str], waiting: Sequence[str]) -> dict[str, Sighting]:
+        """Return what the batch system says of jobs, by id."""
+        found = self.backend.sightings(await self._run(self.backend.poll_command(ids)), ids)
+        waiting = [id_ for id_ in waiting if id_ in found]
+        command = self.backend.explain_command(waiting) if waiting else None
+        if command is not None:
+            told = self.backend.explanations(await self._run(command), waiting)
+            for id_, (reason, never) in told.items():
+                found[id_] = replace(found[id_], reason=reason, never=never)
+        return found
+
+    async def cancel(self, ids: Sequence[str]) -> None:
+        """End jobs."""
+        await self._run(self.backend.cancel_command(ids))
+
+    async def _run(self, command: Sequence[str]) -> Output:
+        return await run_program([*self._prefix, *command], self._timeout_s)
+
+
+def _write_script(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o700)

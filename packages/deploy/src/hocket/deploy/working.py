@@ -1,0 +1,151 @@
+"""Workers as processes of their own, under one command: which cluster, what names, how long."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from hocket.core.errors import HandshakeRefused, HocketError, SettingsError
+from hocket.core.settings import Settings
+from hocket.deploy.arguments import check_resources
+from hocket.deploy.supervising import supervise
+from hocket.deploy.worker_names import worker_name
+from hocket.protocol.invitation import Invitation
+from hocket.transport.clock import monotonic, now
+from hocket.transport.joining import find_invitation, only_known_cluster
+from hocket.worker.shell import LOST_SCHEDULER, run_worker
+
+__all__ = ["end_of_life", "parse_resources", "serve_workers"]
+
+log = logging.getLogger("hocket.deploy")
+
+#: What a process exits with that cannot do what it was told (EX_CONFIG, of sysexits.h).
+_UNFIT: Final = 78
+
+
+def serve_workers(address: str | None, settings: Settings, tell: Callable[[str], None]) -> int:
+    """Run the workers of one command; return its exit code.
+
+    Parameters
+    ----------
+    address
+        Of the scheduler; None: it stands in the settings, or there is but one that is known.
+    settings
+        ``worker`` says what they are, ``security`` and ``client`` how to join.
+    tell
+        Called with each line for people.
+
+    Raises
+    ------
+    SettingsError
+        A setting cannot be obeyed, or there is no such cluster.
+    """
+    own = settings.worker
+    started_s = monotonic()
+    resources = parse_resources(own.resources)
+    end_s = started_s + end_of_life(own.lifetime_s, os.environ, now())
+    invitation = find_invitation(address, settings, wait_s=own.connect_timeout_s)
+    if invitation is None:
+        invitation = only_known_cluster(settings)
+    command_pid = os.getpid()
+    # Functions that users import from files beside their scripts.
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+
+    def run(index: int, restarts: int) -> int:
+        name = _name(settings, command_pid, index, restarts)
+        return _work(invitation, name, settings, resources, end_s, tell)
+
+    if own.count == 1 and not own.restart:
+        code = run(0, 0)
+    else:
+        code = supervise(own.count, run, restart=own.restart)
+    return 1 if code in (LOST_SCHEDULER, _UNFIT) else code
+
+
+def _work(
+    invitation: Invitation,
+    name: str,
+    settings: Settings,
+    resources: Mapping[str, float],
+    end_s: float,
+    tell: Callable[[str], None],
+) -> int:
+    try:
+        return run_worker(
+            invitation.address,
+            name=name,
+            resources=resources,
+            settings=settings,
+            secret=invitation.secret,
+            ready=lambda place: tell(f"worker {name} at {place}"),
+            end_s=end_s,
+        )
+    except (HocketError, OSError) as error:
+        log.error("worker %s cannot work: %s", name, error)  # noqa: TRY400 (the words say all)
+        refused = isinstance(error, HandshakeRefused | SettingsError)
+        return _UNFIT if refused else LOST_SCHEDULER
+
+
+def _name(settings: Settings, pid: int, index: int, restarts: int) -> str:
+    own = settings.worker
+    if own.name:
+        several = f"-{index}" if own.count > 1 else ""
+        return own.name + several + (f".{restarts}" if restarts else "")
+    return worker_name(
+        group=own.group,
+        environment=os.environ,
+        host=socket.gethostname(),
+        pid=pid,
+        index=index,
+        restarts=restarts,
+    )
+
+
+def end_of_life(lifetime_s: float, environment: Mapping[str, str], now_s: float) -> float:
+    """Return in how many seconds a worker ends: by its settings, or by when its job is killed.
+
+    Parameters
+    ----------
+    lifetime_s
+        Of the settings; may be infinite.
+    environment
+        Variables of the process, in which Slurm says when the job ends.
+    now_s
+        The time, in seconds since the epoch.
+    """
+    text = environment.get("SLURM_JOB_END_TIME", "")
+    if text.isascii() and text.isdecimal():
+        return min(lifetime_s, max(int(text) - now_s, 0.0))
+    return lifetime_s
+
+
+def parse_resources(text: str) -> dict[str, float]:
+    """Return amounts by name, from text such as ``GPU=2,license=0.5``.
+
+    Raises
+    ------
+    SettingsError
+        It is not of this form, or an amount is negative.
+    """
+    amounts: dict[str, float] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, separator, amount = (piece.strip() for piece in part.partition("="))
+        try:
+            amounts[name] = float(amount)
+        except ValueError:
+            amounts[name] = math.nan
+        if not (separator and name and math.isfinite(amounts[name])):
+            raise SettingsError(
+                name="worker.resources",
+                value=text,
+                allowed=f"{part!r} is not of the form NAME=AMOUNT, as in GPU=2,license=0.5",
+                source="the settings",
+            )
+    return check_resources(amounts)

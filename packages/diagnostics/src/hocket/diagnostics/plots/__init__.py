@@ -1,0 +1,33 @@
+"""Our own pages; importing this makes them."""
+
+from __future__ import annotations
+
+from hocket.diagnostics.plots import (
+    graph,
+    groups,
+    logs,
+    profile,
+    status,
+    stealing,
+    system,
+    task_stream,
+    tasks,
+    transfers,
+    worker_pages,
+    workers,
+)
+
+__all__ = [
+    "graph",
+    "groups",
+    "logs",
+    "profile",
+    "status",
+    "stealing",
+    "system",
+    "task_stream",
+    "tasks",
+    "transfers",
+    "worker_pages",
+    "workers",
+]

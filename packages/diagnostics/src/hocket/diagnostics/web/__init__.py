@@ -1,0 +1,1 @@
+"""The HTTP side: one Tornado application for a scheduler, a worker, or a process of its own."""

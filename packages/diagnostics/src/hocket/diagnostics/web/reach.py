@@ -1,0 +1,33 @@
+"""From where a server can be reached, and by which names."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+from hocket.core.settings import Settings
+
+__all__ = ["is_loopback", "names_of", "needs_login"]
+
+
+def needs_login(settings: Settings, host: str) -> bool:
+    """Whether who looks at a server on this host has to log in."""
+    return settings.diagnostics.login == "always" or not is_loopback(host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server that is bound to this host can be reached from it alone."""
+    try:
+        return all(
+            ipaddress.ip_address(found[4][0]).is_loopback
+            for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def names_of(settings: Settings) -> set[str]:
+    """Return the names by which this host may be called, with those of the settings."""
+    given = {name.strip() for name in settings.diagnostics.hosts.split(",")}
+    hostname = socket.gethostname()
+    return {hostname, f"{hostname}.local", *given} - {""}

@@ -1,0 +1,64 @@
+"""Secrets of this process that were replaced: by what, and how long they are good yet.
+
+Whoever holds a secret goes on holding it, and asks here for what has become of it each time that it
+is used; so nobody need be told who has it.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from hocket.transport.clock import monotonic
+
+__all__ = ["current_secret", "former_secrets", "replace_secret"]
+
+_lock: Final = threading.Lock()
+#: By a secret, what took its place.
+_successors: Final[dict[str, str]] = {}
+#: By a secret, those before it, and until when they are good.
+_former: Final[dict[str, list[tuple[str, float]]]] = {}
+#: Links of a chain that are followed; a secret that was replaced more often is of no use.
+_LINKS_MAX: Final = 10_000
+
+
+def replace_secret(secret: str, successor: str, keep_s: float) -> None:
+    """Have another secret take the place of one, which is good for some seconds yet."""
+    with _lock:
+        last = _current(secret)
+        if last == successor:
+            return
+        _successors[last] = successor
+        good_until_s = monotonic() + keep_s
+        _former[successor] = [*_good(last), (last, good_until_s)]
+        _former.pop(last, None)
+
+
+def current_secret(secret: str) -> str:
+    """Return what has become of a secret: itself, as long as nothing took its place."""
+    if not _successors:
+        return secret
+    with _lock:
+        return _current(secret)
+
+
+def former_secrets(secret: str) -> tuple[str, ...]:
+    """Return those that were in the place of a secret and are good yet."""
+    if not _successors:
+        return ()
+    with _lock:
+        return tuple(former for former, _ in _good(_current(secret)))
+
+
+def _current(secret: str) -> str:
+    for _ in range(_LINKS_MAX):
+        successor = _successors.get(secret)
+        if successor is None:
+            return secret
+        secret = successor
+    return secret
+
+
+def _good(secret: str) -> list[tuple[str, float]]:
+    now_s = monotonic()
+    return [entry for entry in _former.get(secret, []) if entry[1] > now_s]

@@ -1,0 +1,75 @@
+"""Deadlines: which tasks run whose time is limited, and when it is over."""
+
+from __future__ import annotations
+
+import heapq
+from typing import Final
+
+from hocket.worker.state import Task
+
+__all__ = ["Deadlines"]
+
+#: For how long a task that was interrupted may go on before it counts as one that cannot be.
+_GRACE_S: Final = 1.0
+
+
+class Deadlines:
+    """The tasks that run and may not do so for ever."""
+
+    __slots__ = ("_ends", "_fresh", "_interrupted", "_limited")
+
+    def __init__(self) -> None:
+        #: Those that began since the clock was looked at.
+        self._fresh: list[Task] = []
+        #: By attempt, which is another for each task of a cluster. (What waits in the heap may be
+        #: over long before, and must not be kept alive.)
+        self._limited: dict[int, Task] = {}
+        #: When, which attempt: a heap.
+        self._ends: list[tuple[float, int]] = []
+        #: By attempt: when it was to be interrupted.
+        self._interrupted: dict[int, float] = {}
+
+    @property
+    def wake_s(self) -> float | None:
+        """When the clock is to be looked at again at the latest; 0: now."""
+        if self._fresh:
+            return 0.0
+        return self._ends[0][0] if self._ends else None
+
+    def begun(self, task: Task) -> None:
+        """Take note that a task begins whose time is limited."""
+        self._fresh.append(task)
+        self._limited[task.attempt] = task
+
+    def ended(self, task: Task) -> bool:
+        """Take note that a task is over; return whether it was interrupted."""
+        self._limited.pop(task.attempt, None)
+        if not self._limited:
+            self._ends.clear()
+        return self._interrupted.pop(task.attempt, None) is not None
+
+    @property
+    def tasks(self) -> list[Task]:
+        """Those that run and whose time is limited."""
+        return list(self._limited.values())
+
+    def due(self, now_s: float) -> list[tuple[Task, float | None]]:
+        """Return those whose time is over, and for how long each has been interrupted."""
+        for task in self._fresh:
+            if task.attempt in self._limited:
+                heapq.heappush(self._ends, (now_s + task.terms.timeout_s, task.attempt))
+        self._fresh.clear()
+        due: list[tuple[Task, float | None]] = []
+        while self._ends and self._ends[0][0] <= now_s:
+            _, attempt = heapq.heappop(self._ends)
+            task_due = self._limited.get(attempt)
+            if task_due is None:
+                continue
+            began_s = self._interrupted.get(attempt)
+            if began_s is None:
+                self._interrupted[attempt] = now_s
+                heapq.heappush(self._ends, (now_s + _GRACE_S, attempt))
+                due.append((task_due, None))
+            else:
+                due.append((task_due, now_s - began_s))
+        return due

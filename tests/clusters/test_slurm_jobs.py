@@ -1,0 +1,56 @@
+"""On real SLURM: time limits, groups with devices, adaptive scaling, a cut node."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+
+from hocket.client import Client
+
+
+def test_the_end_of_jobs_in_the_middle_of_200_tasks_costs_none(slurm, tmp_path):
+    runs = tmp_path / "runs.txt"
+
+    def work(number):
+        time.sleep(0.7)
+        with runs.open("a") as file:
+            file.write(f"{number}\n")
+        return number
+
+    with slurm.cluster(tmp_path, walltime=60, margin=10, queue="short", jobs=2) as cluster:
+        cluster.wait(timeout=60)
+        with Client(cluster) as client:
+            futures = client.map(work, range(200))
+            assert client.gather(futures, timeout=240) == list(range(200))
+        assert Counter(runs.read_text().split()) == Counter(map(str, range(200)))
+        ended = [job for job in cluster.jobs if job["state"] == "ended"]
+        assert len(ended) >= 2
+        assert {job["reason"] for job in ended} == {"COMPLETED"}
+
+
+def test_a_group_with_devices_beside_one_without(slurm, tmp_path):
+    def where():
+        return os.environ.get("CUDA_VISIBLE_DEVICES"), os.environ["SLURM_JOB_NAME"]
+
+    with slurm.cluster(tmp_path, group="cpu", jobs=2) as cluster, Client(cluster) as client:
+        cluster.add_group("gpu", cores=2, gpus=2, walltime="10 min")
+        cluster.scale(jobs=1, group="gpu")
+        cluster.wait(timeout=60)
+        assert len(cluster.workers) == 3
+        on_devices = client.submit(where, resources={"GPU": 1}).result(timeout=20)
+        assert on_devices == ("0,1", "gpu-1")
+        names = {client.submit(where, pure=False).result(timeout=20)[1] for _ in range(12)}
+        assert names & {"cpu-1", "cpu-2"}
+
+
+def test_adaptive_scaling_does_a_mix_of_16_tasks_with_three_jobs_at_most(slurm, tmp_path, until):
+    with slurm.cluster(tmp_path, cores=2, processes=2, memory="600 MiB") as cluster:
+        cluster.adapt(minimum=0, maximum=4, idle_timeout=10)
+        with Client(cluster) as client:
+            naps_s = [1] * 12 + [15] * 3 + [30]
+            futures = [client.submit(time.sleep, s, pure=False) for s in naps_s]
+            assert client.gather(futures, timeout=120) == [None] * 16
+        assert len(cluster.jobs) <= 3
+        until(lambda: not cluster.workers, 60)
+        assert len(cluster.jobs) <= 3
