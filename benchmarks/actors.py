@@ -1,9 +1,9 @@
 """Calls of actors on hocket and on dask.distributed: the same code in turn, in one run.
 
-``python benchmarks/actors.py [--rounds N] [--workloads A,B] [--markdown FILE]``. Each measurement is
-a process tree of its own: a cluster of two workers of one thread and a client, and one actor that
-counts; starting it, and a first call, are not measured. dask.distributed comes from the environment
-of the peers (``tools/do.py bench actors`` makes it), or from this one.
+``python benchmarks/actors.py [--rounds N] [--workloads A,B] [--markdown FILE]``. Each measurement
+is a process tree of its own: a cluster of two workers of one thread and a client, and one actor
+that counts; starting it, and a first call, are not measured. dask.distributed comes from the
+environment of the peers (``tools/do.py bench actors`` makes it), or from this one.
 """
 
 from __future__ import annotations

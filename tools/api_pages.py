@@ -22,6 +22,7 @@ MODULES: Final = {
     "joblib.md": "hocket.client.joblib",
     "graph.md": "hocket.graph",
     "deploy.md": "hocket.deploy",
+    "diagnostics.md": "hocket.diagnostics",
     "errors.md": "hocket.core.errors",
     "settings.md": "hocket.core.settings_file",
     "testing.md": "hocket.testing",

@@ -151,7 +151,7 @@ def bench(arguments: list[str]) -> None:
         there = ", ".join(path.stem for path in sorted(file.parent.glob("*.py")))
         raise Failure(f"there is no benchmark {name!r}; there are {there}", code=2)
     environment.setup()
-    if name in {"dask_collections", "engines", "scale"}:
+    if name in {"actors", "dask_collections", "engines", "scale"}:
         environment.peers()
     environment.run_python(str(file.relative_to(ROOT)), *arguments[named:])
 

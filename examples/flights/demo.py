@@ -4,6 +4,7 @@
     python demo.py --workers 4     with so many workers
     python demo.py --keep          afterwards leave the cluster up until Ctrl-C
     python demo.py --picture FILE  draw part of the output as an SVG, too
+    python demo.py --report FILE   write what the cluster did as an HTML file, too
 
 Exit codes: 0 all answers equal those of plain pandas; 1 one differs; 2 something is missing;
 130 Ctrl-C.
@@ -18,7 +19,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,7 +31,7 @@ try:
     import data
     import reference
     import tables
-    from hocket.client import Client, progress
+    from hocket.client import Client, performance_report, progress
     from hocket.deploy import LocalCluster
     from hocket.parquet import SharedWriter
     from plan import answer, load
@@ -65,10 +66,18 @@ class Stages:
 
 
 def run(
-    cluster: LocalCluster, console: Console, stages: Stages, picture: Path | None = None
+    cluster: LocalCluster,
+    console: Console,
+    stages: Stages,
+    picture: Path | None = None,
+    report: Path | None = None,
 ) -> int:
     """Answer the questions on a cluster, print and check the answers, return the exit code."""
-    with Client(cluster) as client, TemporaryDirectory(prefix="hocket-flights-") as dataset:
+    with (
+        Client(cluster) as client,
+        nullcontext() if report is None else performance_report(report, client),
+        TemporaryDirectory(prefix="hocket-flights-") as dataset,
+    ):
         with stages.stage("import pandas in each worker"):
             client.run(data.prepare)
         began = time.perf_counter()
@@ -130,6 +139,8 @@ def wait_for_interrupt(cluster: LocalCluster, console: Console) -> None:
     """Say where the cluster is, and return at Ctrl-C."""
     try:
         console.print(f"\nThe scheduler is at {cluster.address}; Ctrl-C ends it.")
+        if cluster.dashboard_link:
+            console.print(f"Its pages are at {cluster.dashboard_link}")
         threading.Event().wait()
     except KeyboardInterrupt:
         console.print("\nEnded.")
@@ -143,6 +154,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--keep", action="store_true", help="leave the cluster up until Ctrl-C")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="how many (default: 2)")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the output as an SVG")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write a report as HTML")
     options = parser.parse_args(arguments)
     if options.workers < 1:
         parser.error(f"--workers {options.workers}: it takes one worker at least")
@@ -168,7 +180,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with stages.stage(f"start a scheduler and {options.workers} workers"):
             cluster = LocalCluster(n_workers=options.workers, threads_per_worker=1)
         with cluster:
-            code = run(cluster, console, stages, options.picture)
+            if cluster.dashboard_link:
+                console.print(f"Watch it at {cluster.dashboard_link}", style="bold")
+            code = run(cluster, console, stages, options.picture, options.report)
             if options.keep:
                 wait_for_interrupt(cluster, console)
     except KeyboardInterrupt:

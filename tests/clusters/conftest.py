@@ -22,9 +22,7 @@ import pytest
 
 from hocket.deploy import PBSCluster, SGECluster, SLURMCluster
 
-TOOLS = Path(
-    os.environ.get("TESTBED_TOOLS") or Path(__file__).parents[3] / "shared" / "tools"
-)
+TOOLS = Path(os.environ.get("TESTBED_TOOLS") or Path(__file__).parents[3] / "shared" / "tools")
 START_TIMEOUT_S = 300.0
 
 
@@ -150,6 +148,12 @@ def ssh_options(testbed: None) -> Iterator[dict[str, Any]]:
             "connect_options": {"config": ["/run/ssh-testbed/config"]},
             "settings": {"scheduler.interface": "br77"},
         }
+
+
+@pytest.fixture
+def tool() -> Callable[..., str]:
+    """Return what runs one of the testbed's scripts."""
+    return run_tool
 
 
 @pytest.fixture

@@ -30,7 +30,8 @@ def test_the_end_of_jobs_in_the_middle_of_200_tasks_costs_none(slurm, tmp_path):
 
 
 def test_a_group_with_devices_beside_one_without(slurm, tmp_path):
-    def where():
+    def where(_=None):
+        time.sleep(0.3)
         return os.environ.get("CUDA_VISIBLE_DEVICES"), os.environ["SLURM_JOB_NAME"]
 
     with slurm.cluster(tmp_path, group="cpu", jobs=2) as cluster, Client(cluster) as client:
@@ -40,8 +41,8 @@ def test_a_group_with_devices_beside_one_without(slurm, tmp_path):
         assert len(cluster.workers) == 3
         on_devices = client.submit(where, resources={"GPU": 1}).result(timeout=20)
         assert on_devices == ("0,1", "gpu-1")
-        names = {client.submit(where, pure=False).result(timeout=20)[1] for _ in range(12)}
-        assert names & {"cpu-1", "cpu-2"}
+        names = {name for _, name in client.gather(client.map(where, range(12)), timeout=20)}
+        assert names == {"cpu-1", "cpu-2", "gpu-1"}
 
 
 def test_adaptive_scaling_does_a_mix_of_16_tasks_with_three_jobs_at_most(slurm, tmp_path, until):

@@ -66,6 +66,14 @@ def test_the_task_stream_has_each_execution(client: Client, tmp_path: Path) -> N
     assert len(stream) == 0
 
 
+def test_what_ran_before_somebody_looked(client: Client) -> None:
+    future = client.submit(square, 7, key="before")
+    assert future.result() == 49
+    with client.get_task_stream(past=True) as stream:
+        pass
+    assert "before" in [row["key"] for row in stream.data]
+
+
 def test_a_profile_names_what_takes_time(client: Client, tmp_path: Path) -> None:
     with client.profile(tmp_path / "folded.txt") as profile:
         client.gather(client.map(busy, [0.3, 0.31]))

@@ -120,6 +120,17 @@ def test_what_cannot_be_says_why(options, queue):
             cluster.wait(timeout=2.5)
 
 
+def test_a_python_that_fails_is_tried_three_times_and_then_told_of(options, tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/bash\necho No module named hocket\nexit 1\n")
+    python.chmod(stat.S_IRWXU)
+    with SLURMCluster(python=str(python), **options) as cluster:
+        cluster.scale(1)
+        with pytest.raises(GroupStopped, match=r"3 jobs in a row(.|\n)*No module named hocket"):
+            cluster.wait(timeout=30)
+        assert [job["state"] for job in cluster.jobs] == ["ended"] * 3
+
+
 def test_groups_and_adaptive_scaling(options, queue):
     with SLURMCluster(group="plain", **options) as cluster, Client(cluster) as client:
         cluster.add_group("special", cores=1, resources={"license": 1})

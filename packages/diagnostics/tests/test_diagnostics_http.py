@@ -35,11 +35,11 @@ def open_socket(site, path, origin, token, **headers):
             f"ws://{site.host}{path}", headers={**({"Origin": origin} if origin else {}), **headers}
         )
         socket = await websocket_connect(request, subprotocols=["bokeh", token])
-        try:
-            async with asyncio.timeout(10):
-                return await socket.read_message()
-        finally:
+        async with asyncio.timeout(10):
+            first = await socket.read_message()
+        if first is not None:
             await close_socket(socket)
+        return first
 
     return site.loop.run(run())
 

@@ -12,6 +12,7 @@ from hocket.protocol.messages import (
     ActorSaved,
     ActorsPlaced,
     ActorsRestarting,
+    CheckpointsKept,
     DropData,
     ExplainKeys,
     FailureKind,
@@ -132,7 +133,8 @@ def test_without_a_checkpoint_it_is_lost_with_its_worker_and_not_made_again(it):
 def test_with_a_checkpoint_it_is_restarted_elsewhere_from_that(it):
     id_, attempt = live(it, state=b"0")
     it.turn()
-    it.say(id_, ActorSaved("a", attempt, b"7", ["c1"], [7]))
+    it.say(id_, ActorSaved("a", attempt, b"7", ["c1"], [7], 4))
+    assert of_type(it.turn(), id_, CheckpointsKept) == CheckpointsKept(["a"], [attempt], [4])
     it.machine.peer_lost(id_, "it burnt", 0.0)
     out = it.turn()
     other = 3 - id_

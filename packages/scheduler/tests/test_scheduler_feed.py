@@ -299,6 +299,27 @@ def test_a_reader_in_the_process(house):
     assert it.machine.feed.kinds == 0
 
 
+def test_what_has_just_ended_is_there_for_who_comes(house, monkeypatch):
+    monkeypatch.setattr("hocket.scheduler.feed.recent.RECENT_MAX", 3)
+    it = house(workers=1, window_tasks_min=9)
+    it.submit([f"t{index}" for index in range(5)])
+    (run,) = it.turn()[1]
+    keys = run.keys
+    for first, last in ((0, 2), (2, 3), (3, 5)):
+        part = RunTasks(*([[]] * 10))
+        part.keys, part.attempts = keys[first:last], run.attempts[first:last]
+        it.done(1, part)
+    # What came too late is not told.
+    it.done(1, part)
+    assert it.machine.feed.ring.following == 0
+    now = it.machine.feed.read(EventKinds.TASKS)
+    assert now.take().events == []
+    kept = it.machine.feed.read(EventKinds.TASKS, 0).take().events
+    told = [(event.key, event.group, event.worker) for event in kept]
+    assert told == [(key, "f", "w1") for key in keys[2:]]
+    assert len(it.machine.feed._recent) == 0
+
+
 def test_an_observer_may_ask_but_not_change(watched):
     it = watched(workers=1)
     it.it.submit(["a", "b"], [[], [0]])

@@ -11,6 +11,7 @@ from hocket.protocol.messages import (
     ACTORS,
     ActorSaved,
     CallActors,
+    CheckpointsKept,
     DropData,
     FailureKind,
     RestoreActor,
@@ -115,13 +116,18 @@ def test_a_checkpoint_says_which_calls_are_in_it(actors, actor):
     second = actors.take(actor)
     saved = actors.end_saved(actor, first, b"1", None, b"state")
     # The second had begun: the state may hold a part of it.
-    assert saved == ActorSaved("a", 1, b"state", ["c1"], [1])
+    assert saved == ActorSaved("a", 1, b"state", ["c1"], [1], 1)
+    actors.kept(CheckpointsKept(["a", "a"], [1, 2], [1, 7]))
     actors.end(actor, second, b"2", None)
     third = actors.take(actor)
     saved = actors.end_saved(actor, third, b"3", None, b"state")
-    assert saved == ActorSaved("a", 1, b"state", ["c1"], [3])
+    assert saved == ActorSaved("a", 1, b"state", ["c1"], [3], 2)
+    # Only what the scheduler has counts.
     [(_, [message])] = actors.take_replies()
-    assert message.saved == [1, 1, 3]
+    assert message.saved == [0, 1, 1]
+    actors.kept(CheckpointsKept(["a"], [1], [2]))
+    assert actor.saved == {"c1": 3}
+    assert not actor.unkept
 
 
 def test_an_actor_that_is_restored_goes_on_where_it_was_saved(actors):

@@ -29,7 +29,7 @@ from hocket.protocol.messages import (
 from hocket.protocol.roles import Role
 from hocket.worker.invariants import check
 from hocket.worker.machine import Answer, WorkerMachine
-from hocket.worker.state import Fetch, Leave
+from hocket.worker.state import Fetch, Interrupt, Leave
 
 OWN = "tcp://me:1"
 KEYS = ("a", "b", "c")
@@ -254,7 +254,7 @@ class WorkerAmongEnemies(RuleBasedStateMachine):
             elif isinstance(command, RunHere):
                 self.requests.append(command.request)
             else:
-                assert isinstance(command, Leave)
+                assert isinstance(command, Interrupt | Leave)
         for task in self.machine.take_granted():
             assert task in self.taken
 

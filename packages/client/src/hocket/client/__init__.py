@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hocket.client.futures import Future
     from hocket.client.mapping import map  # noqa: A004 - as it says there
     from hocket.client.progress import progress
+    from hocket.client.reporting import performance_report
     from hocket.client.task_client import get_client, get_worker
     from hocket.client.waiting import as_completed, fire_and_forget, wait
     from hocket.core.errors import Reschedule
@@ -72,6 +73,7 @@ __all__ = [
     "get_client",
     "get_worker",
     "map",
+    "performance_report",
     "progress",
     "rejoin",
     "secede",
@@ -111,6 +113,7 @@ _HOMES: Final = {
     "get_client": "hocket.client.task_client",
     "get_worker": "hocket.client.task_client",
     "map": "hocket.client.mapping",
+    "performance_report": "hocket.client.reporting",
     "progress": "hocket.client.progress",
     "rejoin": "hocket.core.task_context",
     "secede": "hocket.core.task_context",

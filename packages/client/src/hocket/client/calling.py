@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +42,7 @@ class Caller:
         allow_other_workers: bool = False,
         resources: Mapping[str, float | str] | None = None,
         executor: str = THREADS,
+        timeout: float | str | None = None,
         actor: bool = False,
         **kwargs: Any,
     ) -> Future:
@@ -73,6 +76,11 @@ class Caller:
         executor
             Which of a worker's executors runs it: ``"threads"``, or ``"loop"`` for coroutine
             functions that mostly wait.
+        timeout
+            How long it may run, from its beginning to its end: seconds, or text with a unit. After
+            that it is interrupted, if it runs Python code (or awaits something) and not, say, a
+            system call that does not return; in any case it has failed. (To hand a ``timeout`` to
+            ``fn`` itself, use `functools.partial`.)
         actor
             Whether ``fn`` is a class, an object of which is to live on a worker: the result is an
             `Actor`. See `Client.actor`.
@@ -95,7 +103,7 @@ class Caller:
         PeerLost
             The client is closed, or its scheduler gone.
         """
-        check_callable(fn)
+        check_callable(fn, timeout)
         if actor:
             fn = actor_class(fn, self._session.address, executor=executor, pure=pure)
             executor = ACTORS
@@ -107,6 +115,7 @@ class Caller:
             allow_other_workers=allow_other_workers,
             resources=resources,
             executor=executor,
+            timeout=timeout,
         )
         return self._submitter.submit(fn, args, kwargs, key, pure=pure, options=options)
 
@@ -183,6 +192,7 @@ class Caller:
         allow_other_workers: bool = False,
         resources: Mapping[str, float | str] | None = None,
         executor: str = THREADS,
+        timeout: float | str | None = None,
         **kwargs: Any,
     ) -> list[Future]:
         """Have a function called for each element of some iterables; ends with the shortest.
@@ -199,6 +209,8 @@ class Caller:
             A list of names, or a text for names to begin with.
         pure, priority, retries, retry_delay, workers, allow_other_workers, resources, executor
             As for `submit`, for all calls; each reserves the resources for itself.
+        timeout
+            As for `submit`, for each call.
         **kwargs
             Keyword arguments of all calls.
 
@@ -209,7 +221,7 @@ class Caller:
         SerializationError, DuplicateKey, SettingsError, PeerLost
             As for `submit`. Of what was submitted before, the futures are released.
         """
-        check_callable(fn)
+        check_callable(fn, timeout)
         if not iterables:
             raise TypeError("map needs at least one iterable")
         options = make_options(
@@ -220,10 +232,11 @@ class Caller:
             allow_other_workers=allow_other_workers,
             resources=resources,
             executor=executor,
+            timeout=timeout,
         )
         return self._submitter.map(fn, iterables, kwargs, key, pure=pure, options=options)
 
-    def get_executor(
+    def get_executor(  # noqa: PLR0913 - as for submit
         self,
         *,
         pure: bool = False,
@@ -234,6 +247,7 @@ class Caller:
         allow_other_workers: bool = False,
         resources: Mapping[str, float | str] | None = None,
         executor: str = THREADS,
+        timeout: float | str | None = None,
     ) -> ClientExecutor:
         """Return a `concurrent.futures.Executor` whose calls run on the cluster.
 
@@ -241,6 +255,8 @@ class Caller:
         ----------
         pure, priority, retries, retry_delay, workers, allow_other_workers, resources, executor
             As for `submit`, for all calls.
+        timeout
+            As for `submit`, for each call.
 
         Raises
         ------
@@ -264,6 +280,7 @@ class Caller:
             allow_other_workers=allow_other_workers,
             resources=resources,
             executor=executor,
+            timeout=timeout,
         )
         return ClientExecutor(self._submitter, self._session, options, pure=pure)
 
@@ -305,16 +322,30 @@ def actor_class(
     return ActorClass(cls, attach, address, checkpoint_every)
 
 
-def check_callable(function: object) -> None:
+def check_callable(function: object, timeout: object = None) -> None:
     """Refuse what cannot be called.
 
     Raises
     ------
     TypeError
-        It cannot.
+        It cannot; or there is a time-out that may be meant for it.
     """
     if not callable(function):
         raise TypeError(
             f"the first argument must be a function, not {function!r:.100} of type"
             f" {type(function).__name__}"
         )
+    if timeout is not None and _wants_timeout(function):
+        raise TypeError(
+            f"timeout={timeout!r} limits how long the task may run, but {function!r:.100} has a"
+            " parameter of that name, too; bind that with functools.partial(function, timeout=...)"
+        )
+
+
+def _wants_timeout(function: Callable[..., Any]) -> bool:
+    if isinstance(function, functools.partial) and "timeout" in function.keywords:
+        return False
+    try:
+        return "timeout" in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False

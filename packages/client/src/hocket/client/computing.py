@@ -46,6 +46,7 @@ class Computer:
         allow_other_workers: bool = False,
         resources: Mapping[str, float | str] | None = None,
         executor: str = THREADS,
+        task_timeout: float | str | None = None,
         timeout: float | None = None,
         **_others: Any,
     ) -> Any:
@@ -66,6 +67,8 @@ class Computer:
             Whether to wait for the values; if not, futures are returned.
         priority, retries, retry_delay, workers, allow_other_workers, resources, executor
             As for `submit`, for all tasks; each reserves the resources for itself.
+        task_timeout
+            How long each task may run; ``timeout`` of `submit`.
         timeout
             Seconds to wait; None waits for ever.
         **_others
@@ -96,6 +99,7 @@ class Computer:
             allow_other_workers=allow_other_workers,
             resources=resources,
             executor=executor,
+            timeout=task_timeout,
         )
         flat = list(flat_keys(keys))
         if not sync or self._session.asynchronous:
@@ -125,7 +129,8 @@ class Computer:
         timeout
             Seconds to wait with ``sync``; None waits for ever.
         **options
-            ``priority``, ``retries``, ``workers`` and so on, as for `get`; others are passed over.
+            ``priority``, ``retries``, ``task_timeout`` and so on, as for `get`; others are passed
+            over.
 
         Returns
         -------
@@ -168,7 +173,8 @@ class Computer:
         optimize_graph
             Whether dask optimises the graph before.
         **options
-            ``priority``, ``retries``, ``workers`` and so on, as for `get`; others are passed over.
+            ``priority``, ``retries``, ``task_timeout`` and so on, as for `get`; others are passed
+            over.
 
         Returns
         -------
@@ -276,4 +282,6 @@ def _options_of(options: Mapping[str, Any]) -> TaskOptions:
     SettingsError
         An option has a value that it cannot have.
     """
-    return make_options(**{name: value for name, value in options.items() if name in _OPTIONS})
+    chosen = {name: value for name, value in options.items() if name in _OPTIONS}
+    chosen["timeout"] = options.get("task_timeout", options.get("timeout"))
+    return make_options(**chosen)

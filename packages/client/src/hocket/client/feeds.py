@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from hocket.protocol.messages import Events, GrantCredit, Subscribe
 from hocket.protocol.messages.feed import Event
 
-if TYPE_CHECKING:
-    from hocket.client.following import Following
-
-__all__ = ["EVENTS_MAX", "Feeds", "Subscription"]
+__all__ = ["EVENTS_MAX", "Feeds", "Followed", "Subscription"]
 
 #: Events that one subscription keeps, unless somebody says otherwise.
 EVENTS_MAX: Final = 1_000_000
+
+
+class Followed(Protocol):
+    """What follows a topic."""
+
+    def stop(self) -> None:
+        """Follow no more."""
 
 
 class Subscription:
@@ -62,7 +66,7 @@ class Feeds:
     def __init__(self) -> None:
         self._open: dict[int, Subscription] = {}
         #: By topic: what follows it.
-        self.topics: dict[str, list[Following]] = {}
+        self.topics: dict[str, list[Followed]] = {}
 
     def begin(self, number: int, subscription: Subscription, message: Subscribe) -> Subscribe:
         """Enter a subscription under the number of its question; return the question."""

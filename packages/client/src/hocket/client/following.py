@@ -86,7 +86,10 @@ class Following:
         except BaseException:
             feeds.end(self._subscription)
             raise
-        self._subscription.following = self.snapshot.position
+        with session.lock:
+            # (Events may have come by now.)
+            following = max(self._subscription.following, self.snapshot.position)
+            self._subscription.following = following
 
     def end(self) -> Any:
         """Wait for the events up to now, and follow no more."""

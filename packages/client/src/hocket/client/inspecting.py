@@ -34,6 +34,7 @@ from hocket.protocol.messages import (
 )
 from hocket.protocol.serialize import ArgumentPickler, dump_function, load_value
 from hocket.transport.clock import now
+from hocket.transport.keyring import current_secret
 
 __all__ = ["Inspector"]
 
@@ -60,7 +61,9 @@ class Inspector:
         described = await self._list_workers()
         expires_s = now() + LOGIN_LIFE_S
         nonce = secrets.token_urlsafe(12)
-        return open_link(described.dashboard, self._session.secret, nonce, expires_s)
+        return open_link(
+            described.dashboard, current_secret(self._session.secret), nonce, expires_s
+        )
 
     @waits
     async def run(

@@ -48,7 +48,9 @@ class Onlooker:
 
     # Tasks.
 
-    def get_task_stream(self, filename: str | Path | None = None) -> TaskStream:
+    def get_task_stream(
+        self, filename: str | Path | None = None, *, past: bool = False
+    ) -> TaskStream:
         """Return what gathers, while its ``with`` block runs, which task ran where and when.
 
         Parameters
@@ -56,6 +58,9 @@ class Onlooker:
         filename
             Where to write it at the end of the block, as a trace that Perfetto (ui.perfetto.dev)
             and Chrome show.
+        past
+            Whether to begin with what the scheduler still has of executions before: some thousands,
+            without the times of their phases where nobody looked on.
 
         Examples
         --------
@@ -63,7 +68,8 @@ class Onlooker:
         ...     client.gather(client.map(abs, range(3)))
         >>> stream.data[0]["startstops"]  # doctest: +SKIP
         """
-        return TaskStream(Following(self._session, EventKinds.TASKS), filename)
+        following = Following(self._session, EventKinds.TASKS, position=0 if past else -1)
+        return TaskStream(following, filename)
 
     def profile(self, filename: str | Path | None = None) -> ProfileWatch:
         """Return what samples, while its ``with`` block runs, what the tasks of all workers do.

@@ -1,4 +1,4 @@
-"""Clusters: scheduler and workers brought to life on this machine (later issues: on others)."""
+"""Clusters: scheduler and workers brought to life, on this machine, on job queues, over SSH."""
 
 from __future__ import annotations
 
@@ -6,16 +6,28 @@ import importlib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from hocket.deploy.errors import GroupStopped
     from hocket.deploy.local import LocalCluster
     from hocket.deploy.pbs import PBSCluster
+    from hocket.deploy.reconcile.limits import JobLimits
     from hocket.deploy.sge import SGECluster
     from hocket.deploy.slurm import SLURMCluster
     from hocket.deploy.ssh import SSHCluster
 
-__all__ = ["LocalCluster", "PBSCluster", "SGECluster", "SLURMCluster", "SSHCluster"]
+__all__ = [
+    "GroupStopped",
+    "JobLimits",
+    "LocalCluster",
+    "PBSCluster",
+    "SGECluster",
+    "SLURMCluster",
+    "SSHCluster",
+]
 
 #: Loaded when asked for (PEP 562), so that the command's help need not wait for event loops.
 _HOMES: Final = {
+    "GroupStopped": "hocket.deploy.errors",
+    "JobLimits": "hocket.deploy.reconcile.limits",
     "LocalCluster": "hocket.deploy.local",
     "PBSCluster": "hocket.deploy.pbs",
     "SGECluster": "hocket.deploy.sge",

@@ -173,7 +173,10 @@ class JobCluster(ABC):
             await self._census.close()
         if self._processes is not None:
             await asyncio.to_thread(self._processes.close)
-        # Who finds them must not be led to a cluster that is no more; logs stay.
+        self._remove_files()
+
+    def _remove_files(self) -> None:
+        """Remove what leads others to a cluster that is no more; logs stay."""
         for path in (self.files.scheduler_file, self.files.settings_file):
             path.unlink(missing_ok=True)
         for path in self.files.directory.glob("*.sh"):
@@ -191,10 +194,14 @@ class JobCluster(ABC):
             return None
         return self._run(self._close())
 
-    def close_now(self, timeout_s: float) -> None:
-        """Close, whichever way the caller's methods wait; in a forked process do nothing."""
-        if os.getpid() == self._pid:
-            self._loop.run(self._close(), timeout_s)
+    def end_at_exit(self) -> None:
+        """End all jobs as the interpreter ends; the scheduler ends with it."""
+        if os.getpid() == self._pid and not self._closed:
+            self._closed = True
+            ids = self._loop.run(self._supervisor.halt(), _CLOSE_TIMEOUT_S)
+            self._remove_files()
+            if ids:
+                self._door.cancel_at_exit(ids)
 
     def __enter__(self) -> Self:
         if self.asynchronous:

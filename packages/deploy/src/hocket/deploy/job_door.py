@@ -26,15 +26,7 @@ class Refused(UserError):
 
 
 class JobDoor(ABC):
-    """Takes jobs, tells of them, ends them.
-
-    Attributes
-    ----------
-    explain_after_s
-        How long a job waits before it is of interest why.
-    """
-
-    explain_after_s: float = 3.0
+    """Takes jobs, tells of them, ends them."""
 
     @abstractmethod
     def script(self, group: str, job: str) -> str:
@@ -51,15 +43,15 @@ class JobDoor(ABC):
         """
 
     @abstractmethod
-    async def look(self, ids: Sequence[str], waiting: Sequence[str]) -> dict[str, Sighting]:
+    async def look(self, ids: Sequence[str], fresh: Sequence[str]) -> dict[str, Sighting]:
         """Return what becomes of jobs, by id; those that are gone are left out.
 
         Parameters
         ----------
         ids
             Of the jobs.
-        waiting
-            Those that wait, so that it is of interest why.
+        fresh
+            Those whose workers have not come, so that it is of interest why.
 
         Raises
         ------
@@ -76,6 +68,9 @@ class JobDoor(ABC):
         CommandFailed
             They may still be there.
         """
+
+    def cancel_at_exit(self, ids: Sequence[str]) -> None:  # noqa: B027 - not all can
+        """End jobs as the interpreter ends, when no other thread can be had any more."""
 
     async def close(self) -> None:  # noqa: B027 - most open nothing
         """Let go of what was opened, when all jobs were ended."""

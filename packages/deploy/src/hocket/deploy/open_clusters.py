@@ -9,19 +9,20 @@ from typing import Final, Protocol
 
 __all__ = ["close_at_exit", "closed"]
 
-#: How long the end of the interpreter waits for a cluster that nobody has closed.
-_TIMEOUT_S: Final = 20.0
-
 
 class _Cluster(Protocol):
-    def close_now(self, timeout_s: float) -> None: ...
+    def end_at_exit(self) -> None: ...
 
 
 _open: Final[weakref.WeakSet[_Cluster]] = weakref.WeakSet()
 
 
 def close_at_exit(cluster: _Cluster) -> None:
-    """Close a cluster at the end of the interpreter, if nobody does before."""
+    """Have a cluster end at the end of the interpreter, if nobody closes it before."""
+    if not _open:
+        # Registered behind the event loop's and the fork server's, and so run before these.
+        atexit.unregister(_end_all)
+        atexit.register(_end_all)
     _open.add(cluster)
 
 
@@ -30,12 +31,8 @@ def closed(cluster: _Cluster) -> None:
     _open.discard(cluster)
 
 
-def _close_all() -> None:
+def _end_all() -> None:
     for cluster in list(_open):
         # Nobody is there any more to be told.
         with contextlib.suppress(Exception):
-            cluster.close_now(_TIMEOUT_S)
-
-
-# (Who opens clusters has imported the event loop's before, so this runs before that ends.)
-atexit.register(_close_all)
+            cluster.end_at_exit()

@@ -15,7 +15,7 @@ from typing import IO, Final
 from hocket.deploy.backends.backend import Output
 from hocket.deploy.errors import CommandFailed
 
-__all__ = ["run_program"]
+__all__ = ["run_at_exit", "run_program"]
 
 _OUTPUT_NBYTES_MAX: Final = 64 << 20
 
@@ -29,6 +29,17 @@ async def run_program(command: Sequence[str], timeout_s: float) -> Output:
         There is no such program, or it took too long. (An exit code is no failure here.)
     """
     return await asyncio.to_thread(_run, list(command), timeout_s)
+
+
+def run_at_exit(command: Sequence[str], timeout_s: float) -> Output:
+    """Run a command to its end, in this thread, for which nobody waits any more.
+
+    Raises
+    ------
+    CommandFailed
+        As for `run_program`.
+    """
+    return _run(list(command), timeout_s)
 
 
 def _run(command: list[str], timeout_s: float) -> Output:

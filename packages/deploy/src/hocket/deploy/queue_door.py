@@ -6,20 +6,31 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from time import monotonic
+from typing import Final, NamedTuple
 
 from hocket.deploy.backends.backend import Backend, Output
 from hocket.deploy.errors import CommandFailed
 from hocket.deploy.job_door import JobDoor, Refused
+from hocket.deploy.job_logs import cannot_start, read_tail
 from hocket.deploy.job_script import JobFiles, write_job_script
 from hocket.deploy.job_spec import JobSpec
-from hocket.deploy.programs import run_program
-from hocket.deploy.reconcile.jobs import Sighting
+from hocket.deploy.programs import run_at_exit, run_program
+from hocket.deploy.reconcile.jobs import Phase, Sighting
 
 __all__ = ["QueueDoor"]
 
 #: Submissions that run at once.
 _SUBMISSIONS_MAX: Final = 4
+#: How long the end of the interpreter waits for a command.
+_EXIT_TIMEOUT_S: Final = 10.0
+
+
+class _Submitted(NamedTuple):
+    """A job that was taken: our name of it, and when."""
+
+    job: str
+    at_s: float
 
 
 class QueueDoor(JobDoor):
@@ -49,11 +60,11 @@ class QueueDoor(JobDoor):
         timeout_s: float = 60.0,
     ) -> None:
         self.backend = backend
-        self.explain_after_s = backend.explain_after_s
         self._files = files
         self._specs = specs
         self._prefix = tuple(prefix)
         self._timeout_s = timeout_s
+        self._submitted: dict[str, _Submitted] = {}
         self._gate = asyncio.Semaphore(_SUBMISSIONS_MAX)
 
     def script(self, group: str, job: str) -> str:
@@ -77,28 +88,61 @@ class QueueDoor(JobDoor):
                 raise Refused(
                     reason=output.complaint, permanent=self.backend.is_permanent(output.complaint)
                 )
-            return self.backend.submitted_id(output)
+            id_ = self.backend.submitted_id(output)
         except CommandFailed as error:
             raise Refused(
                 reason=str(error), permanent="there is no program" in error.complaint
             ) from None
         except OSError as error:
             raise Refused(reason=f"{path} cannot be written: {error}", permanent=True) from None
+        self._submitted[id_] = _Submitted(job, monotonic())
+        return id_
 
-    async def look(self, ids: Sequence[str], waiting: Sequence[str]) -> dict[str, Sighting]:
+    async def look(self, ids: Sequence[str], fresh: Sequence[str]) -> dict[str, Sighting]:
         """Return what the batch system says of jobs, by id."""
+        for id_ in self._submitted.keys() - set(ids):
+            del self._submitted[id_]
         found = self.backend.sightings(await self._run(self.backend.poll_command(ids)), ids)
-        waiting = [id_ for id_ in waiting if id_ in found]
+        before_s = monotonic() - self.backend.explain_after_s
+        waiting = [
+            id_
+            for id_ in fresh
+            if id_ in found
+            and found[id_].phase is Phase.PENDING
+            and self._submitted[id_].at_s <= before_s
+        ]
         command = self.backend.explain_command(waiting) if waiting else None
         if command is not None:
             told = self.backend.explanations(await self._run(command), waiting)
             for id_, (reason, never) in told.items():
                 found[id_] = replace(found[id_], reason=reason, never=never)
+        return await asyncio.to_thread(self._consult_logs, fresh, found)
+
+    def _consult_logs(
+        self, fresh: Sequence[str], found: dict[str, Sighting]
+    ) -> dict[str, Sighting]:
+        """Return what was seen, with what the logs say of jobs that ended too soon."""
+        for id_ in fresh:
+            sighting = found.get(id_)
+            if sighting is not None and sighting.phase is not Phase.ENDED:
+                continue
+            tail = read_tail(self._files.log(self._submitted[id_].job))
+            if not tail:
+                continue
+            if sighting is None:
+                # It has begun, and is not there any more.
+                sighting = Sighting(Phase.ENDED, "it ended before its workers had come")
+            why = cannot_start(tail)
+            found[id_] = replace(sighting, reason=why, never=True) if why else sighting
         return found
 
     async def cancel(self, ids: Sequence[str]) -> None:
         """End jobs."""
         await self._run(self.backend.cancel_command(ids))
+
+    def cancel_at_exit(self, ids: Sequence[str]) -> None:
+        """End jobs as the interpreter ends, when no other thread can be had any more."""
+        run_at_exit([*self._prefix, *self.backend.cancel_command(ids)], _EXIT_TIMEOUT_S)
 
     async def _run(self, command: Sequence[str]) -> Output:
         return await run_program([*self._prefix, *command], self._timeout_s)

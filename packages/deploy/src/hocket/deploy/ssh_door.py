@@ -65,7 +65,7 @@ class _Job:
 
 
 class SSHDoor(JobDoor):
-    """Runs jobs over SSH, the next on the host that has fewest.
+    """Runs jobs over SSH, the next on the host that has fewest and has not failed.
 
     Parameters
     ----------
@@ -102,8 +102,9 @@ class SSHDoor(JobDoor):
         self._asyncssh = import_asyncssh()
         self._connections: dict[str, asyncio.Task[asyncssh.SSHClientConnection]] = {}
         self._jobs: dict[str, _Job] = {}
-        #: By host: jobs that are being started or run there.
+        #: By host: jobs that are being started or run there; and how often that came to nothing.
         self._counts = dict.fromkeys(self._hosts, 0)
+        self._failures = dict.fromkeys(self._hosts, 0)
 
     def script(self, group: str, job: str) -> str:
         """Return the script of a job, with stars in the place of the secret."""
@@ -119,7 +120,8 @@ class SSHDoor(JobDoor):
 
     async def submit(self, group: str, job: str) -> str:
         """Have a job run on a host; return its id."""
-        host = min(self._hosts, key=self._counts.__getitem__)
+        # One where it failed is tried again when it has failed as often elsewhere.
+        host = min(self._hosts, key=lambda one: (self._failures[one], self._counts[one]))
         self._counts[host] += 1
         try:
             connection = await self._connect(host)
@@ -131,13 +133,14 @@ class SSHDoor(JobDoor):
             process.stdin.write_eof()
         except (OSError, self._asyncssh.Error, TimeoutError) as error:
             self._counts[host] -= 1
+            self._failures[host] += 1
             self._connections.pop(host, None)
             reason = f"{host} cannot be reached over SSH: {error or type(error).__name__}"
             # (A host that is down may come up; who is not let in will not be.)
             permanent = isinstance(
                 error, self._asyncssh.PermissionDenied | self._asyncssh.HostKeyNotVerifiable
             )
-            raise Refused(reason=reason, permanent=permanent) from None
+            raise Refused(reason=reason, permanent=permanent and self._all_failed()) from None
         id_ = f"{job}@{host}"
         started = self._jobs[id_] = _Job(host, process)
         copying = self._copy(started, self._files.log(job))
@@ -165,9 +168,9 @@ class SSHDoor(JobDoor):
                     file.write(data)
                 nbytes += len(data)
 
-    async def look(self, ids: Sequence[str], waiting: Sequence[str]) -> dict[str, Sighting]:
+    async def look(self, ids: Sequence[str], fresh: Sequence[str]) -> dict[str, Sighting]:
         """Return what becomes of jobs, by id."""
-        del waiting
+        del fresh
         found = {}
         for id_ in ids:
             job = self._jobs.get(id_)
@@ -188,10 +191,19 @@ class SSHDoor(JobDoor):
             reason = "the connection was lost"
         else:
             reason = f"exit code {status}"
+        if status != 0:
+            self._failures[job.host] += 1
         why = cannot_start(read_tail(self._files.log(id_.rpartition("@")[0])) or "")
         return Sighting(
-            Phase.ENDED, why or reason, never=bool(why), hosts=job.host, exit_code=status
+            Phase.ENDED,
+            why or reason,
+            never=bool(why) and self._all_failed(),
+            hosts=job.host,
+            exit_code=status,
         )
+
+    def _all_failed(self) -> bool:
+        return all(self._failures.values())
 
     def _forget(self, id_: str) -> None:
         self._counts[self._jobs.pop(id_).host] -= 1

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
 from time import monotonic
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from hocket.core.errors import HocketError
 from hocket.deploy.census import Census
 from hocket.deploy.errors import GroupStopped
 from hocket.deploy.job_door import JobDoor, Refused
-from hocket.deploy.job_logs import cannot_start, read_tail
+from hocket.deploy.job_logs import read_tail
 from hocket.deploy.job_script import JobFiles
 from hocket.deploy.job_spec import JobSpec
 from hocket.deploy.reconcile.adaptation import AdaptiveRules, Adaptor, Demand, Offer
@@ -25,7 +24,7 @@ from hocket.deploy.reconcile.commands import (
     RetireWorkers,
     SubmitJob,
 )
-from hocket.deploy.reconcile.jobs import Job, JobState, Phase, Sighting
+from hocket.deploy.reconcile.jobs import JobState
 from hocket.deploy.reconcile.machine import Reconciler
 from hocket.protocol.messages import DemandDescription
 
@@ -42,6 +41,7 @@ _PATIENCE_S: Final = 60.0
 #: Between looks at the scheduler's workers: while some are to come, and at rest.
 _CENSUS_S: Final = 0.2
 _CENSUS_REST_S: Final = 1.0
+_CENSUS_WORKERS_PER_S: Final = 500
 
 
 class Supervisor:
@@ -82,6 +82,7 @@ class Supervisor:
         self._changed = asyncio.Condition()
         self._polls_at_s = 0.0
         self._polling = False
+        self._workers_count = 0
         self._last_change_s = monotonic()
         self._states: dict[str, JobState] = {}
         self._main: asyncio.Task[None] | None = None
@@ -117,6 +118,13 @@ class Supervisor:
             except HocketError as error:
                 log.warning("jobs %s may still be there: %s", ", ".join(ids), error)
         await self._door.close()
+
+    async def halt(self) -> list[str]:
+        """Do nothing any more; return the ids of the jobs that are there."""
+        for task in (self._main, *self._tasks):
+            if task is not None:
+                task.cancel()
+        return [job.id for job in self.machine.live() if job.id]
 
     def adapt(self, group: str, rules: AdaptiveRules) -> None:
         """Have as many jobs of a group as there is work for."""
@@ -171,6 +179,7 @@ class Supervisor:
             self._polling = True
             self._start(self._poll())
         described = await self._census.describe()
+        self._workers_count = len(described.workers)
         loads = {worker.name: worker.assigned for worker in described.workers}
         before = {job.name for job in self.machine.live() if job.workers}
         self.machine.workers_seen(loads, monotonic())
@@ -200,14 +209,8 @@ class Supervisor:
         try:
             jobs = [job for job in self.machine.live() if job.id]
             if jobs:
-                waiting = [
-                    job.id
-                    for job in jobs
-                    if job.state is JobState.PENDING
-                    and asked_s - job.submitted_s >= self._door.explain_after_s
-                ]
-                sightings = await self._door.look([job.id for job in jobs], waiting)
-                sightings = await asyncio.to_thread(self._consult_logs, jobs, sightings)
+                fresh = [job.id for job in jobs if not (job.has_joined or job.is_ending)]
+                sightings = await self._door.look([job.id for job in jobs], fresh)
                 self.machine.polled(sightings, asked_s, monotonic())
             self.poll_trouble = ""
         except HocketError as error:
@@ -220,36 +223,16 @@ class Supervisor:
             self._polls_at_s = now_s + self._poll_rest_s(now_s)
             self._wake.set()
 
-    def _consult_logs(
-        self, jobs: list[Job], sightings: Mapping[str, Sighting]
-    ) -> dict[str, Sighting]:
-        """Return what was seen, with what the logs say of jobs that are over before they began."""
-        told = dict(sightings)
-        for job in jobs:
-            sighting = told.get(job.id)
-            is_over = sighting is None or sighting.phase is Phase.ENDED
-            if job.has_joined or job.is_ending or not is_over:
-                continue
-            tail = read_tail(self._files.log(job.name))
-            if not tail:
-                continue
-            if sighting is None:
-                # It has begun, and is not there any more.
-                sighting = Sighting(Phase.ENDED, "it ended before its workers had come")
-            why = cannot_start(tail)
-            if why:
-                sighting = replace(sighting, reason=why, never=True)
-            told[job.id] = sighting
-        return told
-
     def _poll_rest_s(self, now_s: float) -> float:
         if self.machine.is_settled(now_s):
             return _POLL_REST_S
         return _POLL_S if now_s - self._last_change_s < _PATIENCE_S else _POLL_SLOW_S
 
     def _rest_s(self, now_s: float) -> float:
-        is_settled = self.machine.is_settled(now_s)
-        ends_s = [now_s + (_CENSUS_REST_S if is_settled else _CENSUS_S)]
+        is_quiet = now_s - self._last_change_s >= _PATIENCE_S or self.machine.is_settled(now_s)
+        # (What is told of many workers takes the scheduler's time.)
+        rest_s = max(_CENSUS_REST_S, self._workers_count / _CENSUS_WORKERS_PER_S)
+        ends_s = [now_s + (rest_s if is_quiet else _CENSUS_S)]
         if self.machine.wake_s is not None:
             ends_s.append(self.machine.wake_s)
         if not self._polling:

@@ -16,7 +16,9 @@ from hocket.core.settings import Settings
 from hocket.deploy.arguments import check_resources
 from hocket.deploy.supervising import supervise
 from hocket.deploy.worker_names import worker_name
+from hocket.protocol.credentials import parse_secret
 from hocket.protocol.invitation import Invitation
+from hocket.protocol.roles import Role
 from hocket.transport.clock import monotonic, now
 from hocket.transport.joining import find_invitation, only_known_cluster
 from hocket.worker.shell import LOST_SCHEDULER, run_worker
@@ -45,6 +47,8 @@ def serve_workers(address: str | None, settings: Settings, tell: Callable[[str],
     ------
     SettingsError
         A setting cannot be obeyed, or there is no such cluster.
+    HandshakeRefused
+        The secret at hand lets no worker in.
     """
     own = settings.worker
     started_s = monotonic()
@@ -53,6 +57,7 @@ def serve_workers(address: str | None, settings: Settings, tell: Callable[[str],
     invitation = find_invitation(address, settings, wait_s=own.connect_timeout_s)
     if invitation is None:
         invitation = only_known_cluster(settings)
+    parse_secret(invitation.secret).require(Role.WORKER, invitation.address)
     command_pid = os.getpid()
     # Functions that users import from files beside their scripts.
     if (here := str(Path.cwd())) not in sys.path:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hocket.diagnostics.watching import Watch
     from hocket.diagnostics.web.server import DashboardServer
 
-__all__ = ["Door", "open_door", "service"]
+__all__ = ["Door", "link_of_socket", "listen", "open_door", "service"]
 
 _logger: Final = logging.getLogger("hocket.diagnostics")
 
@@ -50,11 +50,11 @@ def open_door(facts: RoleFacts) -> Door:
     own = facts.settings.diagnostics
     port = own.port if facts.role is Role.SCHEDULER else own.worker_port
     try:
-        listening = _listen(own.host, port)
+        listening = listen(own.host, port)
     except OSError as error:
         if not port:
             raise
-        listening = _listen(own.host, 0)
+        listening = listen(own.host, 0)
         _logger.warning(
             "port %d of the setting diagnostics.port is not to be had (%s): the dashboard is at"
             " port %d",
@@ -84,7 +84,7 @@ class Door:
         self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._closed = False
         #: Where people see it.
-        self.link = _link_of(facts.settings, listening, facts.scheduler_address)
+        self.link = link_of_socket(facts.settings, listening, facts.scheduler_address)
         if needs_login(facts.settings, facts.settings.diagnostics.host):
             # (By this who has the secret knows that a login is to be added.)
             self.link += "login"
@@ -158,7 +158,8 @@ def _make_watch(facts: RoleFacts, loop: asyncio.AbstractEventLoop) -> Watch:
     return LocalWatch(facts.feed, loop, ClusterModel(only=only))
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0: any that is free."""
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, kind, protocol, _, address = found[0]
     listening = socket.socket(family, kind, protocol)
@@ -173,7 +174,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _link_of(settings: Settings, listening: socket.socket, scheduler_address: str) -> str:
+def link_of_socket(settings: Settings, listening: socket.socket, scheduler_address: str) -> str:
     """Return the URL by which people reach a socket."""
     own = settings.diagnostics
     host = own.host

@@ -71,6 +71,8 @@ class View:
         Results of computations that all tabs of this server share; see `computed`.
     role, name
         Of the process whose pages these are; the name is empty for the scheduler.
+    is_report
+        Whether this is drawn once, of what is over: then all of it is shown.
     """
 
     def __init__(
@@ -81,7 +83,9 @@ class View:
         shared: dict[tuple[str, int, str], tuple[int, Columns]] | None = None,
         role: str = "scheduler",
         name: str = "",
+        is_report: bool = False,
     ) -> None:
+        self.is_report: Final = is_report
         self.model: Final = model
         self.theme: Final = theme
         self.role: Final = role
@@ -135,7 +139,8 @@ class View:
         if settings.get("x_axis_type") == "datetime":
             figure.xaxis.formatter = DatetimeTickFormatter(**_TIMES)
             figure.xaxis.ticker = DatetimeTicker(desired_num_ticks=4, num_minor_ticks=0)
-        if settings.get("x_axis_type") == "datetime" and "x_range" not in settings:
+        is_time = settings.get("x_axis_type") == "datetime"
+        if is_time and "x_range" not in settings and not self.is_report:
             figure.x_range.follow = "end"
             figure.x_range.follow_interval = 120_000
             figure.x_range.range_padding = 0

@@ -57,6 +57,8 @@ class Visual:
     asks
         Makes a question to the scheduler of what is searched for; the answer is found in
         ``model.answers`` under the name.
+    widgets
+        Whether it has any, which makes the page larger.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Visual:
     reads: tuple[str, ...] = ("tasks", "transfers")
     place: int = 100
     asks: Callable[[str], Question] | None = None
+    widgets: bool = False
 
     @property
     def is_table(self) -> bool:
@@ -164,6 +167,7 @@ def plot(  # noqa: PLR0913 (each can be left out)
     reads: tuple[str, ...] = ("tasks", "transfers"),
     place: int = 100,
     asks: Callable[[str], Question] | None = None,
+    widgets: bool = False,
 ) -> Callable[[Callable[[View], Any]], Callable[[View], Any]]:
     """Make a plot of a function that draws a Bokeh figure.
 
@@ -188,6 +192,8 @@ def plot(  # noqa: PLR0913 (each can be left out)
     asks
         Makes a question to the scheduler (`hocket.protocol.feed.Question`) of what the reader
         searches for; the answer is found in ``view.model.answers`` under the plot's name.
+    widgets
+        Whether it has widgets of Bokeh's, such as drop-downs.
 
     Examples
     --------
@@ -211,6 +217,7 @@ def plot(  # noqa: PLR0913 (each can be left out)
             reads=reads,
             place=place,
             asks=asks,
+            widgets=widgets,
         )
         BOOK.add(role, on or name, visual)
         return function

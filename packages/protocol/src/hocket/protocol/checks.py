@@ -27,6 +27,7 @@ from hocket.protocol.messages import (
     CancelTasks,
     ChangeBarrier,
     ChangeEvent,
+    CheckpointsKept,
     CloseQueue,
     ClusterDescribed,
     CopiesFailed,
@@ -433,7 +434,12 @@ _TESTS: Final[dict[type[Struct], tuple[rules.Rule, ...]]] = {
     RequestDone: (),
     RequestDenied: (),
     StateTold: (),
-    ActorSaved: _SAVED,
+    ActorSaved: (*_SAVED, rules.not_negative("serial")),
+    CheckpointsKept: (
+        *_KEYS_AND_ATTEMPTS,
+        rules.equal("keys", "serials"),
+        rules.counts("serials"),
+    ),
     RestoreActor: _SAVED,
     ActorsPlaced: (
         rules.equal("keys", "attempts", "workers", "addresses", "callers", "saved_numbers"),

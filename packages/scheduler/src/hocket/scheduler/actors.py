@@ -39,6 +39,7 @@ def save(tables: Tables, worker: Worker, message: ActorSaved) -> None:
     actor.state = message.state
     actor.callers = message.callers
     actor.numbers = message.numbers
+    worker.outbox.kept(message.key, message.attempt, message.serial)
 
 
 def actors_of(worker: Worker) -> list[Task]:

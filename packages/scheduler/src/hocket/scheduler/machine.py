@@ -376,6 +376,7 @@ class SchedulerMachine:
         tasks = tables.tasks
         values: Sequence[bytes | None] = message.values or [None] * len(message.keys)
         task: Task | None = None
+        groups: list[str] = []
         for key, attempt, nbytes, duration_s, value in zip(
             message.keys, message.attempts, message.nbytes, message.durations, values, strict=True
         ):
@@ -383,14 +384,17 @@ class SchedulerMachine:
             if task is None or task.attempt != attempt or task.worker is not worker:
                 # A late answer of an attempt that was given up.
                 worker.outbox.drop(key, attempt)
+                groups.append("")
                 continue
             kind = task.kind
             if kind is not None:
                 kind.measure(duration_s, nbytes)
+            groups.append("" if kind is None else kind.label)
             to_stored(tables, task, worker, nbytes, value)
             if worker.actors and task in worker.actors:
                 for stuck in choose_stuck(worker, task):
                     to_recalled(tables, stuck)
+        self.feed.done(worker, message, groups)
         if task is not None:
             note_finished(tables, task)
         if worker.leaving:

@@ -30,7 +30,7 @@ class MakeActor(Deed):
 
 @dataclass(frozen=True, slots=True)
 class CallActor(Deed):
-    """A client calls an actor so many times in a row; ``kill`` ends the actor's worker."""
+    """A client calls an actor so many times in a row; a last call ``kill`` ends its worker."""
 
     client: str
     key: str
@@ -41,8 +41,9 @@ class CallActor(Deed):
         """Call it."""
         client = cluster.client(self.client)
         if client is not None:
-            for _ in range(self.count):
-                client.actors.call(self.key, self.method)
+            for _ in range(self.count - 1):
+                client.actors.call(self.key, "note")
+            client.actors.call(self.key, self.method)
 
     def smaller(self) -> Iterator[Deed]:
         """Yield it with fewer calls."""

@@ -93,13 +93,15 @@ class ActorDesk:
             self.calls.setdefault(key, []).append(call)
             self._host.changed()
 
-    def let_go(self, key: str) -> None:
+    def let_go(self, key: str) -> bool:
         """Let go of an actor, unless there are calls without answers: these hold it."""
-        if key in self.held and not any(call.status is PENDING for call in self.calls.get(key, ())):
-            state = self.held.pop(key)
-            self.calls.pop(key, None)
-            self._host.machine.release([state])
-            self._host.changed()
+        if key not in self.held or any(one.status is PENDING for one in self.calls.get(key, ())):
+            return False
+        state = self.held.pop(key)
+        self.calls.pop(key, None)
+        self._host.machine.release([state])
+        self._host.changed()
+        return True
 
     def pending(self) -> list[CallState]:
         """Return the calls without an answer."""

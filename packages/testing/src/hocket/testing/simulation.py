@@ -222,12 +222,7 @@ def _come_to_rest(cluster: Cluster) -> None:
     note("run", "faults stop, users wait for what they have begun")
     cluster.heal()
     _rest(cluster)
-    # What an actor keeps others may wait for.
-    keeping = {key for client in cluster.clients for key in client.actors.keeping}
-    for client in cluster.clients_alive():
-        for key in sorted(keeping):
-            client.actors.let_go(key)
-    _rest(cluster)
+    _free_resources(cluster)
     _check_rest(cluster)
     note("run", "users let go of everything")
     close_queues(cluster.scheduler.machine.coordination)
@@ -248,6 +243,14 @@ def _come_to_rest(cluster: Cluster) -> None:
     _check_rest(cluster)
     _check_nothing_is_left(cluster, clients_are_there=False)
     note("run", "all is well")
+
+
+def _free_resources(cluster: Cluster) -> None:
+    """Let users let go of actors that keep what others wait for, which may be actors in turn."""
+    keeping = sorted({key for client in cluster.clients for key in client.actors.keeping})
+    clients = cluster.clients_alive()
+    while [True for client in clients for key in keeping if client.actors.let_go(key)]:
+        _rest(cluster)
 
 
 def _rest(cluster: Cluster) -> None:

@@ -125,7 +125,7 @@ def draw_swarm(seed: int, workers_count: int | None = None) -> Swarm:
     later = stream(seed, "swarm", "later")
     faults = Faults(
         **{name: random.random() < 0.5 for name in names},
-        **{name: later.random() < 0.3 for name in _LATER},
+        **{name: later.random() < 0.5 for name in _LATER},
     )
     return Swarm(
         workers_count=workers_count or random.randint(1, 5),

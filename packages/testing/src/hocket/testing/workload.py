@@ -281,7 +281,7 @@ class User:
         if not held or random.random() < 0.1:
             key = self._workload.new_key("a")
             options = self._draw_options([])
-            yield MakeActor(self._now_s, name, key, random.choice([0, 1, 1, 3]), options)
+            yield MakeActor(self._now_s, name, key, random.choice([0, 1, 3, 3]), options)
             return
         key = random.choice(held)
         how = random.random()
@@ -293,7 +293,7 @@ class User:
         elif how < 0.23:
             yield LoseLines(self._now_s, name)
         else:
-            method = "kill" if random.random() < 0.02 else "note"
+            method = "kill" if random.random() < 0.05 else "note"
             yield CallActor(self._now_s, name, key, random.randint(1, 8), method)
 
     def _submit_again(self) -> Iterator[Deed]:

@@ -16,6 +16,7 @@ from hocket.protocol.messages import (
     ActorSaved,
     CallActors,
     CallsEnded,
+    CheckpointsKept,
     Failure,
     FailureKind,
     RestoreActor,
@@ -67,7 +68,10 @@ class Actor:
     running
         Calls that have begun and not ended, by caller and number.
     saved
-        Per caller: the number of its last call that is in the last checkpoint.
+        Per caller: the number of its last call that is in the last checkpoint that the scheduler
+        is known to have.
+    unkept, serial
+        The same of those that it may not have yet, by their numbers; and the number of the last.
     unsaved_count
         Calls that ended since the last checkpoint.
     needs, devices
@@ -89,7 +93,9 @@ class Actor:
         "needs",
         "running",
         "saved",
+        "serial",
         "taken",
+        "unkept",
         "unsaved_count",
     )
 
@@ -109,6 +115,8 @@ class Actor:
         self.begun: dict[str, int] = {}
         self.running: dict[tuple[str, int], None] = {}
         self.saved: dict[str, int] = {}
+        self.unkept: dict[int, dict[str, int]] = {}
+        self.serial = 0
         self.unsaved_count = 0
         self.is_idle = False
         self.is_over = False
@@ -245,12 +253,26 @@ class Actors:
     ) -> ActorSaved:
         """Answer a call after which a checkpoint was taken; return what is to be said of that."""
         del actor.running[call.caller, call.number]
-        actor.saved = actor.done()
+        done = actor.done()
         actor.running[call.caller, call.number] = None
         self.end(actor, call, value, failure)
         actor.unsaved_count = 0
-        callers, numbers = list(actor.saved), list(actor.saved.values())
-        return ActorSaved(actor.key, actor.attempt, state, callers, numbers)
+        actor.serial += 1
+        actor.unkept[actor.serial] = done
+        return ActorSaved(
+            actor.key, actor.attempt, state, list(done), list(done.values()), actor.serial
+        )
+
+    def kept(self, message: CheckpointsKept) -> None:
+        """Take note of checkpoints that the scheduler has."""
+        for key, attempt, serial in zip(
+            message.keys, message.attempts, message.serials, strict=True
+        ):
+            actor = self.find(key, attempt)
+            if actor is not None and serial in actor.unkept:
+                actor.saved = actor.unkept[serial]
+                # (Those before it were passed over, since it is the later one.)
+                actor.unkept = {one: n for one, n in actor.unkept.items() if one > serial}
 
     def lost(self, channel: int) -> None:
         """Take note that a connection is gone for good: nobody waits for what came on it."""

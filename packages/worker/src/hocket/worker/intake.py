@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from hocket.protocol.messages import (
     AbandonTasks,
+    CheckpointsKept,
     CopyData,
     DropData,
     DropFunctions,
@@ -217,6 +218,10 @@ def _restore_actor(tables: Tables, message: RestoreActor, _now_s: float) -> None
     tables.actors.to_restore(message)
 
 
+def _checkpoints_kept(tables: Tables, message: CheckpointsKept, _now_s: float) -> None:
+    tables.actors.kept(message)
+
+
 # The worker itself.
 
 
@@ -244,5 +249,6 @@ _ACTIONS: dict[type, Callable[[Tables, Any, float], None]] = {
     RunHere: _run_here,
     LeaveCluster: _leave_cluster,
     RestoreActor: _restore_actor,
+    CheckpointsKept: _checkpoints_kept,
     ReportEvents: _report_events,
 }

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from hocket.core.errors import SettingsError
 from hocket.core.settings import ENVIRONMENT_PREFIX, Settings, setting_kinds
 from hocket.core.settings_file import load_settings
 from hocket.protocol.invitation import is_token
@@ -17,6 +18,8 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 #: Where the click context keeps which flag stands for which setting.
 _FLAGS: Final = "hocket.flags"
+#: What errors call the layer of settings that flags go into.
+_CODE: Final = "code"
 
 
 def setting_flag(flag: str, name: str, metavar: str) -> Callable[[_Command], _Command]:
@@ -83,7 +86,14 @@ def settings_of(settings_file: str | None, overrides: tuple[str, ...]) -> Settin
             raise click.UsageError(f"--set {text}: write it as NAME=VALUE")
         given[name.strip()] = value
     flags: Mapping[str, object] = click.get_current_context().meta.get(_FLAGS, {})
-    return load_settings(settings_file, overrides={**given, **flags})
+    try:
+        return load_settings(settings_file, overrides={**given, **flags})
+    except SettingsError as error:
+        if error.source != _CODE:
+            raise
+        raise SettingsError(
+            name=error.name, value=error.value, allowed=error.allowed, source="the command line"
+        ) from None
 
 
 def log_to_stderr() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hocket.diagnostics.plots import (
+    crossfilter,
     graph,
     groups,
     logs,
@@ -18,6 +19,7 @@ from hocket.diagnostics.plots import (
 )
 
 __all__ = [
+    "crossfilter",
     "graph",
     "groups",
     "logs",

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, Range1d
 
-from hocket.diagnostics.model import Bar, Rows
+from hocket.diagnostics.model import Bar, ClusterModel, Rows
 from hocket.diagnostics.model.bars import BAR_COLUMNS
 from hocket.diagnostics.model.cluster import natural
 from hocket.diagnostics.view import View
@@ -83,10 +83,11 @@ class TaskStream:
         self._cursor = 0
         self._follows = True
         end_ms = view.model.time_s * 1000
-        self._range = Range1d(start=end_ms - WINDOW_S * 1000, end=end_ms)
+        self._window_s = _whole_s(view.model) if view.is_report else WINDOW_S
+        self._range = Range1d(start=end_ms - self._window_s * 1000, end=end_ms)
         self._set = (self._range.start, self._range.end)
-        self._closed = view.add_source(ColumnDataSource(self._columns((), WINDOW_S)))
-        self._newest = view.add_source(ColumnDataSource(self._columns((), WINDOW_S)))
+        self._closed = view.add_source(ColumnDataSource(self._columns((), self._window_s)))
+        self._newest = view.add_source(ColumnDataSource(self._columns((), self._window_s)))
         self.figure = view.figure(
             x_axis_type="datetime",
             x_range=self._range,
@@ -113,7 +114,8 @@ class TaskStream:
         )
         self.figure.ygrid.visible = False
         self.figure.yaxis.ticker = FixedTicker(ticks=[])
-        self.figure.on_event("reset", self._on_reset)
+        if not view.is_report:
+            self.figure.on_event("reset", self._on_reset)
         self._update()
         view.on_tick(self._update)
 
@@ -137,20 +139,22 @@ class TaskStream:
 
     def _follow(self, *, has_changed: bool) -> None:
         bars = self._view.model.bars
-        level = bars.level_for(WINDOW_S, len(self._places), BARS_MAX)
+        level = bars.level_for(self._window_s, len(self._places), BARS_MAX)
         end_s = self._view.model.time_s
         if has_changed or level != self._level:
             self._level = level
-            self._refill(end_s - WINDOW_S, end_s)
+            self._refill(end_s - self._window_s, end_s)
         else:
             rows = bars.levels[level].closed.read(self._cursor)
             self._cursor = rows.end
             if len(rows):
-                self._closed.stream(self._columns(_bars_of(rows), WINDOW_S), rollover=BARS_MAX)
-        newest = self._columns(bars.newest(level), WINDOW_S)
+                self._closed.stream(
+                    self._columns(_bars_of(rows), self._window_s), rollover=BARS_MAX
+                )
+        newest = self._columns(bars.newest(level), self._window_s)
         if len(newest["left"]) or len(self._newest.data["left"]):
             self._newest.data = newest
-        start_ms, end_ms = (end_s - WINDOW_S) * 1000, end_s * 1000
+        start_ms, end_ms = (end_s - self._window_s) * 1000, end_s * 1000
         if self._set != (start_ms, end_ms):
             self._set = (start_ms, end_ms)
             self._range.update(start=start_ms, end=end_ms)
@@ -232,6 +236,16 @@ _COLUMNS: Final = (
     "busy_s",
     "where",
 )
+
+
+def _whole_s(model: ClusterModel) -> float:
+    """Return how long all took, by the coarsest level that has kept all of it."""
+    starts = [bar.start_s for level in model.bars.levels for bar in level.open.values()] + [
+        float(start_s)
+        for level in model.bars.levels
+        for start_s in level.closed.read(0).columns["start_s"][:1]
+    ]
+    return max(model.time_s - min(starts, default=model.time_s), 1.0)
 
 
 def _name_of(lane: tuple[str, str, int]) -> str:

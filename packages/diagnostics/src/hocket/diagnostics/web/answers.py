@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from hocket.diagnostics.model import ClusterModel
 from hocket.diagnostics.theme import LIGHT
 from hocket.diagnostics.visuals import Row, Visual
 from hocket.diagnostics.web.formatting import format_cell, unit_of
 from hocket.diagnostics.web.site import Site
 
-__all__ = ["ROWS_MAX", "describe_visual"]
+__all__ = ["ROWS_MAX", "describe_table", "describe_visual"]
 
 #: Rows of a table at most; who wants others searches.
 ROWS_MAX: Final = 500
@@ -39,8 +40,7 @@ def describe_visual(site: Site, visual: Visual, words: str = "") -> dict[str, An
         "lost": site.model.lost,
     }
     if visual.is_table:
-        rows = list(visual.draw(site.model, words))
-        answer["tables"] = [_table(visual.columns, rows, words)]
+        answer["tables"] = [describe_table(visual, site.model, words)]
         return answer
     # Imported here: this needs Bokeh, tables do not.
     from hocket.diagnostics.view import View  # noqa: PLC0415
@@ -51,6 +51,11 @@ def describe_visual(site: Site, visual: Visual, words: str = "") -> dict[str, An
         _table(*_rows_of(source.data), words) for source in view.sources[visual.name]
     ]
     return answer
+
+
+def describe_table(visual: Visual, model: ClusterModel, words: str = "") -> dict[str, Any]:
+    """Return columns, rows and texts of a table."""
+    return _table(visual.columns, list(visual.draw(model, words)), words)
 
 
 def _rows_of(data: Mapping[str, Sequence[Any]]) -> tuple[dict[str, str], list[Row]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar
 
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
@@ -18,9 +18,6 @@ from hocket.diagnostics.web.mount import Mount
 from hocket.diagnostics.web.site import Site
 
 __all__ = ["Front", "make_front"]
-
-#: What of Bokeh's files is served: its core. Nothing of ours needs the others.
-_BOKEH_FILE: Final = "bokeh.min.js"
 
 
 def make_front(site: Site, mount: Mount) -> Front:
@@ -37,7 +34,7 @@ def make_front(site: Site, mount: Mount) -> Front:
         (r"/api/v1/records/([a-z]+)", api.RecordsHandler, shared),
         (r"/api/v1/visuals/([a-z0-9-]+)", page_handlers.VisualHandler, mounted),
         (r"/static/(.*)", handlers.StaticHandler, {"site": site, "path": str(handlers.STATIC)}),
-        (r"/bokeh/[\w.+-]+/js/bokeh\.min\.js", BokehFileHandler, shared),
+        (r"/bokeh/[\w.+-]+/js/(bokeh|bokeh-widgets)\.min\.js", BokehFileHandler, shared),
         (r"/table/([a-z0-9-]+)", page_handlers.TableHandler, mounted),
         (r"/plot/([a-z0-9-]+)", page_handlers.PlotHandler, mounted),
         (r"/?", handlers.RootHandler, shared),
@@ -105,34 +102,36 @@ class Front(Router):
 
 
 class BokehFileHandler(handlers.Handler):
-    """Serves the one file of Bokeh's that pages need, compressed once."""
+    """Serves the files of Bokeh's that pages need, compressed once."""
 
     open_to_all = True
-    _packed: bytes = b""
+    _packed: ClassVar[dict[str, bytes]] = {}
 
     def compute_etag(self) -> str | None:
         """Return none: the URL has the version in it."""
         return None
 
-    async def get(self) -> None:
+    async def get(self, name: str) -> None:
         """Serve it, to be kept for ever."""
-        if not BokehFileHandler._packed:
-            BokehFileHandler._packed = gzip.compress(_bokeh_file().read_bytes(), 6, mtime=0)
+        packed = self._packed.get(name)
+        if packed is None:
+            packed = gzip.compress(_bokeh_file(name).read_bytes(), 6, mtime=0)
+            self._packed[name] = packed
         self.set_header("Content-Type", "text/javascript; charset=utf-8")
         self.set_header("Cache-Control", "public, max-age=31536000, immutable")
         self.set_header("Vary", "Accept-Encoding")
         if "gzip" in self.request.headers.get("Accept-Encoding", ""):
             self.set_header("Content-Encoding", "gzip")
-            self.finish(BokehFileHandler._packed)
+            self.finish(packed)
         else:
-            self.finish(gzip.decompress(BokehFileHandler._packed))
+            self.finish(gzip.decompress(packed))
 
 
-def _bokeh_file() -> Path:
+def _bokeh_file(name: str) -> Path:
     found = importlib.util.find_spec("bokeh")
     if found is None or not found.submodule_search_locations:
         raise HTTPError(503, reason="Bokeh is not installed; pip install hocket-diagnostics")
-    return Path(found.submodule_search_locations[0], "server", "static", "js", _BOKEH_FILE)
+    return Path(found.submodule_search_locations[0], "server", "static", "js", f"{name}.min.js")
 
 
 def _log_nothing(handler: RequestHandler) -> None:

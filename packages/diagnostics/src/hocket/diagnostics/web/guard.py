@@ -17,6 +17,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from hocket.protocol.login import bearer_word, check_login, check_pass, mint_pass
+from hocket.transport.keyring import current_secret
 
 __all__ = ["COOKIE", "PASS_LIFE_S", "Guard"]
 
@@ -76,7 +77,7 @@ class Guard:
     def log_in(self, login: str) -> str | None:
         """Return a pass for a login that is used for the first time, or None."""
         now_s = self._now()
-        found = check_login(self._secret, login, now_s)
+        found = check_login(current_secret(self._secret), login, now_s)
         if found is None:
             return None
         nonce, expiry_s = found
@@ -85,19 +86,21 @@ class Guard:
         if nonce in self._used or len(self._used) >= _NONCES_MAX:
             return None
         self._used[nonce] = expiry_s
-        return mint_pass(self._secret, now_s + PASS_LIFE_S)
+        return mint_pass(current_secret(self._secret), now_s + PASS_LIFE_S)
 
     def is_known(self, cookie: str, authorization: str) -> bool:
         """Whether who asks has logged in, or needs not to."""
         if not self.needs_login:
             return True
-        if cookie and check_pass(self._secret, cookie, self._now()):
+        if cookie and check_pass(current_secret(self._secret), cookie, self._now()):
             return True
         scheme, _, word = authorization.partition(" ")
         return (
             bool(self._secret)
             and scheme.lower() == "bearer"
-            and hmac.compare_digest(word.strip().encode(), bearer_word(self._secret).encode())
+            and hmac.compare_digest(
+                word.strip().encode(), bearer_word(current_secret(self._secret)).encode()
+            )
         )
 
 

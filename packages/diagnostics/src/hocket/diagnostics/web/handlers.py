@@ -118,6 +118,7 @@ class Handler(RequestHandler):
             "current": "",
             "scheduler": scheduler if site.role == "worker" else "",
             "bokeh": "",
+            "widgets": False,
             "token": "",
             **values,
         }

@@ -35,7 +35,11 @@ class _Shell(Handler):
             await self.mount.open()
             if self.mount.is_full:
                 raise HTTPError(503, reason="Too many tabs are open; close some")
-            values = {"bokeh": self.mount.bokeh_version, "token": self.mount.make_token()}
+            values = {
+                "bokeh": self.mount.bokeh_version,
+                "widgets": any(visual.widgets for visual in page.visuals),
+                "token": self.mount.make_token(),
+            }
         self.show("page.html", page=page, current=page.name, alone=alone, **values)
 
 

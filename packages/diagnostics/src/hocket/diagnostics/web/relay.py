@@ -17,6 +17,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler, websocket_
 from hocket.diagnostics.web.handlers import RELAYED, THEME_COOKIE, Handler
 from hocket.diagnostics.web.site import Site
 from hocket.protocol.login import bearer_word
+from hocket.transport.keyring import current_secret
 
 __all__ = ["RelayHandler", "RelaySocket"]
 
@@ -137,7 +138,7 @@ async def _find(site: Site, name: str) -> str:
 def _headers_for(site: Site, theme: str) -> dict[str, str]:
     headers = {RELAYED: "1"}
     if site.secret:
-        headers["Authorization"] = f"Bearer {bearer_word(site.secret)}"
+        headers["Authorization"] = f"Bearer {bearer_word(current_secret(site.secret))}"
     if theme in {"light", "dark"}:
         headers["Cookie"] = f"{THEME_COOKIE}={theme}"
     return headers

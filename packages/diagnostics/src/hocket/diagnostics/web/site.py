@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from hocket.core.errors import HocketError
 from hocket.core.settings import Settings
 from hocket.diagnostics.model import ClusterModel
 from hocket.diagnostics.visuals import BOOK, Book, Page, RoleName, Visual
@@ -84,8 +85,14 @@ class Site:
 
     async def ask(self, visual: Visual, words: str = "") -> None:
         """Have the model hold the answer to what a visual asks, if it asks something."""
-        if visual.asks is not None:
+        if visual.asks is None:
+            return
+        try:
             answer = await self.watch.ask(visual.asks(words))
+        except (HocketError, TimeoutError):
+            # Nobody is there to answer; the state says why.
+            self.model.answers.pop(visual.name, None)
+        else:
             self.model.answers[visual.name] = answer
             self.model.version += 1
 

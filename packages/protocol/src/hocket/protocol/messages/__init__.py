@@ -21,6 +21,7 @@ from hocket.protocol.messages.actors import (
     CallerToWorker,
     CallKind,
     CallsEnded,
+    CheckpointsKept,
     RestoreActor,
     WorkerToCaller,
 )
@@ -203,6 +204,7 @@ __all__ = [
     "CancelTasks",
     "ChangeBarrier",
     "ChangeEvent",
+    "CheckpointsKept",
     "ClientCame",
     "ClientGone",
     "ClientToScheduler",

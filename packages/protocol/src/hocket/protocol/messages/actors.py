@@ -24,6 +24,7 @@ __all__ = [
     "CallKind",
     "CallerToWorker",
     "CallsEnded",
+    "CheckpointsKept",
     "RestoreActor",
     "WorkerToCaller",
 ]
@@ -53,6 +54,16 @@ class ActorSaved(Struct, array_like=True, tag=181, gc=False):
     #: Per caller: the last of its calls that is in the state.
     callers: list[str]
     numbers: list[int]
+    #: The how many-th of this incarnation.
+    serial: int = 0
+
+
+class CheckpointsKept(Struct, array_like=True, tag=187, gc=False):
+    """The scheduler has these checkpoints: they would be what the actors are restarted from."""
+
+    keys: list[str]
+    attempts: list[int]
+    serials: list[int]
 
 
 class RestoreActor(Struct, array_like=True, tag=182, gc=False):
@@ -114,7 +125,8 @@ class CallsEnded(Struct, array_like=True, tag=186, gc=False):
     numbers: list[int]
     values: list[bytes | None]
     failures: list[Failure | None]
-    #: Per call: the last of this caller's calls of this actor that is in a checkpoint; 0: none.
+    #: Per call: the last of this caller's calls of this actor that is in a checkpoint which the
+    #: scheduler has; 0: none.
     saved: list[int]
 
 

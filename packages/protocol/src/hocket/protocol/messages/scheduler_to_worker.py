@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from hocket.protocol.messages.actors import RestoreActor
+from hocket.protocol.messages.actors import CheckpointsKept, RestoreActor
 from hocket.protocol.messages.observing import ReportEvents
 from hocket.protocol.messages.rotation import SecretChanged
 from hocket.protocol.messages.values import THREADS
@@ -142,5 +142,6 @@ SchedulerToWorker = (
     | LeaveCluster
     | SecretChanged
     | RestoreActor
+    | CheckpointsKept
     | ReportEvents
 )

@@ -1,7 +1,8 @@
 """The scheduler's feed: what happens, in a ring, for whoever reads it.
 
-While nobody reads, nothing is recorded, and no task costs anything: the hook for moves is empty,
-and workers report no events. The first reader turns all that on, for the kinds that it wants.
+While nobody reads, no task costs anything but an entry among the last ones that ended: the hook for
+moves is empty, and workers report no events. The first reader turns all that on, for the kinds that
+it wants.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from hocket.protocol.messages import (
     SetMetadata,
     Snapshot,
     Subscribe,
+    TasksDone,
     Unsubscribe,
 )
 from hocket.protocol.messages.feed import (
@@ -44,6 +46,7 @@ from hocket.protocol.messages.feed import (
     WorkerPauseChanged,
     WorkerSampled,
 )
+from hocket.scheduler.feed.recent import Recent
 from hocket.scheduler.feed.searching import Searching
 from hocket.scheduler.feed.topics import Topics
 from hocket.scheduler.feed.watch import Watch
@@ -69,6 +72,7 @@ _OF_WORKERS: Final = (
 _OF_MOVES: Final = EventKinds.TASKS | EventKinds.MOVES | EventKinds.GROUPS | EventKinds.RECALLS
 #: (What flags do is done in Python, and slow.)
 _GROUPS: Final = int(EventKinds.GROUPS)
+_TASKS: Final = int(EventKinds.TASKS)
 #: Time between two counts of the groups.
 _COUNTS_INTERVAL_S: Final = 0.25
 #: What a row takes in a message, roughly.
@@ -115,6 +119,7 @@ class Feed:
         self.topics = Topics(tables.limits.answer_nbytes_max)
         self._searching = Searching(tables)
         self._watch: Watch | None = None
+        self._recent = Recent()
         #: The kinds of events that somebody wants now.
         self.kinds = 0
         self._wanted: frozenset[type] = frozenset()
@@ -161,6 +166,7 @@ class Feed:
 
     def read(self, kinds: int, position: int = -1) -> LocalReader:
         """Let somebody in this process read."""
+        self._tell_recent(kinds)
         cursor = Cursor(self.ring, kinds, position=position)
 
         def close() -> None:
@@ -215,6 +221,7 @@ class Feed:
         self._look_at_kinds()
 
     def _on_subscribe(self, client: Client, message: Subscribe) -> None:
+        self._tell_recent(message.kinds)
         cursor = self._subscriptions.add(client.id, message)
         if cursor is None:
             text = (
@@ -250,6 +257,11 @@ class Feed:
             [] if self._watch is None else self._watch.all_counted(),
             list(self._clients.values()),
         )
+
+    def _tell_recent(self, kinds: int) -> None:
+        """Make events of what ended while nobody looked, before somebody does."""
+        if kinds & _TASKS and not self.kinds & _TASKS:
+            self.ring.extend(self._recent.take())
 
     def _look_at_kinds(self) -> None:
         """Turn on and off what those who read want, together."""
@@ -310,6 +322,11 @@ class Feed:
         """Record what the shell found out about the scheduler itself."""
         if type(event) in self._wanted:
             self.ring.add(event)
+
+    def done(self, worker: Worker, message: TasksDone, groups: list[str]) -> None:
+        """Keep what ended, unless the workers tell of it at length."""
+        if not self.kinds & _TASKS:
+            self._recent.add(worker.name, message, groups)
 
     def on_events_seen(self, worker: Worker, message: EventsSeen) -> None:
         """Record what a worker saw."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from hocket.protocol.messages.feed import (
@@ -16,8 +16,10 @@ from hocket.protocol.messages.feed import (
 from hocket.scheduler.state import (
     ASSIGNED,
     FAILED,
+    FORGOTTEN,
     QUEUED,
     RECALLED,
+    RELEASED,
     STORED,
     WAITING,
     Task,
@@ -38,19 +40,29 @@ _GROUPS_MAX: Final = 2000
 _OTHERS: Final = "(others)"
 #: Attempts of which the wait is remembered until their end is told.
 _WAITS_MAX: Final = 200_000
-#: States that are counted. (Who is released has no place in a computation.)
-_COUNTED: Final[frozenset[TaskState]] = frozenset(
-    {WAITING, QUEUED, ASSIGNED, RECALLED, STORED, FAILED}
+#: Functions whose groups are remembered.
+_KINDS_MAX: Final = 10_000
+#: All that are counted. (Who is released has no place in a computation, and is not told of.)
+_STATES: Final[tuple[TaskState, ...]] = (
+    WAITING,
+    QUEUED,
+    ASSIGNED,
+    RECALLED,
+    STORED,
+    FAILED,
+    RELEASED,
+    FORGOTTEN,
 )
 
 Trace: TypeAlias = Callable[[Task, TaskState, TaskState], None]
 
 
 class _Group:
-    __slots__ = ("counts", "finished", "running_s")
+    __slots__ = ("counts", "finished", "name", "running_s")
 
-    def __init__(self) -> None:
-        self.counts: dict[TaskState, int] = dict.fromkeys(_COUNTED, 0)
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.counts: dict[TaskState, int] = dict.fromkeys(_STATES, 0)
         self.finished = 0
         self.running_s = 0.0
 
@@ -73,7 +85,9 @@ class Watch:
         self._ring = ring
         self._now_s = now_s
         self._groups: dict[str, _Group] = {}
-        self._changed: dict[str, None] = {}
+        #: By the digest of their functions.
+        self._of_kinds: dict[bytes, _Group] = {}
+        self._changed: dict[_Group, None] = {}
         #: When tasks began to wait, by key; how long they waited, by attempt; and whose attempts
         #: were asked back.
         self._since_s: dict[str, float] = {}
@@ -83,8 +97,7 @@ class Watch:
         self.tells_moves = False
         self.tells_recalls = False
         for task in tables.tasks.values():
-            if task.state in _COUNTED:
-                self._group_of(task).counts[task.state] += 1
+            self._group_of(task).counts[task.state] += 1
         self._outer: Trace | None = tables.trace
         tables.trace = self._moved
 
@@ -92,49 +105,52 @@ class Watch:
         """Follow no more."""
         self._tables.trace = self._outer
 
-    def _name_of(self, task: Task) -> str:
-        kind = task.kind
-        name = SCATTERED_GROUP if kind is None else kind.label
-        return name if name in self._groups or len(self._groups) < _GROUPS_MAX else _OTHERS
-
     def _group_of(self, task: Task) -> _Group:
-        name = self._name_of(task)
-        group = self._groups.get(name)
+        """Return the group of a task; looked up by its function, which is quick."""
+        kind = task.kind
+        digest = b"" if kind is None else kind.digest
+        group = self._of_kinds.get(digest)
         if group is None:
-            group = self._groups[name] = _Group()
+            name = SCATTERED_GROUP if kind is None else kind.label
+            group = self._groups.get(name)
+            if group is None:
+                if len(self._groups) >= _GROUPS_MAX:
+                    name = _OTHERS
+                group = self._groups.setdefault(name, _Group(name))
+            if len(self._of_kinds) >= _KINDS_MAX:
+                self._of_kinds.clear()
+            self._of_kinds[digest] = group
         return group
 
     def _moved(self, task: Task, source: TaskState, target: TaskState) -> None:
         if self._outer is not None:
             self._outer(task, source, target)
-        name = self._name_of(task)
-        group = self._groups.get(name)
+        kind = task.kind
+        group = None if kind is None else self._of_kinds.get(kind.digest)
         if group is None:
-            group = self._groups[name] = _Group()
+            group = self._group_of(task)
         counts = group.counts
-        if source in _COUNTED:
-            counts[source] -= 1
-        if target in _COUNTED:
-            counts[target] += 1
-        self._changed[name] = None
-        worker = task.worker
+        counts[source] -= 1
+        counts[target] += 1
+        self._changed[group] = None
         if target is ASSIGNED:
             since_s = self._since_s.pop(task.key, None)
             if since_s is not None:
                 if len(self._waits) >= _WAITS_MAX:
                     self._waits.clear()
-                self._waits[task.attempt] = max(0.0, self._tables.now_s - since_s)
+                self._waits[task.attempt] = self._tables.now_s - since_s
         elif target is QUEUED or target is WAITING:
             self._since_s[task.key] = self._tables.now_s
-        elif self._since_s:
+        elif source is QUEUED or source is WAITING:
             self._since_s.pop(task.key, None)
         if self.tells_moves:
+            worker = task.worker
             named = worker.name if worker is not None else ""
             self._ring.add(
-                TaskMoved(self._now_s(), task.key, task.attempt, name, source, target, named)
+                TaskMoved(self._now_s(), task.key, task.attempt, group.name, source, target, named)
             )
         if target is RECALLED or source is RECALLED:
-            self._recall(task, name, target)
+            self._recall(task, group.name, target)
 
     def _recall(self, task: Task, group: str, target: TaskState) -> None:
         if target is RECALLED:
@@ -156,7 +172,7 @@ class Watch:
             if group is not None:
                 group.finished += 1
                 group.running_s += event.running_s
-                self._changed[event.group] = None
+                self._changed[group] = None
 
     def counted(self) -> list[GroupCounted]:
         """Return how the groups stand that have changed since this was last called."""
@@ -165,23 +181,22 @@ class Watch:
 
     def all_counted(self) -> list[GroupCounted]:
         """Return how all groups stand."""
-        return self._rows(self._groups)
+        return self._rows(self._groups.values())
 
     @property
     def is_changed(self) -> bool:
         """Whether there is something that `counted` would tell."""
         return bool(self._changed)
 
-    def _rows(self, names: dict[str, None] | dict[str, _Group]) -> list[GroupCounted]:
+    def _rows(self, groups: Iterable[_Group]) -> list[GroupCounted]:
         time_s = self._now_s()
         rows = []
-        for name in names:
-            group = self._groups[name]
+        for group in groups:
             counts = group.counts
             rows.append(
                 GroupCounted(
                     time_s,
-                    name,
+                    group.name,
                     counts[WAITING],
                     counts[QUEUED],
                     counts[ASSIGNED] + counts[RECALLED],

@@ -11,6 +11,7 @@ from hocket.protocol.messages import (
     AbandonTasks,
     ActorsPlaced,
     ActorsRestarting,
+    CheckpointsKept,
     CopyData,
     DropData,
     DropFunctions,
@@ -232,6 +233,16 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
             inputs.append([self._input(batch, one) for one in task.dependencies])
         elif batch.inputs:
             batch.inputs.append([])
+
+    def kept(self, key: str, attempt: int, serial: int) -> None:
+        """Say that a checkpoint is kept."""
+        tail = self._tail(len(key) + _ROW_NBYTES)
+        if type(tail) is not CheckpointsKept:
+            tail = CheckpointsKept([], [], [])
+            self._frame.append(tail)
+        tail.keys.append(key)
+        tail.attempts.append(attempt)
+        tail.serials.append(serial)
 
     def restore(self, task: Task, actor: Actor) -> None:
         """Say what an actor that the worker is given next is to be restarted from."""

@@ -1,8 +1,8 @@
 """The executor ``actors``: each actor has a thread of its own, in which all of it runs.
 
-It is made there, called there, and goes there; so it may use what belongs to a thread. An actor that
-has coroutine methods has an event loop in its thread: its calls begin in order, and while one waits
-the next may begin. All others end a call before the next begins.
+It is made there, called there, and goes there; so it may use what belongs to a thread. An actor
+that has coroutine methods has an event loop in its thread: its calls begin in order, and while one
+waits the next may begin. All others end a call before the next begins.
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@
   const root = body.dataset.root;
   const state = document.getElementById("state");
 
+  function tell(text) {
+    say(text, text !== "live" && !text.startsWith("recorded"));
+  }
   function say(text, bad) {
     state.textContent = text;
     state.classList.toggle("bad", Boolean(bad));
@@ -59,12 +62,12 @@
     shown.on_event("connection_lost", lost);
     body.dataset.ready = "plots";
     const viewer = shown.get_model_by_name("hocket-viewer");
-    const tell = () => { viewer.data = {...viewer.data, hidden: [document.hidden ? 1 : 0]}; };
-    const look = () => { if (!isLost) say(viewer.data.state[0], viewer.data.state[0] !== "live"); };
+    const show = () => { viewer.data = {...viewer.data, hidden: [document.hidden ? 1 : 0]}; };
+    const look = () => { if (!isLost) tell(viewer.data.state[0]); };
     look();
     setInterval(look, 1000);
-    document.addEventListener("visibilitychange", tell);
-    if (document.hidden) tell();
+    document.addEventListener("visibilitychange", show);
+    if (document.hidden) show();
   }
 
   // ---------------------------------------------------------------- tables
@@ -108,7 +111,7 @@
         const answer = await fetch(url, {cache: "no-store"});
         if (!answer.ok) throw new Error(answer.statusText);
         const content = await answer.json();
-        say(content.state, content.state !== "live");
+        tell(content.state);
         this.show(content.tables[0]);
         if (!body.dataset.ready) body.dataset.ready = "tables";
       } catch {

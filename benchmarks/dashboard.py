@@ -1,0 +1,187 @@
+"""What open tabs of the dashboard cost the scheduler, here and in dask, in one run.
+
+    python benchmarks/dashboard.py [--rate 5000] [--dask-rate 500] [--tabs 0,1,10] [--seconds 8]
+
+A client submits empty tasks at a steady rate; so many tabs of the status page are open (websocket
+clients without a screen, in a process of their own). Told are the scheduler's CPU, as a part of a
+core, the tasks that ended in a second, and what a tab is sent.
+
+dask's scheduler spends several times as long on a task, and does not reach hocket's rate on a small
+machine, so it gets one of its own; compare what the tabs add.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+def nothing(number: int) -> int:
+    """Return at once."""
+    return number
+
+
+@contextmanager
+def hocket_cluster() -> Iterator[tuple[Any, int, str]]:
+    """Yield a client, the scheduler's process, and its status page."""
+    from hocket.client import Client
+    from hocket.deploy import LocalCluster
+
+    with LocalCluster(2, 1) as cluster, Client(cluster) as client:
+        yield client, cluster.scheduler_pid, f"{cluster.dashboard_link}status"
+
+
+@contextmanager
+def dask_cluster() -> Iterator[tuple[Any, int, str]]:
+    """Yield the same of dask, its scheduler in a process of its own."""
+    from distributed import Client
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder, "scheduler.json"))
+        module = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+        port = _free_port()
+        scheduler = subprocess.Popen(
+            [
+                *module,
+                "--port=0",
+                f"--dashboard-address=127.0.0.1:{port}",
+                f"--scheduler-file={file}",
+            ],
+            stderr=subprocess.DEVNULL,
+        )
+        module = [sys.executable, "-m", "distributed.cli.dask_worker", f"--scheduler-file={file}"]
+        while not Path(file).exists():
+            time.sleep(0.1)
+        workers = subprocess.Popen(
+            [*module, "--nworkers=2", "--nthreads=1", "--no-dashboard"], stderr=subprocess.DEVNULL
+        )
+        try:
+            with Client(scheduler_file=file) as client:
+                client.wait_for_workers(2)
+                yield client, scheduler.pid, f"http://127.0.0.1:{port}/status"
+        finally:
+            for process in (workers, scheduler):
+                process.terminate()
+                process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def drive(client: Any, rate: float, seconds: float) -> float:
+    """Submit tasks at a rate for so long; return how many ended in a second."""
+    began = time.perf_counter()
+    done = 0
+    former: list[Any] = []
+    while (elapsed := time.perf_counter() - began) < seconds:
+        owed = int(elapsed * rate) - done
+        if owed > 0:
+            futures = client.map(nothing, range(done, done + owed), pure=False)
+            done += owed
+            client.gather(former)
+            former = futures
+        time.sleep(0.02)
+    client.gather(former)
+    return done / (time.perf_counter() - began)
+
+
+def measure(engine: str, tab_counts: list[int], rate: float, seconds: float) -> None:
+    """Print a line for each number of tabs."""
+    with {"hocket": hocket_cluster, "dask": dask_cluster}[engine]() as (client, pid, url):
+        drive(client, rate, 2)
+        scheduler = psutil.Process(pid)
+        for count in tab_counts:
+            command = [sys.executable, __file__, "--as-tabs", url, "--tabs", str(count)]
+            tabs = subprocess.Popen(
+                [*command, "--seconds", str(seconds + 5)], stdout=subprocess.PIPE, text=True
+            )
+            time.sleep(4)
+            before = scheduler.cpu_times()
+            began = time.perf_counter()
+            tasks_per_s = drive(client, rate, seconds)
+            wall = time.perf_counter() - began
+            after = scheduler.cpu_times()
+            busy = after.user + after.system - before.user - before.system
+            received, _ = tabs.communicate()
+            facts = {
+                "engine": engine,
+                "tabs": count,
+                "tasks_per_s": round(tasks_per_s),
+                "scheduler_cpu_percent": round(100 * busy / wall, 1),
+                "us_per_task": round(1e6 * busy / (tasks_per_s * wall)),
+                **json.loads(received),
+            }
+            print(json.dumps(facts), flush=True)
+            time.sleep(1)
+
+
+async def be_tabs(url: str, count: int, seconds: float) -> None:
+    """Be so many tabs for so long; print what they were sent."""
+    from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+    from tornado.websocket import websocket_connect
+
+    received = [0, 0]
+
+    async def be_tab() -> None:
+        page = (await AsyncHTTPClient().fetch(url, request_timeout=60)).body.decode()
+        found = re.search(r'(?:"token":\s*|data-token=)"([^"]+)"', page)
+        assert found is not None
+        origin = "/".join(url.split("/")[:3])
+        request = HTTPRequest(f"ws{url.removeprefix('http')}/ws", headers={"Origin": origin})
+        connection = await websocket_connect(request, subprotocols=["bokeh", found[1]])
+        while (message := await connection.read_message()) is not None:
+            received[0] += len(message)
+            received[1] += 1
+
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.gather(*(be_tab() for _ in range(count)), asyncio.sleep(seconds + 1))
+    except TimeoutError:
+        pass
+    per_tab_s = max(count, 1) * seconds
+    facts = {
+        "kb_per_s_and_tab": round(received[0] / per_tab_s / 1000, 1),
+        "frames_per_s_and_tab": round(received[1] / per_tab_s, 1),
+    }
+    print(json.dumps(facts))
+
+
+def main() -> None:
+    """Measure both, one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rate", type=float, default=5000)
+    parser.add_argument("--dask-rate", type=float, default=500)
+    parser.add_argument("--tabs", default="0,1,10")
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--engines", default="hocket,dask")
+    parser.add_argument("--as-tabs", metavar="URL", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    counts = [int(each) for each in options.tabs.split(",")]
+    if options.as_tabs:
+        asyncio.run(be_tabs(options.as_tabs, counts[0], options.seconds))
+        return
+    for engine in options.engines.split(","):
+        rates = [options.dask_rate] if engine == "dask" else [options.rate, options.dask_rate]
+        for rate in rates:
+            measure(engine, counts, rate, options.seconds)
+
+
+if __name__ == "__main__":
+    main()

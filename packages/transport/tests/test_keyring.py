@@ -1,0 +1,120 @@
+"""A secret that was replaced is good for a while; who is connected is told and goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from hocket.core.errors import HandshakeRefused
+from hocket.protocol.credentials import parse_secret
+from hocket.protocol.messages import SecretChanged
+from hocket.protocol.roles import Role
+from hocket.transport import keyring
+from hocket.transport.keyring import current_secret, former_secrets, replace_secret
+from hocket.transport.tls import pin_of
+
+
+@pytest.fixture(autouse=True)
+def own_keyring(monkeypatch):
+    """See that no other test hears of secrets that are replaced here."""
+    monkeypatch.setattr(keyring, "_successors", {})
+    monkeypatch.setattr(keyring, "_former", {})
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    times = [0.0]
+    monkeypatch.setattr(keyring, "monotonic", lambda: times[0])
+    return times
+
+
+def test_whoever_has_any_of_them_finds_the_last(clock):
+    assert current_secret("a") == "a"
+    assert former_secrets("a") == ()
+    replace_secret("a", "b", 10)
+    replace_secret("a", "c", 20)
+    assert current_secret("a") == current_secret("b") == current_secret("c") == "c"
+    for known in ("a", "b", "c"):
+        assert former_secrets(known) == ("a", "b")
+    clock[0] = 10
+    assert former_secrets("a") == ("b",)
+    clock[0] = 20
+    assert former_secrets("c") == ()
+    assert current_secret("other") == "other"
+
+
+def test_one_that_is_told_twice_is_replaced_once(clock):
+    replace_secret("a", "b", 10)
+    replace_secret("a", "b", 10)
+    replace_secret("b", "b", 10)
+    assert current_secret("a") == "b"
+    assert former_secrets("b") == ("a",)
+
+
+def renewed(secret):
+    """Return what scheduler, worker and client have after a replacement."""
+    fresh = parse_secret(secret).renew(bytes(range(32)))
+    pin = pin_of(secret)
+    return [fresh.to_text(role, pin) for role in (Role.SCHEDULER, Role.WORKER, Role.CLIENT)]
+
+
+def test_who_is_connected_is_told_and_proves_itself_anew(with_bench):
+    async def test(bench):
+        house = await bench.house("tls", secret="keyring-1")
+        client = parse_secret("keyring-1").to_text(Role.CLIENT, pin_of("keyring-1"))
+        channel, recorder = await house.connect(secret=client)
+        scheduler_text, _, client_text = renewed("keyring-1")
+        replace_secret("keyring-1", scheduler_text, 0.0)
+        house.channels[0].send([SecretChanged(client_text)])
+        await bench.until(lambda: current_secret(client) == client_text)
+        # It is no message for whoever has the channel.
+        assert recorder.messages == []
+        # The connection is cut, and made again with the new key alone.
+        house.channels[0]._wire.transport.abort()
+        await recorder.until(lambda notes: notes.resumptions)
+        assert channel.connected
+        # Whoever was not told is not let in any more.
+        stranger = parse_secret("keyring-1").to_text(Role.WORKER)
+        with pytest.raises(HandshakeRefused, match="the secrets differ"):
+            await house.connect(secret=stranger, role=Role.WORKER)
+
+    with_bench(test)
+
+
+def test_who_was_not_told_is_let_in_for_a_while(with_bench):
+    async def test(bench):
+        house = await bench.house("tls", secret="keyring-2")
+        old = parse_secret("keyring-2").to_text(Role.WORKER)
+        scheduler_text, worker_text, _ = renewed("keyring-2")
+        replace_secret("keyring-2", scheduler_text, 1000.0)
+        for secret in (old, worker_text):
+            channel, _ = await house.connect(secret=secret, role=Role.WORKER)
+            assert channel.peer.role is Role.SCHEDULER
+
+    with_bench(test)
+
+
+def test_data_is_had_with_the_old_and_the_new_key(with_bench):
+    async def test(bench):
+        async with bench.data_plane("tls", {"k": [b"v"]}, secret=renewed("s")[2]) as plane:
+            with pytest.raises(HandshakeRefused, match="the secrets differ"):
+                await plane.fetch("k")
+            replace_secret("s", renewed("s")[1], 1000.0)
+            await plane.fetch("k")
+            plane.pool.close()
+        async with bench.data_plane("tls", {"k": [b"v"]}) as plane:
+            await plane.fetch("k")
+
+    with_bench(test)
+
+
+def test_what_is_no_secret_replaces_none(with_bench):
+    async def test(bench):
+        house = await bench.house("tls", secret="keyring-3")
+        client = parse_secret("keyring-3").to_text(Role.CLIENT, pin_of("keyring-3"))
+        channel, recorder = await house.connect(secret=client)
+        house.channels[0].send([SecretChanged("hocket-key:client:nonsense")])
+        await recorder.until(lambda notes: notes.closed)
+        assert channel.closed
+        assert current_secret(client) == client
+
+    with_bench(test)
