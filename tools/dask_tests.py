@@ -197,7 +197,7 @@ def main(arguments: list[str]) -> int:
     return pytest.main(
         [
             *("-c", "/dev/null", f"--rootdir={_FOLDER.parent.parent}", "-p", "no:cacheprovider"),
-            *("--import-mode=prepend", "-q", "--timeout=120", "--no-header", "-W", "default"),
+            *("--import-mode=prepend", "-q", "--timeout=600", "--no-header", "-W", "default"),
             *("-o", "xfail_strict=false", "--disable-warnings"),
             *options,
             *files,

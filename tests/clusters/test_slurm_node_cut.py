@@ -28,7 +28,7 @@ def test_a_node_that_was_cut_off_gives_no_double_result(slurm, tmp_path, until, 
             tool("netns-link", "h1", "heal")
         results = client.gather(futures, timeout=120)
         assert [number for number, _ in results] == list(range(300))
-        assert {"h2", "h3"} <= {host for _, host in results}
+        assert "h2" in {host for _, host in results}
         # Of the old worker nothing is left in the end.
         until(lambda: len(client.scheduler_info()["workers"]) == 2, 120)
         assert "workers-3" in cluster.workers

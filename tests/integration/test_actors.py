@@ -226,15 +226,18 @@ def test_bad_use_is_refused_at_once(client: Client) -> None:
 
 def test_a_lost_actor_says_so_and_is_not_made_again(fresh: tuple[LocalCluster, Client]) -> None:
     _, client = fresh
-    counter = client.actor(Counter)
+    future = client.submit(Counter, actor=True)
+    counter = future.result(timeout=10)
     pid = counter.pid().result(timeout=10)
-    waiting = counter.add()
-    waiting.result(timeout=10)
+    assert counter.add(5).result(timeout=10) == 5
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(ActorLost, match=r"Counter.*worker-.*__checkpoint__"):
         counter.add().result(timeout=20)
     with pytest.raises(ActorLost):
         counter.add().result(timeout=20)
+    # Who asks for it gets a new one.
+    future.retry()
+    assert counter.add().result(timeout=20) == 1
 
 
 def test_a_saved_actor_goes_on_elsewhere(fresh: tuple[LocalCluster, Client]) -> None:

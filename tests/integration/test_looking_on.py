@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from hocket.client import Client, get_worker
+from hocket.client import Client, MemorySampler, get_worker
 from hocket.client.recording import read_recording
+from hocket.core.errors import SettingsError
 from hocket.deploy import LocalCluster
 from hocket.protocol.messages import Events, Snapshot
 from hocket.protocol.messages.feed import TaskEnded
@@ -83,6 +84,22 @@ def test_a_profile_names_what_takes_time(client: Client, tmp_path: Path) -> None
     assert "busy" in (tmp_path / "folded.txt").read_text()
 
 
+def test_memory_is_sampled(client: Client) -> None:
+    sampler = MemorySampler()
+    with sampler.sample("squares", client=client):
+        client.gather(client.map(square, range(10)))
+    with sampler.sample(measure="managed"):
+        future = client.submit(bytes, 1_000_000)
+        future.result()
+    times = [time_s for time_s, _ in sampler.samples["squares"]]
+    assert times == sorted(times)
+    assert len(times) >= 3
+    assert min(nbytes for _, nbytes in sampler.samples["squares"][1:]) > 10_000_000
+    assert sampler.samples["sample 2"][-1][1] >= 1_000_000
+    with pytest.raises(SettingsError, match="'process'"):
+        sampler.sample(measure="all")  # type: ignore[arg-type]
+
+
 def test_where_a_task_is(client: Client) -> None:
     future = client.submit(busy, 0.5)
     stacks: dict[str, Any] = {}
@@ -138,6 +155,13 @@ def test_metadata_is_shared(cluster: LocalCluster, client: Client) -> None:
         assert other.get_metadata("run") == {"rate": 0.5}
     with pytest.raises(KeyError):
         client.get_metadata("nothing")
+
+
+def test_a_client_that_is_closed_meanwhile(cluster: LocalCluster) -> None:
+    with Client(cluster) as client, client.get_task_stream() as stream:
+        client.submit(square, 3).result()
+        client.close()
+    assert stream.dropped == 0
 
 
 def test_all_of_it_asynchronously(cluster: LocalCluster) -> None:

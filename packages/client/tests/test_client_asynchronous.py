@@ -23,8 +23,8 @@ from hocket.client import (
     progress,
     wait,
 )
+from hocket.client.shared_client import shared_client
 from hocket.client.shell import blocking, ways
-from hocket.client.shell.ways import Signal, apart, run_blocking, run_in_loop
 from hocket.core.errors import ConnectFailed, LimitExceeded, NoCapacity, PeerLost, TaskCancelled
 from hocket.core.settings import Settings, TransportSettings
 from hocket.transport.loop import LoopThread, shared_loop
@@ -328,6 +328,17 @@ def test_locks_and_variables_follow_the_client(run: Any, scheduler: Any) -> None
     assert not Lock("a").asynchronous
 
 
+def test_who_needs_a_blocking_client_gets_one(run: Any) -> None:
+    async def main(client: Client) -> None:
+        shared = await asyncio.to_thread(shared_client)
+        assert (shared.asynchronous, shared.address) == (False, client.address)
+        assert await asyncio.to_thread(shared_client) is shared
+        assert await asyncio.to_thread(shared.submit(increment, 1).result, 10) == 2
+        await asyncio.to_thread(shared.close)
+
+    run(main)
+
+
 def test_progress_is_awaited(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
     async def main(client: Client) -> None:
         await progress(client.map(increment, range(3)))
@@ -444,50 +455,3 @@ def test_in_a_task_it_is_shared_and_none_closes_it(scheduler: Any, make_task: An
 
     with make_task() as task:
         asyncio.run(main())
-
-
-# ---------------------------------------------------------------------- the ways themselves
-
-
-def test_both_ways_give_values_errors_and_interrupts() -> None:
-    ends: list[str] = []
-
-    async def work(function: Callable[[], Any]) -> Any:
-        try:
-            return await apart(function)
-        except ZeroDivisionError:
-            return "divided"
-        finally:
-            ends.append("end")
-
-    async def in_loop(function: Callable[[], Any]) -> Any:
-        return await run_in_loop(work(function))
-
-    for way in (lambda function: run_blocking(work(function)), lambda f: asyncio.run(in_loop(f))):
-        assert way(lambda: 7) == 7
-        assert way(lambda: 1 / 0) == "divided"
-        with pytest.raises(KeyError):
-            way({}.popitem)
-    assert ends == ["end"] * 6
-
-
-def test_a_signal_is_kept_until_somebody_waits() -> None:
-    signal = Signal()
-    assert not signal.block(0.0)
-    signal.wake()
-    signal.wake()
-    assert signal.block(0.0)
-    assert not signal.block(0.0)
-
-    async def main() -> None:
-        assert not await signal.in_loop(0.001)
-        signal.wake()
-        assert await signal.in_loop(0.0)
-        waiting = asyncio.ensure_future(signal.in_loop(20))
-        await asyncio.sleep(0)
-        threading.Timer(0.0, signal.wake).start()
-        assert await waiting
-
-    asyncio.run(main())
-    # Nobody waits on a loop that is closed.
-    signal.wake()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hocket.client import Client
+from hocket.client import Client, wait
 from hocket.client.dask_adapter.collections import futures_of
 from hocket.core.errors import InvalidGraph, SettingsError
 from hocket.protocol.messages import SubmitTasks
@@ -147,6 +147,16 @@ def test_persisted_parts_are_kept_and_used(client: Client, scheduler: Any) -> No
     assert len(futures_of({"a": [kept, (x,)]}, x)) == 5
 
 
+def test_persisted_collections_stand_for_their_futures(client: Client) -> None:
+    x = client.persist(da.arange(20, chunks=5) + 1)
+    assert len(wait([x]).done) == 4
+    assert set(client.who_has(x)) == {one.key for one in futures_of(x)}
+    # Their values are those of their parts; to gather one is to do nothing.
+    assert client.gather([x]) == [x]
+    assert wait(da.arange(20, chunks=5)).done == set()
+    client.cancel(x)
+
+
 def test_futures_may_stand_in_collections(client: Client) -> None:
     futures = client.map(increment, range(3))
     with dask.config.set(scheduler=client):
@@ -240,6 +250,8 @@ def test_shuffles_go_by_tasks_whatever_dask_chose(client: Client, scheduler: Any
     with dask.config.set({"dataframe.shuffle.method": "disk"}):
         shuffled = frame.shuffle("a").compute(scheduler=client)
         assert sorted(shuffled.b) == list(range(20))
+        named = frame.rename_axis(index="row").shuffle("a", ignore_index=True)
+        assert named.compute(scheduler=client).index.name == named.index.name == "row"
         kept = client.persist(frame.shuffle("a"))
         assert sorted(kept.compute(scheduler=client).b) == list(range(20))
         joined = frame.merge(frame, on="b").compute(scheduler=client)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hocket.client import Client
+from hocket.client import Client, MemorySampler
 from hocket.client.feeds import Feeds, Subscription
 from hocket.client.task_stream import row_of
 from hocket.core.errors import NoCapacity, SerializationError, SettingsError
@@ -81,6 +81,17 @@ def test_an_execution_as_users_of_dask_know_it() -> None:
         {"action": "deserialize", "start": 10.0, "stop": 10.25},
         {"action": "compute", "start": 10.25, "stop": 12.25},
     ]
+
+
+def test_samples_of_memory_stand_side_by_side() -> None:
+    pytest.importorskip("pandas")
+    sampler = MemorySampler()
+    sampler.samples = {"a": [(10.0, 5), (11.0, 7)], "b": [(20.0, 3), (22.0, 4), (22.0, 6)]}
+    frame = sampler.to_pandas(align=True)
+    assert [one.total_seconds() for one in frame.index] == [0.0, 1.0, 2.0]
+    assert frame["a"].tolist() == [5, 7, 7]
+    assert frame["b"].tolist() == [3, 3, 6]
+    assert len(sampler.to_pandas()) == 4
 
 
 def test_an_event_is_logged(client: Client, scheduler: Any) -> None:

@@ -441,3 +441,18 @@ def test_leaving_cancels() -> None:
     (state,) = machine.submit(batch("a"))
     machine.close(GONE)
     assert state.status is CANCELLED
+
+
+def test_to_start_anew_is_to_want_nothing() -> None:
+    machine = ClientMachine("token")
+    stored, pending = machine.submit(batch("ab"))
+    machine.receive(TasksStored(["a"], [8], [b"value"]))
+    watch = Watch(lambda: None)
+    machine.watch([pending], watch)
+    machine.cancel_all()
+    check(machine)
+    assert (stored.status, stored.value, pending.status) == (CANCELLED, None, CANCELLED)
+    assert machine.take_fired() == [watch]
+    assert machine.take_frames(1000)[-1][-1] == CancelTasks(["a", "b"])
+    machine.release([stored, pending])
+    assert machine.states == {}

@@ -26,6 +26,7 @@ EXAMPLES: list[HocketError] = [
     errors.SettingsError(name="n", value=1, allowed="text", source="code"),
     errors.TaskCancelled(key="k"),
     errors.TaskFailed(key="k", cause="c"),
+    errors.TaskTimedOut(key="k", limit_s=2.5, outcome="it was interrupted"),
     errors.Reschedule(reason="the licence is in use"),
     errors.UnknownKey(key="k", wanted_by=["a", "b"]),
     errors.VersionsDiffer(differences={"numpy": {"client": "2.4", "tcp://a:1": ""}}),

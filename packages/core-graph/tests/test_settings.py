@@ -14,7 +14,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from hocket.core.errors import SettingsError
-from hocket.core.setting_kinds import Choice, Count, Nbytes, Part, Seconds, Switch, Text
+from hocket.core.setting_kinds import Choice, Count, Nbytes, Part, Ports, Seconds, Switch, Text
 from hocket.core.settings import (
     LocalSettings,
     SchedulerSettings,
@@ -43,6 +43,8 @@ def strategy(kind):
             values = st.booleans()
         case Choice():
             values = st.sampled_from(kind.options)
+        case Ports():
+            values = st.sampled_from(["0", "8786", "8786-8885"])
         case Text():
             values = st.text("a1 #'\"\n\u00e9\u20ac=:", max_size=20)
     if getattr(kind, "words", ()):
@@ -117,6 +119,36 @@ def test_defaults_are_those_of_the_design():
         "worker.report_interval_s": 2.0,
         "local.start_timeout_s": 30.0,
         "local.restart_workers": True,
+        "security.tls": "auto",
+        "security.rotation_grace_s": 3600.0,
+        "security.token": "",
+        "security.directory": "~/.hocket",
+        "client.address": "",
+        "client.scheduler_file": "",
+        "scheduler.host": "127.0.0.1",
+        "scheduler.interface": "",
+        "scheduler.port": "8786-8885",
+        "scheduler.scheduler_file": "",
+        "worker.host": "",
+        "worker.interface": "",
+        "worker.port": "0",
+        "worker.name": "",
+        "worker.group": "worker",
+        "worker.resources": "",
+        "worker.gpus": "auto",
+        "worker.lifetime_s": math.inf,
+        "worker.lifetime_margin_s": 60.0,
+        "worker.count": 1,
+        "worker.restart": True,
+        "worker.connect_timeout_s": 60.0,
+        "diagnostics.enabled": True,
+        "diagnostics.host": "127.0.0.1",
+        "diagnostics.port": 0,
+        "diagnostics.worker_port": 0,
+        "diagnostics.login": "auto",
+        "diagnostics.hosts": "",
+        "diagnostics.prefix": "",
+        "diagnostics.pages": "",
     }
 
 

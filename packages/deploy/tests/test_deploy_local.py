@@ -68,6 +68,17 @@ def test_scaling(processes: bool) -> None:
         assert client.submit(abs, -1).result(timeout=20) == 1
 
 
+def test_how_it_shows_itself_in_notebooks() -> None:
+    with LocalCluster(2, 1, processes=False) as cluster:
+        assert cluster.status == "running"
+        assert [job["workers"] for job in cluster.jobs] == [["worker-0"], ["worker-1"]]
+        html = cluster._repr_html_()
+        assert "of 2 workers" in html
+        assert "<td>worker-1</td>" in html
+    assert cluster.status == "closed"
+    assert "LocalCluster closed" in cluster._repr_html_()
+
+
 def test_a_killed_worker_is_replaced() -> None:
     settings = {"session.local_grace_s": 0.1}
     with LocalCluster(1, 1, settings=settings) as cluster, Client(cluster) as client:

@@ -68,11 +68,20 @@ def test_a_probe_knocks_at_every_address(tmp_path):
             each.bind(("127.0.0.1", 0))
         open_.listen()
         at, nowhere = (f"tls://127.0.0.1:{each.getsockname()[1]}" for each in (open_, closed))
-        found = probe([("a", f"{at},{nowhere}"), ("b", f"unix://{tmp_path}/no,inproc://x")], 10.0)
+        found = probe(
+            [
+                ("a", f"{at},{nowhere}", ""),
+                ("b", f"unix://{tmp_path}/no,inproc://x", socket.gethostname()),
+                ("c", f"unix://{tmp_path}/no,{at}", "elsewhere"),
+            ],
+            10.0,
+        )
     assert found.ways["a"][at] == ""
     assert "refused" in found.ways["a"][nowhere]
     assert "No such file" in found.ways["b"][f"unix://{tmp_path}/no"]
     assert found.ways["b"]["inproc://x"]
+    # Another host's files are not ours, whatever lies there.
+    assert found.ways["c"] == {at: ""}
     assert found.took_s["a"][at] < 10
     assert found.host == socket.gethostname()
     assert abs(found.time_s - time.time()) < 60
@@ -86,5 +95,5 @@ def test_a_port_that_does_not_answer_is_perhaps_behind_a_firewall():
         filler.setblocking(False)
         filler.connect_ex(deaf.getsockname())
         at = f"tcp://127.0.0.1:{deaf.getsockname()[1]}"
-        found = probe([("a", at)], 0.05)
+        found = probe([("a", at, "")], 0.05)
     assert "no answer in 0.05 s; a firewall" in found.ways["a"][at]

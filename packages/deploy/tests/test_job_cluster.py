@@ -6,6 +6,8 @@ import asyncio
 import os
 import socket
 import stat
+import subprocess
+import sys
 import time
 
 import pytest
@@ -155,6 +157,23 @@ def test_on_the_callers_event_loop(options, queue):
     workers, jobs = asyncio.run(use())
     assert workers == ["workers-1"]
     wait_until(lambda: not any(map(is_alive, jobs)))
+
+
+def test_jobs_end_with_the_process_that_made_them(queue, tmp_path):
+    code = f"""if True:
+        from hocket.deploy import SLURMCluster
+        settings = {{"scheduler.host": "127.0.0.1"}}
+        cluster = SLURMCluster(jobs=1, directory={str(tmp_path / "jobs")!r}, settings=settings)
+        cluster.wait(timeout=30)
+        print(cluster.jobs[0]["id"])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (queue / done.stdout.strip()).read_text() == "CANCELLED\n"
+    wait_until(lambda: not is_alive({"id": done.stdout}))
+    assert not list(tmp_path.rglob("scheduler.json"))
 
 
 def test_the_secret_is_in_no_script_and_on_no_command_line(options, queue):

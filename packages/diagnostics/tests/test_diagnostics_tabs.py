@@ -7,7 +7,7 @@ import gc
 import json
 import re
 
-from conftest import close_socket
+from running_site import close_socket
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 

@@ -461,8 +461,10 @@ def test_who_may_speak_to_whom():
         (Role.SCHEDULER, Role.CLIENT),
         (Role.WORKER, Role.SCHEDULER),
         (Role.SCHEDULER, Role.WORKER),
+        (Role.CLIENT, Role.WORKER),
+        (Role.WORKER, Role.CLIENT),
         (Role.OBSERVER, Role.SCHEDULER),
         (Role.SCHEDULER, Role.OBSERVER),
     }
-    with pytest.raises(LocalProtocolError, match="a worker has nothing to say to a client"):
-        decoder_for(Role.WORKER, Role.CLIENT)
+    with pytest.raises(LocalProtocolError, match="a worker has nothing to say to a worker"):
+        decoder_for(Role.WORKER, Role.WORKER)

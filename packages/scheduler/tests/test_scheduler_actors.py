@@ -251,3 +251,15 @@ def test_locks_that_an_actor_took_last_as_long_as_it_does(it):
     assert not is_running("a", attempt + 1)
     it.machine.peer_lost(id_, "it burnt", 0.0)
     assert not is_running("a", attempt)
+
+
+def test_what_an_actor_keeps_draws_no_task_to_its_worker_that_needs_it():
+    it = actors_house(resources={"GPU": 2})
+    home, attempt = live(it, resources={"GPU": 1.0})
+    other = 3 - home
+    it.turn()
+    # Its reader would be nearest there, and would wait for as long as the actor lives.
+    it.submit(["t"], [[1]], known=["a"], resources={"GPU": 1.5})
+    out = runs(it.turn())
+    assert out["t"][0] == other
+    assert attempt

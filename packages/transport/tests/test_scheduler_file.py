@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
 import threading
 
+import msgspec
 import pytest
 
 from hocket.core.errors import SettingsError
@@ -98,6 +102,19 @@ def test_clusters_are_remembered_and_found_by_any_of_their_addresses(tmp_path):
     assert find_cluster_of(directory, "no address") is None
     forget_cluster(directory, "one")
     assert known_clusters(directory) == [TWO]
+
+
+def test_what_a_killed_scheduler_has_left_is_removed(tmp_path):
+    directory = str(tmp_path / "known")
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    dead = msgspec.structs.replace(ONE, host=socket.gethostname(), pid=process.pid)
+    elsewhere = msgspec.structs.replace(ONE, cluster="three", host="elsewhere", pid=process.pid)
+    alive = msgspec.structs.replace(TWO, host=socket.gethostname(), pid=os.getpid())
+    for invitation in (dead, elsewhere, alive):
+        remember_cluster(directory, invitation)
+    assert {each.cluster for each in known_clusters(directory)} == {"two", "three"}
+    assert len(list((tmp_path / "known").iterdir())) == 2
 
 
 def test_a_directory_that_others_look_into_is_refused(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from hocket.core.errors import SettingsError
 from hocket.core.settings import Settings, WorkerSettings
 from hocket.worker.shell import Worker
-from hocket.worker.shell.place import DataPlace, memory_limit_of, threads_count_of
+from hocket.worker.shell.place import DataPlace, _beside, memory_limit_of, threads_count_of
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,17 @@ def test_memory_limits():
 def test_a_worker_names_itself():
     worker = Worker("inproc://nobody", name="ann", settings=Settings())
     assert repr(worker) == "<Worker 'ann' at no address yet>"
+
+
+@pytest.mark.parametrize(
+    ("data", "calls"),
+    [
+        ("inproc://worker-1", "inproc://worker-1-calls"),
+        ("unix:///tmp/x/data", "unix:///tmp/x/data-calls"),
+        ("unix:///tmp/x/data,tcp://10.0.0.1:0", "tcp://10.0.0.1:0"),
+        ("tcp://10.0.0.1:9000", "tcp://10.0.0.1:9001"),
+        ("tcp://[::1]:9000-9100", "tcp://[::1]:9000-9100"),
+    ],
+)
+def test_calls_of_actors_come_in_beside_the_data(data, calls):
+    assert _beside(data) == calls

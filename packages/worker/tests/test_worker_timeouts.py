@@ -119,7 +119,11 @@ def test_one_that_cannot_be_interrupted(machine):
     assert (key, kind, limit) == ("a", FailureKind.TIMED_OUT, "5.0")
     assert "cannot be interrupted" in outcome
     assert "keeps its slot on 'w'" in outcome
-    assert (machine.take(), machine.running_count, machine.wake_s) == (None, 1, None)
+    assert (machine.take(), machine.running_count) == (None, 1)
+    # It is tried again, ever more seldom.
+    assert (interrupts(machine), machine.wake_s) == (["a"], NOW_S + 7)
+    machine.tick(NOW_S + 30)
+    assert (interrupts(machine), machine.wake_s) == (["a"], NOW_S + 55)
     # What it returns in the end is dropped.
     machine.executed(task, 1, 8, NOW_S, 60.0)
     check(machine)
@@ -303,6 +307,14 @@ def _start_and_count(thread):
     for _ in range(20):
         count += 1
     return count
+
+
+def test_what_is_interrupted_before_it_begins_does_not_begin():
+    call = Interruptible()
+    call.interrupt()
+    with pytest.raises(TaskInterrupted):
+        call.run(pytest.fail)
+    call.close()
 
 
 def test_errors_and_values_pass_through():

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hocket.client.explaining import Explained
     from hocket.client.futures import Future
     from hocket.client.mapping import map  # noqa: A004 - as it says there
+    from hocket.client.memory_sampler import MemorySampler
     from hocket.client.progress import progress
     from hocket.client.reporting import performance_report
     from hocket.client.task_client import get_client, get_worker
@@ -56,6 +57,7 @@ __all__ = [
     "Future",
     "Lock",
     "LockLost",
+    "MemorySampler",
     "MultiLock",
     "NotHeld",
     "Queue",
@@ -96,6 +98,7 @@ _HOMES: Final = {
     "Future": "hocket.client.futures",
     "Lock": "hocket.client.coordination.lock",
     "LockLost": "hocket.client.coordination.errors",
+    "MemorySampler": "hocket.client.memory_sampler",
     "MultiLock": "hocket.client.coordination.lock",
     "NotHeld": "hocket.client.coordination.errors",
     "Queue": "hocket.client.coordination.queue",

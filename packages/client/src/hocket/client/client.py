@@ -26,9 +26,11 @@ from hocket.client.moving import Mover
 from hocket.client.onlooking import Onlooker
 from hocket.client.options import check_key
 from hocket.client.publishing import Publisher
+from hocket.client.restarting import Restarter
 from hocket.client.shell.blocking import deadline
 from hocket.client.shell.cluster import find_cluster
 from hocket.client.shell.collect import collect
+from hocket.client.shell.open_sessions import note_session
 from hocket.client.shell.scatter import scatter
 from hocket.client.shell.session import ClientSession
 from hocket.client.shell.ways import apart, run_blocking, run_in_loop, waits
@@ -53,7 +55,7 @@ class _Opening(NamedTuple):
     set_as_default: bool
 
 
-class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher, Onlooker):
+class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher, Restarter, Onlooker):
     """A connection to a cluster: submits work, and brings back results.
 
     A client may be used by many threads. It ends with `close`, or at the end of its ``with`` block,
@@ -156,6 +158,7 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher, Onlooker):
             of_tasks=self._of_tasks,
             asynchronous=self._asynchronous,
         )
+        note_session(session)
         self._is_connected = True
         if found.owned is not None:
             self.cluster = self._owned = found.owned
@@ -215,6 +218,11 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher, Onlooker):
     def settings(self) -> Settings:
         """The settings that it works with."""
         return self._session.settings
+
+    def blocking_twin(self) -> Client:
+        """Return a new client of the same cluster that blocks where it waits."""
+        session = self._session
+        return Client(session.address, secret=session.secret, settings=session.settings)
 
     def close(self) -> Any:
         """Leave the cluster; what is pending is cancelled, and results are let go.
@@ -324,7 +332,7 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher, Onlooker):
         """
         if errors not in ("raise", "skip"):
             raise ValueError(f"errors is {errors!r}; it must be 'raise' or 'skip'")
-        found = find_futures(futures)
+        found = find_futures(futures, in_collections=False)
         values = await _collect(found, timeout, first_failure=errors == "raise")
         if errors == "raise":
             for value in values:

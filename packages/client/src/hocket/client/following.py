@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from hocket.client.feeds import EVENTS_MAX, Subscription
 from hocket.client.shell.ways import Signal
+from hocket.core.errors import PeerLost
 from hocket.protocol.messages import Events, GrantCredit, Snapshot, Subscribe, Unsubscribe
 from hocket.protocol.messages.feed import Event
 from hocket.protocol.messages.observing import CREDIT_MAX
@@ -98,7 +100,9 @@ class Following:
     async def ending(self) -> None:
         """Wait for the events up to now, and follow no more: see `end`."""
         try:
-            await self.catching_up()
+            # (What has come is there, even if no more can.)
+            with suppress(PeerLost):
+                await self.catching_up()
         finally:
             self.stop()
 

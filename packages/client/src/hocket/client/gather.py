@@ -23,10 +23,15 @@ SKIPPED: Final = _Skipped()
 _CONTAINERS: Final = (list, tuple, dict, set, frozenset)
 
 
-def find_futures(value: object) -> list[Future]:
+def find_futures(value: object, *, in_collections: bool = True) -> list[Future]:
     """Return the futures in a value, each once, in order.
 
-    Lists, tuples, dicts, sets and frozensets are searched, and their subclasses, however deep.
+    Parameters
+    ----------
+    value
+        Lists, tuples, dicts, sets and frozensets are searched, and their subclasses, however deep.
+    in_collections
+        Whether those are meant that a persisted collection of dask is made of.
     """
     if type(value) is list and all(type(one) is Future for one in value):
         return list(dict.fromkeys(value))
@@ -42,6 +47,11 @@ def find_futures(value: object) -> list[Future]:
                 depths.add(id(one))
                 open_containers.append(iter(one.values() if isinstance(one, dict) else one))
                 break
+            elif in_collections and hasattr(type(one), "__dask_graph__"):
+                # Imported here: it is there only where dask is.
+                from hocket.client.dask_adapter.collections import futures_of  # noqa: PLC0415
+
+                found.update(dict.fromkeys(futures_of(one)))
         else:
             open_containers.pop()
     return list(found)

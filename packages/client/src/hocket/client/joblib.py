@@ -71,6 +71,10 @@ class HocketBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
         An option has a value that it cannot have.
     """
 
+    #: joblib's own.
+    _effective_batch_size: int
+    _smoothed_batch_duration: float
+
     supports_retrieve_callback: ClassVar[bool] = True
     supports_inner_max_num_threads: ClassVar[bool] = False
     supports_sharedmem: ClassVar[bool] = False

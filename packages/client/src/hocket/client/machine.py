@@ -286,6 +286,13 @@ class ClientMachine:
                 self.actors.cancelled(state.key)
         self._leave(keys)
 
+    def cancel_all(self) -> None:
+        """Do without everything, be it there or not."""
+        for state in self.states.values():
+            state.value = state.failure = None
+            self._watching.settle(state, CANCELLED)
+        self._leave(list(self.states))
+
     def retry(self, states: Iterable[FutureState]) -> None:
         """Have tasks that failed run again; their states are pending from now on."""
         keys = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from typing import Final
@@ -22,8 +21,9 @@ _made: Final[list[Client]] = []
 def shared_client() -> Client:
     """Return the client that others of this process use, or make one with a cluster of this host.
 
-    Inside a task, that is the task's; else the one made last that is still open. One that is made
-    here is closed with its cluster when the interpreter ends.
+    Inside a task, that is the task's; else the one made last that is still open, or one of the same
+    cluster if that is asynchronous. One that is made here is closed with its cluster when the
+    interpreter ends.
 
     Raises
     ------
@@ -33,10 +33,17 @@ def shared_client() -> Client:
     if current_task() is not None:
         return get_client()
     with _lock:
-        with contextlib.suppress(PeerLost):
-            return current_client()
-        _made[:] = [Client()]
-        return _made[0]
+        try:
+            client = current_client()
+        except PeerLost:
+            client = Client()
+        else:
+            if not client.asynchronous:
+                return client
+            # Whoever asks means to wait.
+            client = client.blocking_twin()
+        _made[:] = [client]
+        return client
 
 
 def _after_fork_in_child() -> None:

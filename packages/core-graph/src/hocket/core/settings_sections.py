@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_type_hints
 
 from hocket.core.setting_kinds import (
     Choice,
@@ -286,6 +285,14 @@ class WorkerSettings(_Section):
     resources: Annotated[
         str, Text("What a worker offers that tasks may reserve, such as 'GPU=2,license=0.5'.")
     ] = ""
+    gpus: Annotated[
+        str,
+        Text(
+            "The GPUs of `hocket worker`, shared out among its workers: 'auto' for those that its"
+            " job was assigned, or else those that are there; 'none'; a number of those; or names"
+            " such as '0,1'."
+        ),
+    ] = "auto"
     lifetime_s: Annotated[
         float,
         Seconds(
@@ -438,8 +445,14 @@ class LocalSettings(_Section):
     ] = True
 
 
-@functools.cache
+_kinds: Final[dict[type[Any], Mapping[str, Kind]]] = {}
+
+
 def section_kinds(section_type: type[Any]) -> Mapping[str, Kind]:
     """Return the kind of every setting of a section by name, in the order of their definition."""
-    hints = get_type_hints(section_type, include_extras=True)
-    return {each.name: hints[each.name].__metadata__[0] for each in fields(section_type)}
+    found = _kinds.get(section_type)
+    if found is None:
+        hints = get_type_hints(section_type, include_extras=True)
+        found = {each.name: hints[each.name].__metadata__[0] for each in fields(section_type)}
+        _kinds[section_type] = found
+    return found

@@ -5,7 +5,7 @@ The worker says so per thread; tasks find it in their context as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,6 +27,8 @@ class WorkerView:
         Of the scheduler that it works for.
     threads_count, memory_limit, resources
         What it has: threads, bytes of memory (0: no limit), and amounts by name.
+    device_names
+        What its devices are called, by resource, in the order of their indices.
     plugins
         What was installed with `hocket.client.Client.register_plugin`, by name.
     storage
@@ -39,6 +41,7 @@ class WorkerView:
     threads_count: int = 1
     memory_limit: int = 0
     resources: Mapping[str, float] = field(default_factory=dict)
+    device_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     plugins: dict[str, Any] = field(default_factory=dict)
     storage: dict[Any, Any] = field(default_factory=dict)
     #: Returns a directory of the worker's own, which is made when it is first asked for.
@@ -49,6 +52,9 @@ class WorkerView:
     forget_functions: Callable[[], None] = field(default=lambda: None, repr=False)
     #: Returns where the tasks are that run now: lines as in a traceback, by key.
     read_stacks: Callable[[], dict[str, list[str]]] = field(default=dict, repr=False)
+    #: Has the worker's process end a moment later, for a reason, whatever runs there; returns False
+    #: and does nothing where the process has other things to do.
+    end: Callable[[str], bool] = field(default=lambda _reason: False, repr=False)
     #: Passes plain data on to those who follow topics.
     send_event: Callable[[list[str], Any], None] = field(
         default=lambda _topics, _message: None, repr=False
@@ -75,6 +81,24 @@ class WorkerView:
             The message is something else.
         """
         self.send_event([topic] if isinstance(topic, str) else list(topic), msg)
+
+    @property
+    def devices(self) -> dict[str, tuple[str, ...]]:
+        """By resource, the names of the devices that this task may use; outside of tasks: all.
+
+        Those of ``"GPU"`` are what ``CUDA_VISIBLE_DEVICES`` calls them.
+        """
+        task = current_task()
+        if task is None:
+            return {name: tuple(names) for name, names in self.device_names.items()}
+        return {
+            name: tuple(self._device_name(name, index) for index in indices)
+            for name, indices in task.devices.items()
+        }
+
+    def _device_name(self, resource: str, index: int) -> str:
+        names = self.device_names.get(resource, ())
+        return names[index] if index < len(names) else str(index)
 
     def __reduce__(self) -> Any:
         raise TypeError("a worker cannot be pickled; return what you need of it")

@@ -14,11 +14,17 @@ __all__ = ["ShownCluster", "cluster_html", "cluster_line", "obstacle_lines"]
 class ShownCluster(Protocol):
     """What is to be shown."""
 
-    address: str
+    @property
+    def address(self) -> str:
+        """The scheduler's addresses."""
 
     @property
     def status(self) -> str:
         """``"running"`` or ``"closed"``."""
+
+    @property
+    def dashboard_link(self) -> str:
+        """A link to the scheduler's pages; empty: it has none."""
 
     @property
     def jobs(self) -> list[dict[str, Any]]:
@@ -41,8 +47,10 @@ def cluster_html(cluster: ShownCluster) -> str:
     head = "".join(
         f"<th>{name}</th>" for name in ("job", "id", "state", "hosts", "workers", "reason")
     )
+    link = cluster.dashboard_link if cluster.status == "running" else ""
+    pages = f' <a href="{escape(link)}" target="_blank">pages</a>' if link else ""
     return (
-        f"<div><strong>{escape(cluster_line(cluster)[1:-1])}</strong>"
+        f"<div><strong>{escape(repr(cluster)[1:-1])}</strong>{pages}"
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

@@ -39,7 +39,9 @@ from hocket.deploy.reconcile.limits import JobLimits
 from hocket.deploy.reconcile.machine import Reconciler
 from hocket.deploy.serving import invite, listening_address
 from hocket.deploy.supervisor import Supervisor
+from hocket.protocol.login import LOGIN_LIFE_S, open_link
 from hocket.transport.address import parse
+from hocket.transport.clock import now
 from hocket.transport.loop import shared_loop
 from hocket.transport.scheduler_file import write_scheduler_file
 
@@ -93,6 +95,7 @@ class JobCluster(ABC):
         self.asynchronous = asynchronous
         self.id = secrets.token_hex(4)
         self.address = ""
+        self._dashboard = ""
         self._jobs_wanted = jobs
         self._specs = dict(groups)
         base = Path(directory or _DIRECTORY).expanduser().absolute()
@@ -155,6 +158,7 @@ class JobCluster(ABC):
         }
         self._processes.start("scheduler", "scheduler", options)
         ready = self._processes.wait_ready("scheduler", self.settings.local.start_timeout_s)
+        self._dashboard = ready.get("dashboard", "")
         invitation = invite(ready["address"], self.id, self.secret)
         self.address = invitation.address
         self._own_address = _near(ready["address"])
@@ -400,6 +404,15 @@ class JobCluster(ABC):
             raise TimeoutError("\n".join([*lines, *obstacle_lines(jobs)]))
 
     # What is there --------------------------------------------------------------------------
+
+    @property
+    def dashboard_link(self) -> str:
+        """A link to the scheduler's pages; empty if hocket-diagnostics is not installed.
+
+        Where other hosts can connect, it logs in whoever has it: once, within ten minutes.
+        """
+        expires_s = now() + LOGIN_LIFE_S
+        return open_link(self._dashboard, self.secret, secrets.token_urlsafe(12), expires_s)
 
     @property
     def workers(self) -> list[str]:

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 import weakref
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 from hocket.core.errors import SettingsError, UserError
 from hocket.core.settings import Settings
@@ -24,6 +25,7 @@ from hocket.deploy.arguments import (
     check_resources,
     check_settings,
 )
+from hocket.deploy.cluster_text import cluster_html
 from hocket.deploy.exits import Restarts
 from hocket.deploy.processes import Processes
 from hocket.deploy.threads import ThreadCrew
@@ -166,6 +168,29 @@ class LocalCluster:
         self._check_open()
         return self._crew.pids()["scheduler"]
 
+    @property
+    def status(self) -> str:
+        """``"running"`` or ``"closed"``."""
+        return "closed" if self._closed else "running"
+
+    @property
+    def jobs(self) -> list[dict[str, Any]]:
+        """The workers as other clusters tell of their jobs: each a process of this host."""
+        pids = self._crew.pids()
+        host = socket.gethostname()
+        return [
+            {
+                "name": name,
+                "group": "workers",
+                "id": str(pids.get(name, "")),
+                "state": "up",
+                "reason": "",
+                "hosts": host,
+                "workers": [name],
+            }
+            for name in self.workers
+        ]
+
     def scale(self, n_workers: int) -> None:
         """Have this many workers; return when new ones are up and old ones were asked to leave.
 
@@ -246,6 +271,9 @@ class LocalCluster:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _repr_html_(self) -> str:
+        return cluster_html(self)
 
     def __repr__(self) -> str:
         if self._closed:

@@ -55,17 +55,24 @@ class Probe:
     processes_max: int = 0
 
 
-def probe(servers: Iterable[tuple[str, str]], timeout_s: float) -> Probe:
+def probe(servers: Iterable[tuple[str, str, str]], timeout_s: float) -> Probe:
     """Find out whom this process reaches, and what it is.
 
     Parameters
     ----------
     servers
-        Names, and their addresses as one text.
+        Names, their addresses as one text, and their hosts, if known: of servers elsewhere only
+        addresses in a network are tried.
     timeout_s
         How long to wait for each address.
     """
-    asked = [(name, at) for name, text in servers for at in parse_all(text)]
+    here = socket.gethostname()
+    asked = [
+        (name, at)
+        for name, text, host in servers
+        for at in parse_all(text)
+        if at.is_network or host in ("", here)
+    ]
     ways: dict[str, dict[str, str]] = {}
     took_s: dict[str, dict[str, float]] = {}
     with ThreadPoolExecutor(_AT_ONCE, "hocket doctor") as threads:
@@ -75,7 +82,7 @@ def probe(servers: Iterable[tuple[str, str]], timeout_s: float) -> Probe:
             took_s.setdefault(name, {})[str(at)] = waited_s
     files, processes = _limits()
     return Probe(
-        host=socket.gethostname(),
+        host=here,
         time_s=time.time(),
         ways=ways,
         took_s=took_s,

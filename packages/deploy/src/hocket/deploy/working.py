@@ -7,7 +7,7 @@ import math
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,8 @@ from hocket.protocol.invitation import Invitation
 from hocket.protocol.roles import Role
 from hocket.transport.clock import monotonic, now
 from hocket.transport.joining import find_invitation, only_known_cluster
-from hocket.worker.shell import LOST_SCHEDULER, run_worker
+from hocket.worker.gpus import VISIBLE, share_of
+from hocket.worker.shell import LOST_SCHEDULER, find_gpus, run_worker
 
 __all__ = ["end_of_life", "parse_resources", "serve_workers"]
 
@@ -54,6 +55,7 @@ def serve_workers(address: str | None, settings: Settings, tell: Callable[[str],
     started_s = monotonic()
     resources = parse_resources(own.resources)
     end_s = started_s + end_of_life(own.lifetime_s, os.environ, now())
+    gpus = find_gpus(own.gpus)
     invitation = find_invitation(address, settings, wait_s=own.connect_timeout_s)
     if invitation is None:
         invitation = only_known_cluster(settings)
@@ -65,7 +67,11 @@ def serve_workers(address: str | None, settings: Settings, tell: Callable[[str],
 
     def run(index: int, restarts: int) -> int:
         name = _name(settings, command_pid, index, restarts)
-        return _work(invitation, name, settings, resources, end_s, tell)
+        share = share_of(gpus, index, own.count)
+        if gpus:
+            # Before anything is imported that looks; so each process sees its own and no other.
+            os.environ[VISIBLE] = ",".join(share)
+        return _work(invitation, name, settings, resources, share, end_s, tell)
 
     if own.count == 1 and not own.restart:
         code = run(0, 0)
@@ -79,6 +85,7 @@ def _work(
     name: str,
     settings: Settings,
     resources: Mapping[str, float],
+    gpus: Sequence[str],
     end_s: float,
     tell: Callable[[str], None],
 ) -> int:
@@ -87,6 +94,7 @@ def _work(
             invitation.address,
             name=name,
             resources=resources,
+            gpus=gpus,
             settings=settings,
             secret=invitation.secret,
             ready=lambda place: tell(f"worker {name} at {place}"),

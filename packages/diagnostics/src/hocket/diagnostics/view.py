@@ -196,7 +196,8 @@ class View:
         one = getattr(figure, f"{axis}_range")
 
         def update() -> None:
-            factors = names(self.model)
+            # (A range of no names is none that a browser can draw.)
+            factors = names(self.model) or [" "]
             if axis == "y":
                 factors = factors[::-1]
             if list(one.factors) != factors:

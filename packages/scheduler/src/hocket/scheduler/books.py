@@ -149,6 +149,15 @@ class Books:
             or reserved_s < limits.window_s * total
         )
 
+    def is_barred(self, worker: Worker, options: Options) -> bool:
+        """Tell whether a task with demands would wait for what others keep as long as they like."""
+        withheld = worker.withheld
+        return bool(withheld) and any(
+            amount > worker.resources[name] - withheld[name] + AMOUNT_SLACK
+            for name, amount in options.resources.items()
+            if name in withheld
+        )
+
     def refresh_rosters(self) -> None:
         """Bring the rosters up to date with what changed since."""
         now_s = self.now_s

@@ -292,6 +292,7 @@ class _Drain:
                 and worker is not idlest
                 and (worker in tables.open.members or worker in tables.ajar.members)
                 and (fitting is None or worker in fitting)
+                and not tables.is_barred(worker, task.options)
             ):
                 slack_s = LATENCY_S + nbytes / BANDWIDTH_NBYTES_PER_S
                 if worker.load_s(tables.now_s) <= idlest.load_s(tables.now_s) + slack_s and (

@@ -46,7 +46,9 @@ class Accounts:
         self._accepted: dict[int, str] = {}
         self._kept: dict[int, Party] = {}
         self._latest: dict[tuple[str, str, int, str, int], int] = {}
-        self._token = 0
+        #: The last token of the turns before, and those of the present one.
+        self._token_before = 0
+        self._tokens: list[int] = []
 
     def new_value(self, party: Party) -> int:
         """Return a value that was never put anywhere."""
@@ -59,13 +61,19 @@ class Accounts:
         if value in self._put:
             self._accepted[value] = queue
 
+    def turn_begins(self) -> None:
+        """Take note that what was said until now is past."""
+        self._token_before = max(self._tokens, default=self._token_before)
+        self._tokens = []
+
     def said(self, message: Any) -> None:
         """Look at what the scheduler says."""
         if isinstance(message, GrantGiven):
-            if message.token <= self._token:
-                detail = f"{message.token} after {self._token}"
+            # (In one turn several clients may be told, in any order.)
+            if message.token <= self._token_before or message.token in self._tokens:
+                detail = f"{message.token} after {self._token_before} and {self._tokens}"
                 raise InvariantBroken(rule="tokens grow", detail=detail)
-            self._token = message.token
+            self._tokens.append(message.token)
         elif isinstance(message, ItemsGiven):
             for value in map(int, message.values):
                 former = self._kept.get(value)

@@ -141,6 +141,8 @@ class Cluster:
             worker.breathe()
         for client in self.clients_alive():
             client.when_awake(client.desk.wind_down)
+        if self.network.swarm.faults.observers:
+            self._see_the_end()
 
     def restart_scheduler(self) -> None:
         """Let the scheduler die, and another come that knows nothing.
@@ -257,11 +259,7 @@ class Cluster:
             return
         random, observer = self._observing, self.observer
         if observer is None or not observer.alive:
-            self._lives["observer"] += 1
-            self.network.trace.note("observer", "starts")
-            self.observer = ObserverHost(
-                "observer", self._lives["observer"], self.network, self.scheduler
-            )
+            self._start_observer()
         elif random.random() < 0.3:
             observer.leave()
         elif random.random() < 0.3:
@@ -270,6 +268,18 @@ class Cluster:
             observer.link.cut(random.uniform(0.0, 20 * self.network.swarm.latency_s))
         delay_s = random.expovariate(1 / (5 * self.network.swarm.user_interval_s))
         self.timeline.after(delay_s, self._look_on)
+
+    def _see_the_end(self) -> None:
+        """Let somebody look on to the end, whoever is there now."""
+        observer = self.observer
+        if observer is None or not observer.alive or observer.link.is_over:
+            self._start_observer()
+
+    def _start_observer(self) -> None:
+        self._lives["observer"] += 1
+        self.network.trace.note("observer", "starts")
+        life = self._lives["observer"]
+        self.observer = ObserverHost("observer", life, self.network, self.scheduler)
 
     # Clients.
 

@@ -216,6 +216,7 @@ class SchedulerHost(Host):
 
     def turn(self) -> None:
         """Decide, and send what follows."""
+        self._accounts.turn_begins()
         for id_, frames in self.machine.turn(self.network.timeline.now_s):
             for frame in frames:
                 self._look_at(id_, frame)

@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import socket
 import stat
 from pathlib import Path
 from typing import Final
+
+import psutil
 
 from hocket.core.errors import SettingsError
 from hocket.protocol.invitation import Invitation
@@ -72,8 +75,20 @@ def known_clusters(directory: str) -> list[Invitation]:
     invitations = []
     for _, path in sorted(found, reverse=True)[:_FILES_MAX]:
         with contextlib.suppress(SettingsError):
-            invitations.append(read_scheduler_file(path))
+            invitation = read_scheduler_file(path)
+            if _is_dead(invitation):
+                # Killed, it could not take its file along.
+                path.unlink(missing_ok=True)
+            else:
+                invitations.append(invitation)
     return invitations
+
+
+def _is_dead(invitation: Invitation) -> bool:
+    """Whether a scheduler was a process of this host, and is none any more."""
+    if not invitation.pid or invitation.host != socket.gethostname():
+        return False
+    return not psutil.pid_exists(invitation.pid)
 
 
 def find_cluster_of(directory: str, address: str) -> Invitation | None:

@@ -41,7 +41,7 @@ def write_scheduler_file(path: str | os.PathLike[str], invitation: Invitation) -
     SettingsError
         The file cannot be written.
     """
-    target = Path(path)
+    target = Path(path).expanduser()
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -66,7 +66,7 @@ def read_scheduler_file(path: str | os.PathLike[str]) -> Invitation:
     SettingsError
         The file cannot be read, holds no invitation, or others than its owner may read or write it.
     """
-    target = Path(path)
+    target = Path(path).expanduser()
     try:
         with target.open("rb") as file:
             status = os.fstat(file.fileno())
@@ -91,23 +91,24 @@ def wait_scheduler_file(path: str | os.PathLike[str], timeout_s: float) -> Invit
         As for `read_scheduler_file`; or it was not there in time.
     """
     deadline_s = time.monotonic() + timeout_s
-    while not Path(path).exists():
+    target = Path(path).expanduser()
+    while not target.exists():
         if time.monotonic() >= deadline_s:
             raise _unfit(
-                Path(path), f"the file was not there within {timeout_s:g} s; is a scheduler up?"
+                target, f"the file was not there within {timeout_s:g} s; is a scheduler up?"
             )
         time.sleep(_LOOK_S)
         # Network file systems remember that a file was not there; listing makes them look again.
         with contextlib.suppress(OSError):
-            any(Path(path).parent.iterdir())
-    return read_scheduler_file(path)
+            any(target.parent.iterdir())
+    return read_scheduler_file(target)
 
 
 def remove_scheduler_file(path: str | os.PathLike[str], cluster: str) -> None:
     """Remove the file if it is still the one of this cluster."""
     with contextlib.suppress(OSError, SettingsError):
         if read_scheduler_file(path).cluster == cluster:
-            Path(path).unlink()
+            Path(path).expanduser().unlink()
 
 
 def _unfit(path: Path, problem: str) -> SettingsError:

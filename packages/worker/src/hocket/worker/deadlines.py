@@ -9,8 +9,9 @@ from hocket.worker.state import Task
 
 __all__ = ["Deadlines"]
 
-#: For how long a task that was interrupted may go on before it counts as one that cannot be.
+#: After how long one that goes on is interrupted again, at first and at most.
 _GRACE_S: Final = 1.0
+_PAUSE_S_MAX: Final = 60.0
 
 
 class Deadlines:
@@ -26,7 +27,7 @@ class Deadlines:
         self._limited: dict[int, Task] = {}
         #: When, which attempt: a heap.
         self._ends: list[tuple[float, int]] = []
-        #: By attempt: when it was to be interrupted.
+        #: By attempt: when it was to be interrupted for the first time.
         self._interrupted: dict[int, float] = {}
 
     @property
@@ -53,23 +54,21 @@ class Deadlines:
         """Those that run and whose time is limited."""
         return list(self._limited.values())
 
-    def due(self, now_s: float) -> list[tuple[Task, float | None]]:
-        """Return those whose time is over, and for how long each has been interrupted."""
+    def due(self, now_s: float) -> list[tuple[Task, float]]:
+        """Return those to be interrupted, and how long ago each was for the first time."""
         for task in self._fresh:
             if task.attempt in self._limited:
                 heapq.heappush(self._ends, (now_s + task.terms.timeout_s, task.attempt))
         self._fresh.clear()
-        due: list[tuple[Task, float | None]] = []
+        due: list[tuple[Task, float]] = []
         while self._ends and self._ends[0][0] <= now_s:
             _, attempt = heapq.heappop(self._ends)
             task_due = self._limited.get(attempt)
             if task_due is None:
                 continue
-            began_s = self._interrupted.get(attempt)
-            if began_s is None:
-                self._interrupted[attempt] = now_s
-                heapq.heappush(self._ends, (now_s + _GRACE_S, attempt))
-                due.append((task_due, None))
-            else:
-                due.append((task_due, now_s - began_s))
+            passed_s = now_s - self._interrupted.setdefault(attempt, now_s)
+            # Some code can be interrupted only now and then.
+            pause_s = min(max(passed_s, _GRACE_S), _PAUSE_S_MAX)
+            heapq.heappush(self._ends, (now_s + pause_s, attempt))
+            due.append((task_due, passed_s))
         return due

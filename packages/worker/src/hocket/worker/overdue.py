@@ -2,7 +2,8 @@
 
 A task whose time is over is to be interrupted, which the shell tries. If it ends soon after, be it
 by that or by itself, it has failed and its slot is free. If it does not, it has failed as well, but
-what it reserved stays with it until its thread is done with it: nobody can take that away.
+what it reserved stays with it until its thread is done with it: nobody can take that away. (It is
+interrupted again and again, though.)
 """
 
 from __future__ import annotations
@@ -23,9 +24,8 @@ _ENDED: Final = "it was not interrupted before it ended by itself"
 def look_at_deadlines(tables: Tables, now_s: float) -> None:
     """Do what is to be done about tasks that have run too long."""
     for task, interrupted_s in tables.deadlines.due(now_s):
-        if interrupted_s is None:
-            tables.commands.append(Interrupt(task))
-        elif tables.tasks.get(task.key) is task:
+        tables.commands.append(Interrupt(task))
+        if interrupted_s and tables.tasks.get(task.key) is task:
             remove(tables, task)
             outcome = (
                 f"it cannot be interrupted where it is, and keeps its slot on {tables.name!r} until"

@@ -114,7 +114,10 @@ def _without_foreign_shuffles(expression: Any, keys: list[Key]) -> tuple[Any, li
         found = next((one for one in changed.walk() if type(one) is shuffles.DiskShuffle), None)
         if found is None:
             break
-        changed = changed.substitute(found, shuffles.TaskShuffle(*found.operands))
+        given = dict(zip(found._parameters, found.operands, strict=True))  # noqa: SLF001 - as dask does
+        # (One over a disk keeps the index in any case, and the collection says so already.)
+        in_tasks = shuffles.TaskShuffle(**{**given, "ignore_index": False})
+        changed = changed.substitute(found, in_tasks)
     if changed is expression:
         return expression, keys
     names = zip(_flat(expression.__dask_keys__()), _flat(changed.__dask_keys__()), strict=True)

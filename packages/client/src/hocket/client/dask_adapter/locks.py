@@ -14,7 +14,6 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from hocket.client.coordination.lock import Lock
 from hocket.core.loaded_modules import loaded_module
 from hocket.graph.keys import Key
 
@@ -48,7 +47,7 @@ class ClusterLock:
 
     def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:  # noqa: FBT001, FBT002 - as threading's
         """Acquire it; return whether that succeeded."""
-        lock = Lock(self.name)
+        lock = _lock(self.name)
         is_held: bool = lock.acquire(blocking, timeout)
         if is_held:
             self._held.lock = lock
@@ -56,12 +55,12 @@ class ClusterLock:
 
     def release(self) -> None:
         """Release what this thread acquired."""
-        lock: Lock = self._held.__dict__.pop("lock")
+        lock = self._held.__dict__.pop("lock")
         lock.release()
 
     def locked(self) -> bool:
         """Return whether anybody holds it."""
-        return bool(Lock(self.name).locked())
+        return bool(_lock(self.name).locked())
 
     def __enter__(self) -> None:
         self.acquire()
@@ -74,6 +73,13 @@ class ClusterLock:
 
     def __repr__(self) -> str:
         return f"<ClusterLock {self.name!r}>"
+
+
+def _lock(name: str) -> Any:
+    # Imported here: locks are made of clients, and clients know this adapter.
+    from hocket.client import Lock  # noqa: PLC0415
+
+    return Lock(name)
 
 
 def with_cluster_locks(entries: dict[Key, Any]) -> dict[Key, Any]:

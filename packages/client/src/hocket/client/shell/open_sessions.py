@@ -5,12 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from hocket.client.shell.session import ClientSession
 from hocket.core.errors import PeerLost
-
-if TYPE_CHECKING:
-    from hocket.client.shell.session import ClientSession
 
 __all__ = ["note_session", "session_of"]
 

@@ -19,7 +19,6 @@ from msgspec import Struct
 from hocket.client.machine import ClientMachine
 from hocket.client.shell.asking import Asker
 from hocket.client.shell.connection import Connection, leave_soon
-from hocket.client.shell.open_sessions import note_session
 from hocket.client.shell.ways import on_loop
 from hocket.client.states import FutureState
 from hocket.core.errors import HocketError, LocalProtocolError, PeerLost
@@ -72,6 +71,8 @@ class ClientSession(Asker):
         self.of_tasks = of_tasks
         self.name = name
         self.settings = settings
+        #: The cluster's.
+        self.secret = secret
         #: The cluster's, to make links with that log in.
         self.secret = secret
         self.machine = ClientMachine(token, settings.client.functions_known_max)
@@ -90,7 +91,6 @@ class ClientSession(Asker):
         self._finalizer = weakref.finalize(self, leave_soon, loop, self._connection)
         # At the interpreter's end there is somebody else for it.
         self._finalizer.atexit = False
-        note_session(self)
 
     async def open(self, timeout_s: float) -> None:
         """Connect to the scheduler.
@@ -243,6 +243,13 @@ class ClientSession(Asker):
         self.wake_fired()
         if not closed:
             self.send()
+
+    def cancel_all(self) -> None:
+        """Do without everything, be it there or not."""
+        with self.lock:
+            self.begin().cancel_all()
+        self.wake_fired()
+        self.send()
 
     def retry(self, states: Iterable[FutureState]) -> None:
         """Have tasks that failed run again.

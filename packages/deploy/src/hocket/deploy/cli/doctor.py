@@ -41,14 +41,16 @@ def command(
     from hocket.deploy.diagnosis import Severity, diagnose  # noqa: PLC0415
     from hocket.deploy.probing import probe  # noqa: PLC0415
 
-    servers = [("the scheduler", invitation.address)]
+    servers = [("the scheduler", invitation.address, "")]
     probes: dict[str, Probe] = {}
     skews_s: dict[str, float] = {}
     trouble = ""
     try:
         with client_of(invitation, settings) as client:
             workers = client.scheduler_info()["workers"]
-            servers += [(f"worker {one['name']}", place) for place, one in workers.items()]
+            servers += [
+                (f"worker {one['name']}", place, one["host"]) for place, one in workers.items()
+            ]
             probes[_HERE] = probe(servers, timeout)
             _ask_workers(client, servers, timeout, probes, skews_s)
     except PeerError as error:
@@ -69,7 +71,7 @@ def command(
 
 def _ask_workers(
     client: Client,
-    servers: list[tuple[str, str]],
+    servers: list[tuple[str, str, str]],
     timeout_s: float,
     probes: dict[str, Probe],
     skews_s: dict[str, float],
@@ -77,7 +79,7 @@ def _ask_workers(
     """Have each worker look for itself."""
     from hocket.deploy.probing import probe  # noqa: PLC0415
 
-    names = {place: name for name, place in servers}
+    names = {place: name for name, place, _ in servers}
     began_s = time.time()
     found = client.run(time.time, on_error="return")
     half_s = (time.time() - began_s) / 2

@@ -22,6 +22,7 @@ __all__ = ["command"]
 @setting_flag("--nthreads", "worker.threads", "N")
 @setting_flag("--memory-limit", "worker.memory_limit", "BYTES")
 @setting_flag("--resources", "worker.resources", "NAME=AMOUNT,...")
+@setting_flag("--gpus", "worker.gpus", "auto|none|N|NAMES")
 @setting_flag("--name", "worker.name", "NAME")
 @setting_flag("--group", "worker.group", "NAME")
 @setting_flag("--lifetime", "worker.lifetime_s", "TIME")

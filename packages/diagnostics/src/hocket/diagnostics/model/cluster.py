@@ -35,6 +35,7 @@ from hocket.protocol.messages.feed import (
     WorkerSampled,
 )
 from hocket.protocol.messages.observing import Snapshot
+from hocket.protocol.messages.values import THREADS
 
 __all__ = ["ClusterModel", "Lane"]
 
@@ -133,7 +134,9 @@ class ClusterModel:
         for came in snapshot.workers:
             self._place(came)
         for sample in snapshot.samples:
-            self._on_worker_sampled(sample)
+            # (Not into the ring: the events that follow may be older.)
+            if sample.worker in self.workers:
+                self.workers[sample.worker].sample = sample
         for counted in snapshot.groups:
             self._on_group_counted(counted)
         self.clients.clear()
@@ -194,8 +197,10 @@ class ClusterModel:
             worker.busy_s += event.running_s
         self._finished += 1
         self._failed += is_failure
-        lane = self._lane((event.worker, event.executor, event.lane))
-        self.bars.add(lane, event.group, event.start_s, stop_s, failed=is_failure)
+        if event.lane >= 0 or event.executor != THREADS:
+            # (Those whose thread is not known began before anybody watched.)
+            lane = self._lane((event.worker, event.executor, event.lane))
+            self.bars.add(lane, event.group, event.start_s, stop_s, failed=is_failure)
         self.rings["tasks"].append(
             event.key,
             event.attempt,

@@ -55,7 +55,7 @@ _FIRST: Final = {"transfers": ("nbytes", "duration_s"), "tasks": ("nbytes", "run
     on="crossfilter",
     role="worker",
     size="full",
-    height_px=640,
+    height_px=660,
     widgets=True,
     text="Choose what stands along each side and what colours the marks. Select with box or lasso:"
     " the bars below count what is selected, against all.",
@@ -84,7 +84,8 @@ class Crossfilter:
         )
         self.figure = view.figure(
             tools="pan,wheel_zoom,box_zoom,reset,save",
-            height=400,
+            height=440,
+            sizing_mode="stretch_width",
             tooltips=[("", "@label"), ("x", "@x"), ("y", "@y"), ("", "@what")],
         )
         self.figure.add_tools(BoxSelectTool(), LassoSelectTool())
@@ -99,7 +100,9 @@ class Crossfilter:
             fill_alpha=0.7,
             nonselection_fill_alpha=0.08,
         )
-        self.histogram = view.figure(height=130, tools="", x_range=self.figure.x_range)
+        self.histogram = view.figure(
+            height=130, tools="", sizing_mode="stretch_width", x_range=self.figure.x_range
+        )
         for name, alpha in (("all", 0.25), ("selected", 1.0)):
             self.histogram.quad(
                 left="left",

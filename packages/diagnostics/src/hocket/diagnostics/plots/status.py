@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bokeh.models import FactorRange, NumeralTickFormatter, Range1d
+from bokeh.models import AdaptiveTicker, FactorRange, Range1d
 
 from hocket.core.units import MIB
 from hocket.diagnostics.model import ClusterModel, GroupRecord, WorkerRecord
@@ -250,15 +250,15 @@ def worker_occupancy(view: View) -> Any:
     """Draw what runs and what waits on each worker."""
 
     def compute(model: ClusterModel) -> Columns:
-        shown = [record for record in busiest(model) if record.sample is not None]
-        running = [record.sample.running for record in shown if record.sample]
-        ready = [record.sample.ready for record in shown if record.sample]
+        shown = busiest(model)
+        running = [record.sample.running if record.sample else 0 for record in shown]
+        ready = [record.sample.ready if record.sample else 0 for record in shown]
         most = [4 * record.slots for record in shown]
         return {
             "worker": [record.name for record in shown],
             "running": running,
             "ready": ready,
-            "waiting": [record.sample.waiting for record in shown if record.sample],
+            "waiting": [record.sample.waiting if record.sample else 0 for record in shown],
             "stack_y": [
                 min(one + two, limit) for one, two, limit in zip(running, ready, most, strict=True)
             ],
@@ -292,7 +292,7 @@ def worker_occupancy(view: View) -> Any:
         line_color=view.theme.warning,
     )
     figure.x_range.start = 0
-    figure.xaxis.formatter = NumeralTickFormatter(format="0")
+    figure.xaxis.ticker = AdaptiveTicker(mantissas=[1, 2, 5], min_interval=1)
     figure.ygrid.visible = False
     view.categories(figure, names_of_busiest)
     return figure
@@ -303,10 +303,10 @@ def worker_cpu(view: View) -> Any:
     """Draw the cores that each worker uses."""
 
     def compute(model: ClusterModel) -> Columns:
-        shown = [record for record in busiest(model) if record.sample is not None]
+        shown = busiest(model)
         return {
             "worker": [record.name for record in shown],
-            "cpu": [record.sample.cpu for record in shown if record.sample],
+            "cpu": [record.sample.cpu if record.sample else 0.0 for record in shown],
         }
 
     source = view.computed(compute)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +11,7 @@ from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, Range1d
 from hocket.diagnostics.model import Bar, ClusterModel, Rows
 from hocket.diagnostics.model.bars import BAR_COLUMNS
 from hocket.diagnostics.model.cluster import natural
+from hocket.diagnostics.theme import HATCHES
 from hocket.diagnostics.view import View
 from hocket.diagnostics.visuals import page, plot
 
@@ -24,6 +25,9 @@ WINDOW_S: Final = 60.0
 _WIDTH_PX: Final = 1_000
 #: Lanes with a label each; beyond, each worker has one.
 _LABELS_MAX: Final = 24
+
+#: All patterns that a bar may have.
+_PATTERNS: Final = tuple(pattern for pattern in HATCHES if pattern.strip())
 
 _TOOLTIPS: Final = [
     ("function", "@group"),
@@ -95,20 +99,26 @@ class TaskStream:
             tools="xpan,xwheel_zoom,xbox_zoom,xzoom_in,xzoom_out,reset,save",
             active_scroll="xwheel_zoom",
         )
+        #: Bars with a pattern lie over those without: a pattern for each bar would cost the browser
+        #: an image for each. Closed ones, and the newest.
+        self._patterned = [
+            {pattern: ColumnDataSource(_nowhere()) for pattern in _PATTERNS} for _ in range(2)
+        ]
+        place: dict[str, Any] = {"y": "y", "left": "left", "right": "right", "height": 0.84}
+        place["line_color"] = None
         for source in (self._closed, self._newest):
-            self.figure.hbar(
-                y="y",
-                left="left",
-                right="right",
-                height=0.84,
-                source=source,
-                fill_color="color",
-                line_color=None,
-                hatch_pattern="hatch",
-                hatch_color=view.theme.hatch,
-                hatch_scale=8,
-                hatch_alpha=0.7,
-            )
+            self.figure.hbar(source=source, fill_color="color", **place)
+        for sources in self._patterned:
+            for pattern, source in sources.items():
+                self.figure.hbar(
+                    source=source,
+                    fill_color=None,
+                    hatch_pattern=pattern,
+                    hatch_color=view.theme.hatch,
+                    hatch_scale=8,
+                    hatch_alpha=0.8,
+                    **place,
+                )
         self.figure.add_tools(
             HoverTool(tooltips=_TOOLTIPS, formatters={"@left": "datetime"}, mode="mouse")
         )
@@ -148,12 +158,11 @@ class TaskStream:
             rows = bars.levels[level].closed.read(self._cursor)
             self._cursor = rows.end
             if len(rows):
-                self._closed.stream(
-                    self._columns(_bars_of(rows), self._window_s), rollover=BARS_MAX
-                )
-        newest = self._columns(bars.newest(level), self._window_s)
-        if len(newest["left"]) or len(self._newest.data["left"]):
-            self._newest.data = newest
+                columns = self._columns(_bars_of(rows), self._window_s)
+                self._closed.stream(columns, rollover=BARS_MAX)
+                for pattern, part in _by_pattern(columns):
+                    self._patterned[0][pattern].stream(part, rollover=BARS_MAX)
+        self._show(1, self._columns(bars.newest(level), self._window_s))
         start_ms, end_ms = (end_s - self._window_s) * 1000, end_s * 1000
         if self._set != (start_ms, end_ms):
             self._set = (start_ms, end_ms)
@@ -173,10 +182,20 @@ class TaskStream:
         stops = np.asarray(rows.columns["stop_s"])
         inside = (stops >= start_s - margin_s) & (starts <= stop_s + margin_s)
         chosen = np.flatnonzero(inside)[-BARS_MAX:].tolist()
-        self._closed.data = self._columns(_bars_of(rows, chosen), window_s)
+        self._show(0, self._columns(_bars_of(rows, chosen), window_s))
         if not self._follows:
             newest = [each for each in bars.newest(self._level) if each.start_s <= stop_s]
-            self._newest.data = self._columns(newest, window_s)
+            self._show(1, self._columns(newest, window_s))
+
+    def _show(self, which: int, columns: dict[str, Any]) -> None:
+        """Put bars in the place of the closed (0) or the newest ones (1)."""
+        source = (self._closed, self._newest)[which]
+        if columns["left"] or len(source.data["left"]):
+            source.data = columns
+        parts = dict(_by_pattern(columns))
+        for pattern, over in self._patterned[which].items():
+            if pattern in parts or len(over.data["left"]):
+                over.data = parts.get(pattern, _nowhere())
 
     def _place_lanes(self) -> bool:
         """Give each lane its height; return whether that has changed."""
@@ -214,7 +233,8 @@ class TaskStream:
             columns["y"].append(place + 0.5)
             columns["left"].append(start_s * 1000)
             columns["right"].append(max(stop_s, start_s + least_s) * 1000)
-            columns["color"].append(view.theme.bad if failed else view.color(group))
+            is_bad = 2 * failed >= tasks
+            columns["color"].append(view.theme.bad if is_bad else view.color(group))
             columns["hatch"].append("x" if failed else view.hatch(group))
             columns["group"].append(group)
             columns["tasks"].append(tasks)
@@ -236,6 +256,17 @@ _COLUMNS: Final = (
     "busy_s",
     "where",
 )
+
+
+def _nowhere() -> dict[str, list[float]]:
+    return {"y": [], "left": [], "right": []}
+
+
+def _by_pattern(columns: dict[str, Any]) -> Iterator[tuple[str, dict[str, list[float]]]]:
+    """Yield the places of the bars of each pattern that there are."""
+    for pattern in set(columns["hatch"]) & set(_PATTERNS):
+        chosen = [index for index, each in enumerate(columns["hatch"]) if each == pattern]
+        yield pattern, {name: [columns[name][index] for index in chosen] for name in _nowhere()}
 
 
 def _whole_s(model: ClusterModel) -> float:

@@ -75,7 +75,7 @@ _ALPHA_MIN: Final = 0.25
     role="worker",
     place=35,
     reads=("transfers",),
-    text="A lane for each peer; in is blue and on top, out is orange and striped; the fuller, the"
+    text="A lane for each peer; in is blue and on top, out is orange and below; the fuller, the"
     " faster.",
 )
 def peers(view: View) -> Any:
@@ -98,7 +98,6 @@ def peers(view: View) -> Any:
             columns["nbytes"].append(nbytes)
             columns["nbytes_per_s"].append(rate)
             columns["color"].append(view.theme.accents[0 if is_in else 1])
-            columns["hatch"].append(" " if is_in else "/")
             part = (rate / _FULL_NBYTES_PER_S) ** 0.5
             columns["alpha_y"].append(min(1.0, _ALPHA_MIN + part))
         return columns
@@ -127,9 +126,6 @@ def peers(view: View) -> Any:
         line_color=None,
         fill_color="color",
         fill_alpha="alpha_y",
-        hatch_pattern="hatch",
-        hatch_color=view.theme.hatch,
-        hatch_scale=6,
     )
     figure.ygrid.visible = False
     view.categories(figure, names)
@@ -145,7 +141,6 @@ _TRANSFER: Final = (
     "nbytes",
     "nbytes_per_s",
     "color",
-    "hatch",
     "alpha_y",
 )
 

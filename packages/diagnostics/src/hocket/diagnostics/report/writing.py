@@ -31,6 +31,7 @@ assert _plots  # Our pages are made when this is imported.
 _PAGES: Final = (
     "status",
     "groups",
+    "tasks",
     "profile",
     "transfers",
     "stealing",
@@ -39,7 +40,7 @@ _PAGES: Final = (
     "logs",
 )
 #: Tables that say nothing once all is over.
-_LEFT_OUT: Final = frozenset({"worker-occupancy", "worker-cpu"})
+_LEFT_OUT: Final = frozenset({"worker-occupancy", "worker-cpu", "executions", "history"})
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 

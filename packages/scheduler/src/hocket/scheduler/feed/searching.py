@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Searching"]
 
 #: Tasks that are looked at for one question, so that no question holds up the scheduler for long.
-_LOOKED_AT_MAX: Final = 200_000
+_LOOKED_AT_MAX: Final = 100_000
+#: The same, of a graph, where each task's dependencies are looked at as well.
+_GRAPH_TASKS_MAX: Final = 10_000
 #: Tasks, and nodes, in one answer.
 _FOUND_MAX: Final = 1000
 _NODES_MAX: Final = 2000
@@ -106,7 +108,7 @@ class Searching:
             return index
 
         for looked_at, task in enumerate(tasks.values()):
-            if looked_at >= _LOOKED_AT_MAX:
+            if looked_at >= _GRAPH_TASKS_MAX:
                 break
             target = place(task)
             nodes[target].count += 1

@@ -20,15 +20,15 @@ class TaskInterrupted(BaseException):
 
 
 class Interruptible:
-    """One call of a function that can be interrupted, once."""
+    """One call of a function that can be interrupted."""
 
-    __slots__ = ("_is_closed", "_is_sent", "_lock", "_thread")
+    __slots__ = ("_is_closed", "_is_wanted", "_lock", "_thread")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        #: Where the function runs; 0: it does not, or was interrupted.
+        #: Where the function runs; 0: it does not.
         self._thread = 0
-        self._is_sent = False
+        self._is_wanted = False
         self._is_closed = False
 
     def run(self, function: Callable[[], Any]) -> Any:
@@ -37,31 +37,37 @@ class Interruptible:
         Raises
         ------
         TaskInterrupted
-            It was interrupted.
+            It was interrupted, perhaps before it began.
         """
-        self._thread = threading.get_ident()
         try:
+            with self._lock:
+                if self._is_wanted:
+                    raise TaskInterrupted
+                self._thread = threading.get_ident()
             return function()
         finally:
-            # The exception may arrive at any step until it is closed, but no more than once.
-            while not self._is_closed:
-                try:
-                    self._close()
-                except TaskInterrupted:
-                    continue
+            self.close()
 
     def interrupt(self) -> None:
-        """Interrupt the function, if it runs; for any other thread."""
+        """Interrupt the function, once it runs; for any other thread."""
         with self._lock:
+            self._is_wanted = True
             if self._thread:
                 _raise_in(self._thread, TaskInterrupted)
-                self._thread = 0
-                self._is_sent = True
+
+    def close(self) -> None:
+        """Let nothing arrive in this thread any more. May be called twice."""
+        # Until then it may, at any step.
+        while not self._is_closed:
+            try:
+                self._close()
+            except TaskInterrupted:
+                continue
 
     def _close(self) -> None:
         with self._lock:
             self._thread = 0
-            if self._is_sent:
+            if self._is_wanted:
                 # It may not have arrived yet.
                 _raise_in(threading.get_ident(), None)
         self._is_closed = True

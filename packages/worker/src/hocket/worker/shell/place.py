@@ -9,6 +9,7 @@ import socket
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -82,9 +83,12 @@ class DataPlace:
 
 def _beside(address: str) -> str:
     """Return an address like the last of these, which reaches furthest, that is free."""
-    last = address.rpartition(",")[2]
-    # (A port is a free one already, or of a range.)
-    return last if last.startswith("tcp://") else f"{last}-calls"
+    last = parse(address.rpartition(",")[2])
+    if not last.is_network:
+        return f"{last}-calls"
+    # (Of a range the next free one is taken, and 0 is any; beside a certain one, the next.)
+    is_certain = last.port and not last.port_last
+    return str(replace(last, port=last.port + 1) if is_certain else last)
 
 
 def _hosts(scheduler: Sequence[Address], settings: WorkerSettings) -> list[str]:

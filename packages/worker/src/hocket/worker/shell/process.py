@@ -9,7 +9,7 @@ import math
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -45,6 +45,7 @@ def run_worker(  # noqa: PLR0913 (all that a worker is)
     threads: int | None = None,
     memory_limit: int | str | None = None,
     resources: Mapping[str, float] | None = None,
+    gpus: Sequence[str] = (),
     settings: Settings | None = None,
     secret: str = "",
     ready: Callable[[str], None] | None = None,
@@ -57,7 +58,7 @@ def run_worker(  # noqa: PLR0913 (all that a worker is)
 
     Parameters
     ----------
-    scheduler_address, name, threads, memory_limit, resources, settings, secret
+    scheduler_address, name, threads, memory_limit, resources, gpus, settings, secret
         As for `Worker`.
     ready
         Called with the address of its data once it has joined.
@@ -87,9 +88,11 @@ def run_worker(  # noqa: PLR0913 (all that a worker is)
         threads=threads,
         memory_limit=memory_limit,
         resources=resources,
+        gpus=gpus,
         settings=settings,
         secret=secret,
     )
+    worker.owns_process = True
     kind = settings.transport.loop
     with asyncio.Runner(loop_factory=lambda: new_event_loop(kind)) as runner:
         return runner.run(_serve(worker, ready, end_s - settings.worker.lifetime_margin_s, end_s))

@@ -335,6 +335,7 @@ class _Seat:
         interruptible = Interruptible()
         self._interruptible = task, interruptible
         outcome = execute(task, self._desk.machine.name, inline_nbytes_max, interruptible)
+        interruptible.close()
         self._interruptible = None
         return outcome
 

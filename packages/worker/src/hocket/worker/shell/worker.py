@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -32,6 +32,7 @@ from hocket.transport.services import (
     start_services,
 )
 from hocket.worker.machine import WorkerMachine
+from hocket.worker.resources import GPU
 from hocket.worker.shell.actor_threads import ACTOR_SLOTS, ActorExecutor
 from hocket.worker.shell.call_service import CallService
 from hocket.worker.shell.contexts import Contexts
@@ -54,6 +55,8 @@ _logger: Final = logging.getLogger("hocket.worker")
 
 #: How long a worker that ends waits for the tasks that it runs.
 _CLOSE_TIMEOUT_S: Final = 1.0
+#: One that a guest has asked to end may answer the guest before.
+_ANSWER_S: Final = 0.1
 
 
 class Worker:
@@ -71,6 +74,8 @@ class Worker:
         Bytes, 0 for no limit, ``"auto"`` for the threads' share of the host; None for the setting.
     resources
         What tasks may reserve, by name.
+    gpus
+        Names of its GPUs, of which tasks may reserve as many.
     settings
         ``worker``, ``transport`` and ``session`` are used.
     secret
@@ -85,6 +90,7 @@ class Worker:
         threads: int | None = None,
         memory_limit: int | str | None = None,
         resources: Mapping[str, float] | None = None,
+        gpus: Sequence[str] = (),
         settings: Settings | None = None,
         secret: str = "",
     ) -> None:
@@ -97,6 +103,9 @@ class Worker:
         limit = own.memory_limit if memory_limit is None else memory_limit
         self._memory_limit = memory_limit_of(limit, self._threads_count)
         self._resources = dict(resources or {})
+        self._gpus = tuple(gpus)
+        if gpus:
+            self._resources.setdefault(GPU, len(gpus))
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop
         self._machine: WorkerMachine
@@ -118,6 +127,8 @@ class Worker:
         self.address = ""
         self._calls_address = ""
         self._services: list[Service] = []
+        #: Whether the process has nothing else to do, and ends with it.
+        self.owns_process = False
 
     async def start(self) -> None:
         """Join the scheduler.
@@ -195,10 +206,12 @@ class Worker:
             self._threads_count,
             self._memory_limit,
             dict(self._machine.resources),
+            {GPU: self._gpus} if self._gpus else {},
             read_lines=recent_lines,
             forget_functions=self._forget_functions,
             read_stacks=self._read_stacks,
             send_event=self._log_event,
+            end=self._end_soon,
         )
         self._guests = Guests(view, self._settings.transport.frame_nbytes_max, self._here_ran_soon)
         contexts = Contexts(self.name, self._scheduler_address, self._secret, self._settings, view)
@@ -360,6 +373,14 @@ class Worker:
         self._finish(reason, clean=clean)
         if self._closing is None:
             self._closing = self._loop.create_task(self._close(reason, _CLOSE_TIMEOUT_S))
+
+    def _end_soon(self, reason: str) -> bool:
+        """End its process a moment later; called in any thread."""
+        if self.owns_process:
+            end = partial(self._end, reason, clean=False)
+            with suppress(RuntimeError):  # The loop is closed, so the worker is.
+                self._loop.call_soon_threadsafe(self._loop.call_later, _ANSWER_S, end)
+        return self.owns_process
 
     def _break(self) -> None:
         """End the worker because of a bug; called in any thread."""

@@ -47,6 +47,8 @@ def place(tables: Tables, task: Task, idlest: Worker, fitting: Collection[Worker
     for worker, saving_s in saved_s.items():
         if worker.leaving or worker.is_paused or (fitting is not None and worker not in fitting):
             continue
+        if tables.is_barred(worker, task.options):
+            continue
         start_s = worker.load_s(now_s) + total_s - saving_s
         if start_s < best_s or (start_s == best_s and worker.id < best.id):
             best, best_s = worker, start_s

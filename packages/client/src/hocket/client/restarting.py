@@ -1,0 +1,203 @@
+"""Starting anew: workers are ended and come back empty, or the whole cluster ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from hocket.client.options import worker_names
+from hocket.client.shell.blocking import deadline
+from hocket.client.shell.session import ClientSession
+from hocket.client.shell.ways import Signal, apart, run_blocking, run_in_loop, waits
+from hocket.core.errors import SettingsError
+from hocket.core.worker_view import WorkerView
+from hocket.protocol.messages import (
+    ClusterDescribed,
+    DescribeCluster,
+    EverywhereRan,
+    FailureKind,
+    RunEverywhere,
+    WorkerDescription,
+)
+from hocket.protocol.serialize import ArgumentPickler, dump_function, load_value
+
+if TYPE_CHECKING:
+    from hocket.client.client import Client
+
+__all__ = ["Restarter"]
+
+#: How often it is looked whether workers have come back.
+_LOOK_S: Final = 0.05
+_THREAD: Final = "not restarted: it runs inside of a process that does other things as well"
+_AWAITED: Final = "ended, and nobody has started another in its place in time"
+
+
+class Restarter:
+    """How a client makes its cluster start anew; a part of `Client`."""
+
+    _session: ClientSession
+
+    @waits
+    async def restart(
+        self,
+        timeout: float | None = 120.0,  # noqa: ASYNC109 - it may block as well
+        *,
+        wait_for_workers: bool = True,
+    ) -> dict[str, str]:
+        """Cancel all futures of this client, and have all workers end and come back empty.
+
+        A worker is ended whatever it does. What starts another in its place is its cluster, or
+        whatever else watches over it; nobody does if it was started by hand. What workers held for
+        other clients is computed again. Plugins and uploaded files are set up anew.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait until as many workers are there as before; None waits for ever.
+        wait_for_workers
+            Whether to wait for that.
+
+        Returns
+        -------
+        dict
+            By the name of each worker that there was, what became of it: ``"restarted"``, or why
+            not.
+
+        Raises
+        ------
+        TimeoutError
+            Some did not come back in time; the error names them.
+        PeerLost
+            The client is closed, or its scheduler gone.
+        """
+        self._session.cancel_all()
+        outcomes = await self._restart((), timeout if wait_for_workers else 0.0)
+        if wait_for_workers:
+            _raise_if_missing(outcomes, timeout)
+        return outcomes
+
+    @waits
+    async def restart_workers(
+        self,
+        workers: str | Iterable[str],
+        timeout: float | None = None,  # noqa: ASYNC109 - it may block as well
+        *,
+        raise_for_error: bool = True,
+    ) -> dict[str, str]:
+        """Have some workers end and come back empty; what they held is computed again.
+
+        Parameters
+        ----------
+        workers
+            Names or addresses.
+        timeout
+            Seconds to wait until they have come back; None waits for ever.
+        raise_for_error
+            Whether it is an error if some do not come back.
+
+        Returns
+        -------
+        dict
+            As for `restart`.
+
+        Raises
+        ------
+        NoCapacity
+            There is no such worker.
+        TimeoutError, PeerLost
+            As for `restart`.
+        """
+        names = worker_names(workers)
+        if not names:
+            return {}
+        outcomes = await self._restart(names, timeout)
+        if raise_for_error:
+            _raise_if_missing(outcomes, timeout)
+        return outcomes
+
+    def shutdown(self) -> Any:
+        """End the cluster, and close this client.
+
+        It must have been made by the client, or handed to it as an object.
+
+        Raises
+        ------
+        SettingsError
+            The client knows no more than the scheduler's address.
+        """
+        asynchronous = self._session.asynchronous
+        return run_in_loop(self._shut_down()) if asynchronous else run_blocking(self._shut_down())
+
+    async def _shut_down(self) -> None:
+        client = cast("Client", self)
+        close = getattr(client.cluster, "close", None)
+        if close is None:
+            raise SettingsError(
+                name="cluster",
+                value=client.cluster,
+                allowed="a cluster object; one that was started elsewhere is ended there",
+                source="Client.shutdown()",
+            )
+        await client._end()  # noqa: SLF001 - it is a part of that
+        await apart(close)
+
+    async def _restart(self, names: Sequence[str], timeout_s: float | None) -> dict[str, str]:
+        session, left = self._session, deadline(timeout_s)
+        before = await self._look_at_workers()
+        ended = await self._end_workers(names)
+        outcomes = {one.name: ended[one.address] for one in before if one.address in ended}
+        awaited = [one for one in before if ended.get(one.address) == _AWAITED]
+        identities = {(one.address, one.pid) for one in before}
+        while awaited:
+            seconds = left()
+            if seconds is not None and seconds <= 0:
+                break
+            await Signal().wait(_LOOK_S if seconds is None else min(_LOOK_S, seconds))
+            if session.machine.closed is not None:
+                raise session.machine.closed
+            fresh = [
+                one
+                for one in await self._look_at_workers()
+                if (one.address, one.pid) not in identities
+            ]
+            identities.update((one.address, one.pid) for one in fresh)
+            for _ in fresh[: len(awaited)]:
+                outcomes[awaited.pop(0).name] = "restarted"
+        return outcomes
+
+    async def _look_at_workers(self) -> list[WorkerDescription]:
+        return (await self._session.ask(ClusterDescribed, DescribeCluster)).workers
+
+    async def _end_workers(self, names: Sequence[str]) -> dict[str, str]:
+        """Have workers end; return what became of each, by address."""
+        function = dump_function(_end_worker)
+        payload = ArgumentPickler().dumps((self._session.name,), {})
+        reply = await self._session.ask(
+            EverywhereRan,
+            lambda number: RunEverywhere(number, function.blob, payload, list(names)),
+            needs={"workers": ", ".join(names) or "any"},
+        )
+        outcomes: dict[str, str] = {}
+        for address, data, failure in zip(reply.workers, reply.values, reply.failures, strict=True):
+            if failure is not None:
+                # One that ended before it could answer has ended.
+                gone = failure.kind is FailureKind.WORKER_DIED
+                outcomes[address] = _AWAITED if gone else f"not restarted: {failure.text}"
+            else:
+                ends = data is not None and load_value(data)
+                outcomes[address] = _AWAITED if ends else _THREAD
+        return outcomes
+
+
+def _end_worker(client: str, hocket_worker: WorkerView) -> bool:
+    return hocket_worker.end(f"the client {client!r} has it restarted")
+
+
+def _raise_if_missing(outcomes: dict[str, str], timeout_s: float | None) -> None:
+    missing = [name for name, outcome in outcomes.items() if outcome != "restarted"]
+    if missing:
+        reasons = "; ".join(f"{name}: {outcomes[name]}" for name in missing[:10])
+        raise TimeoutError(
+            f"{len(missing)} of {len(outcomes)} workers were not restarted within {timeout_s} s"
+            f" ({reasons})"
+        )

@@ -1,0 +1,64 @@
+"""Observers that come and go in the simulator are told the truth, and would find out if not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hocket.protocol.feed import Ring
+from hocket.protocol.messages.feed import TaskMoved, WorkerCame
+from hocket.scheduler.feed.watch import Watch
+from hocket.testing import simulate
+from hocket.testing.simulation import Report
+from hocket.testing.swarm import draw_swarm
+
+
+def watched(seed: int) -> Report:
+    swarm = draw_swarm(seed)
+    return simulate(seed, swarm=replace(swarm, faults=replace(swarm.faults, observers=True)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_told_agrees_with_what_is(seed):
+    report = watched(seed)
+    assert report.finding is None, report.describe()
+    assert any("observer" in line and "hears: Events" in line for line in report.trace)
+
+
+def test_one_seed_is_one_history():
+    assert watched(1).trace == watched(1).trace
+
+
+def test_a_wrong_count_is_found(monkeypatch):
+    counted = Watch._rows
+
+    def lie(self, groups):
+        rows = counted(self, groups)
+        for row in rows:
+            row.stored += 1
+        return rows
+
+    monkeypatch.setattr(Watch, "_rows", lie)
+    findings = [report.finding.rule for seed in range(4) if (report := watched(seed)).finding]
+    assert "observers know how many tasks there are" in findings
+
+
+@pytest.mark.parametrize(
+    ("lost", "rules"),
+    [
+        (TaskMoved, {"moves follow each other", "observers know where tasks are"}),
+        (WorkerCame, {"observers know who is there", "only who is there pauses"}),
+    ],
+)
+def test_a_missing_event_is_found(monkeypatch, lost, rules):
+    add, count = Ring.add, [0]
+
+    def lose_some(self, event):
+        count[0] += type(event) is lost
+        if type(event) is not lost or count[0] % 3:
+            add(self, event)
+
+    monkeypatch.setattr(Ring, "add", lose_some)
+    findings = {report.finding.rule for seed in range(4, 12) if (report := watched(seed)).finding}
+    assert findings & rules

@@ -1,0 +1,102 @@
+"""Workers that are restarted, and clusters that are shut down, from a client."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from hocket.client import Client
+from hocket.core.errors import NoCapacity, PeerLost, SettingsError, TaskCancelled
+from hocket.deploy import LocalCluster
+
+pytestmark = pytest.mark.slow
+
+
+def increment(x: int) -> int:
+    return x + 1
+
+
+def block_for_ever() -> None:
+    threading.Event().wait()
+
+
+def read_mark() -> str | None:
+    return os.environ.get("HOCKET_MARK")
+
+
+class Mark:
+    name = "mark"
+
+    def setup(self, worker: object) -> None:
+        os.environ["HOCKET_MARK"] = "set"
+
+
+@pytest.fixture
+def processes() -> Iterator[LocalCluster]:
+    with LocalCluster(2, 1) as one:
+        yield one
+
+
+def test_all_workers_come_back_empty(processes: LocalCluster) -> None:
+    with Client(processes) as client, Client(processes) as other:
+        client.register_plugin(Mark())
+        kept = other.submit(increment, 1)
+        assert kept.result(20) == 2
+        stuck = [client.submit(block_for_ever) for _ in range(4)]
+        done = client.submit(increment, 10)
+        pids = set(client.run(os.getpid).values())
+        outcomes = client.restart(timeout=30)
+        assert outcomes == {"worker-0": "restarted", "worker-1": "restarted"}
+        assert pids.isdisjoint(client.run(os.getpid).values())
+        assert {future.status for future in [*stuck, done]} == {"cancelled"}
+        with pytest.raises(TaskCancelled):
+            stuck[0].result()
+        assert client.submit(increment, 1).result(20) == 2
+        assert client.submit(read_mark).result(20) == "set"
+        assert other.submit(increment, kept).result(20) == 3
+
+
+def test_some_workers_come_back(processes: LocalCluster) -> None:
+    with Client(processes) as client:
+        pids = client.run(os.getpid)
+        first = next(iter(pids))
+        assert client.restart_workers(first, 30) == {"worker-0": "restarted"}
+        assert len(set(client.run(os.getpid).values()) & set(pids.values())) == 1
+        with pytest.raises(NoCapacity, match="nobody"):
+            client.restart_workers(["nobody"], 30)
+        assert client.restart_workers([]) == {}
+
+
+def test_nobody_starts_them_again() -> None:
+    settings = {"local.restart_workers": False}
+    text = "worker-0: ended, and nobody has started another"
+    with (
+        LocalCluster(1, 1, settings=settings) as cluster,
+        Client(cluster) as client,
+        pytest.raises(TimeoutError, match=text),
+    ):
+        client.restart(timeout=0.5)
+
+
+def test_threads_of_another_process_stay() -> None:
+    with LocalCluster(1, 1, processes=False) as cluster, Client(cluster) as client:
+        with pytest.raises(TimeoutError, match="does other things as well"):
+            client.restart(timeout=5)
+        assert client.restart(wait_for_workers=False)["worker-0"].startswith("not restarted")
+        assert client.submit(increment, 1).result(20) == 2
+
+
+def test_a_cluster_is_shut_down() -> None:
+    cluster = LocalCluster(1, 1, processes=False)
+    with Client(cluster) as client, Client(cluster.address, secret=cluster.secret) as other:
+        with pytest.raises(SettingsError, match="ended there"):
+            other.shutdown()
+        assert other.status == "running"
+        client.shutdown()
+        assert client.status == "closed"
+        with pytest.raises(PeerLost):
+            other.submit(increment, 1).result(20)
+    assert "closed" in repr(cluster)
