@@ -110,9 +110,10 @@ def measure(engine: str, tab_counts: list[int], rate: float, seconds: float) -> 
         for count in tab_counts:
             command = [sys.executable, __file__, "--as-tabs", url, "--tabs", str(count)]
             tabs = subprocess.Popen(
-                [*command, "--seconds", str(seconds + 5)], stdout=subprocess.PIPE, text=True
+                [*command, "--seconds", str(seconds)], stdout=subprocess.PIPE, text=True
             )
-            time.sleep(4)
+            assert tabs.stdout is not None
+            tabs.stdout.readline()  # They are open.
             before = scheduler.cpu_times()
             began = time.perf_counter()
             tasks_per_s = drive(client, rate, seconds)
@@ -138,6 +139,7 @@ async def be_tabs(url: str, count: int, seconds: float) -> None:
     from tornado.websocket import websocket_connect
 
     received = [0, 0]
+    opened = asyncio.Semaphore(0)
 
     async def be_tab() -> None:
         page = (await AsyncHTTPClient().fetch(url, request_timeout=60)).body.decode()
@@ -146,15 +148,21 @@ async def be_tabs(url: str, count: int, seconds: float) -> None:
         origin = "/".join(url.split("/")[:3])
         request = HTTPRequest(f"ws{url.removeprefix('http')}/ws", headers={"Origin": origin})
         connection = await websocket_connect(request, subprotocols=["bokeh", found[1]])
+        await connection.read_message()
+        opened.release()
         while (message := await connection.read_message()) is not None:
             received[0] += len(message)
             received[1] += 1
 
-    try:
-        async with asyncio.timeout(seconds):
-            await asyncio.gather(*(be_tab() for _ in range(count)), asyncio.sleep(seconds + 1))
-    except TimeoutError:
-        pass
+    tabs = [asyncio.create_task(be_tab()) for _ in range(count)]
+    for _ in tabs:
+        await opened.acquire()
+    print("open", flush=True)
+    received[:] = [0, 0]
+    await asyncio.sleep(seconds)
+    for tab in tabs:
+        tab.cancel()
+    await asyncio.gather(*tabs, return_exceptions=True)
     per_tab_s = max(count, 1) * seconds
     facts = {
         "kb_per_s_and_tab": round(received[0] / per_tab_s / 1000, 1),
