@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from hocket.core.settings import Settings
 from hocket.protocol.messages import (
     ClusterDescribed,
@@ -116,7 +118,10 @@ def test_an_observer_may_ask_but_not_submit() -> None:
         logging.getLogger("hocket").setLevel(logging.NOTSET)
 
 
-def test_a_reader_in_the_process() -> None:
+def test_a_reader_in_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What it logs is no text that a report of tests could have.
+    monkeypatch.setattr(logging.getLogger("hocket"), "propagate", False)
+
     async def play(scheduler: Scheduler) -> None:
         worker = await Peer().connect(scheduler.address, Role.WORKER)
         worker.channel.send([WorkerJoined("w", "tcp://w:1", "h", 1, 1)])

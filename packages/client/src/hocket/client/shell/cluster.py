@@ -46,12 +46,10 @@ def find_cluster(address_or_cluster: Any, secret: str | None, settings: Settings
     owned = None
     cluster = address_or_cluster
     if cluster is None or isinstance(cluster, str | os.PathLike):
-        is_file = isinstance(cluster, os.PathLike)
-        invitation = find_invitation(
-            None if is_file else cluster,
-            settings,
-            scheduler_file=os.fspath(cluster) if is_file else None,
-        )
+        if isinstance(cluster, os.PathLike):
+            invitation = find_invitation(None, settings, scheduler_file=os.fspath(cluster))
+        else:
+            invitation = find_invitation(cluster, settings)
         if invitation is not None:
             given = invitation.secret if secret is None else secret
             return FoundCluster(invitation.address, given, None)
