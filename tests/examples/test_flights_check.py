@@ -10,6 +10,7 @@ import pytest
 class NoCluster:
     address = "inproc://nowhere"
     workers = ("one",)
+    dashboard_link = ""
 
     def __init__(self, **options):
         self.options = options

@@ -63,7 +63,7 @@ def test_some_workers_come_back(processes: LocalCluster) -> None:
     with Client(processes) as client:
         pids = client.run(os.getpid)
         first = next(iter(pids))
-        assert client.restart_workers(first, 30) == {"worker-0": "restarted"}
+        assert list(client.restart_workers(first, 30).values()) == ["restarted"]
         assert len(set(client.run(os.getpid).values()) & set(pids.values())) == 1
         with pytest.raises(NoCapacity, match="nobody"):
             client.restart_workers(["nobody"], 30)

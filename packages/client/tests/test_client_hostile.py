@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import cache
-from types import UnionType
-from typing import get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Union, get_args, get_origin, get_type_hints
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec import Struct
 
 from hocket.client.batches import TaskBatch
 from hocket.client.invariants import check
@@ -23,8 +24,6 @@ from hocket.core.errors import DuplicateKey, PeerLost, RemoteProtocolError
 from hocket.protocol.codec import decoder_for, encode
 from hocket.protocol.messages import (
     DescribeCluster,
-    Explanation,
-    Failure,
     KeepSetup,
     KeysScattered,
     ListTasks,
@@ -33,8 +32,8 @@ from hocket.protocol.messages import (
     ReplicateKeys,
     RetireWorkers,
     SchedulerToClient,
+    SecretChanged,
     TaskPlace,
-    WorkerDescription,
 )
 from hocket.protocol.roles import Role
 from hocket.protocol.serialize import FunctionPickle
@@ -56,6 +55,9 @@ QUESTIONS = [
     lambda number: ListTasks(number, TaskPlace.HELD),
     lambda number: KeepSetup(number, "s", b"f", b"p"),
 ]
+
+#: (New secrets are the connection's: machines never hear of them.)
+KINDS = [kind for kind in get_args(SchedulerToClient) if kind is not SecretChanged]
 
 
 @cache
@@ -84,17 +86,18 @@ class Words:
 
     def message(self):
         self.rows = self.draw(st.integers(0, 4))
-        return self.struct(self.draw(st.sampled_from(get_args(SchedulerToClient))))
+        return self.struct(self.draw(st.sampled_from(KINDS)))
 
     def value(self, name, hint):
         kind, inside = get_origin(hint) or hint, get_args(hint)
-        if kind is UnionType:
-            return None if self.draw(st.booleans()) else self.value(name, inside[0])
+        if kind in (UnionType, Union):
+            member = self.draw(st.sampled_from(inside))
+            return None if member is NoneType else self.value(name, member)
         if kind is list:
             return [self.value(name, inside[0]) for _ in range(self.rows)]
         if kind is dict:
             return {self.draw(st.sampled_from(TEXTS)): self.value(name, inside[1])}
-        if hint in (Failure, Explanation, WorkerDescription):
+        if isinstance(hint, type) and issubclass(hint, Struct):
             return self.struct(hint)
         if name == "request":
             return self.draw(st.sampled_from(self.numbers))
@@ -117,6 +120,8 @@ class ClientAmongEnemies(RuleBasedStateMachine):
         self.held = []
         self.watches = []
         self.questions = []
+        #: All that ever were: who asked holds what the answer names.
+        self.asked = []
 
     @rule(data=st.data(), count=st.integers(1, 8))
     def hear(self, data, count):
@@ -156,6 +161,7 @@ class ClientAmongEnemies(RuleBasedStateMachine):
             lambda: None,
         )
         self.questions.append(request)
+        self.asked.append(request)
         self.held += states
         if accepted:
             self.machine.accept_scattered(states, [8])
@@ -191,6 +197,7 @@ class ClientAmongEnemies(RuleBasedStateMachine):
     def ask(self, data):
         question = data.draw(st.sampled_from(QUESTIONS))
         self.questions.append(self.machine.ask(question, lambda: None))
+        self.asked.append(self.questions[-1])
 
     @rule(data=st.data())
     def withdraw(self, data):
@@ -220,6 +227,8 @@ class ClientAmongEnemies(RuleBasedStateMachine):
             assert all(watch not in (state.watches or ()) for state in states)
             self.machine.release(states)
         self.machine.release(self.held)
+        for request in self.asked:
+            self.machine.release(request.states)
         assert not self.machine.states
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import math
 import pickle
 import subprocess
@@ -199,7 +200,9 @@ def test_each_setting_comes_from_the_last_layer_that_names_it(in_file, in_enviro
 def as_yaml(value):
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value).replace("inf", ".inf") if isinstance(value, float) else value
+    if isinstance(value, float):
+        return str(value).replace("inf", ".inf")
+    return json.dumps(value)
 
 
 @given(flat_settings())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import cache
-from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from hocket.protocol.messages import (
     AbandonTasks,
@@ -129,8 +130,9 @@ class Hostile:
 
     def value(self, name: str, hint: Any) -> Any:
         kind, inside = get_origin(hint) or hint, get_args(hint)
-        if kind is UnionType:
-            return None if self.draw(st.booleans()) else self.value(name, inside[0])
+        if kind in (UnionType, Union):
+            member = self.draw(st.sampled_from(inside))
+            return None if member is NoneType else self.value(name, member)
         if kind in (list, dict):
             if name in SPARSE and self.draw(st.booleans()):
                 return kind()
@@ -148,7 +150,9 @@ class Hostile:
             bytes: st.sampled_from(DIGESTS),
             Failure: st.builds(Failure, st.sampled_from(FailureKind), self.texts, self.texts),
         }
-        return self.draw(st.sampled_from(hint) if issubclass(hint, IntEnum) else drawn[hint])
+        if issubclass(hint, IntEnum):
+            drawn[hint] = st.sampled_from(hint)
+        return self.draw(drawn[hint]) if hint in drawn else self.struct(hint)
 
     def number(self, fit: Any, unfit: Any) -> Any:
         return self.draw(st.sampled_from(unfit if self.draw(st.integers(0, 60)) == 60 else fit))

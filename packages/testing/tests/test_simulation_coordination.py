@@ -148,7 +148,7 @@ def test_runs_in_which_clients_share_locks_and_queues(first):
         report = simulate(seed, swarm=replace(swarm, faults=faults, clients_count=3))
         assert report.finding is None, report.describe()
         told += sum("GrantGiven" in line for line in report.trace)
-    assert told > 50
+    assert told > 20
 
 
 def test_users_share_nothing_where_that_is_switched_off():

@@ -62,3 +62,17 @@ def test_a_missing_event_is_found(monkeypatch, lost, rules):
     monkeypatch.setattr(Ring, "add", lose_some)
     findings = {report.finding.rule for seed in range(4, 12) if (report := watched(seed)).finding}
     assert findings & rules
+
+
+def look_on_from_afar(events_count: int, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """Return a cluster at its end whose one observer reads one event at a time, and is behind."""
+    timeline = Timeline()
+    swarm = replace(draw_swarm(0), faults=Faults(observers=True), clients_count=0)
+    cluster = Cluster(Network(timeline, 0, Trace(timeline), swarm))
+    monkeypatch.setattr(
+        ObserverHost,
+        "subscribe",
+        lambda self: self._subscribe_with(EventKinds.ALL, 1, 0.0),
+    )
+    cluster.start()
+    return cluster

@@ -8,8 +8,8 @@ are asked for data answer anything as well.
 from __future__ import annotations
 
 from functools import cache
-from types import UnionType
-from typing import get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Union, get_args, get_origin, get_type_hints
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -25,6 +25,7 @@ from hocket.protocol.messages import (
     RunHere,
     RunTasks,
     SchedulerToWorker,
+    SecretChanged,
 )
 from hocket.protocol.roles import Role
 from hocket.worker.invariants import check
@@ -51,6 +52,8 @@ FLOATS = (0.0, 1e-9, 0.5, 1.0, 2.0, 1e300, 1.7e308)
 ILL_FLOATS = (-1.0, float("inf"), float("nan"))
 DIGESTS = (b"f" * 16, b"g" * 16)
 RESOURCES = ({}, {}, {}, {"GPU": 0.5}, {"GPU": 2.0}, {"license": 0.5, "GPU": 1.0})
+#: (New secrets are the connection's: machines never hear of them.)
+KINDS = [kind for kind in get_args(SchedulerToWorker) if kind is not SecretChanged]
 #: Fields whose numbers are places in other columns, and those that may be left empty.
 PLACES = {"function_of", "inputs", "input_holders", "holders", "wanted"}
 SPARSE = {"function_of", "wanted", "inputs", "resources"}
@@ -82,8 +85,9 @@ class Words:
 
     def value(self, name, hint):
         kind, inside = get_origin(hint) or hint, get_args(hint)
-        if kind is UnionType:
-            return None if self.draw(st.booleans()) else self.value(name, inside[0])
+        if kind in (UnionType, Union):
+            member = self.draw(st.sampled_from(inside))
+            return None if member is NoneType else self.value(name, member)
         if kind in (list, dict):
             if name in SPARSE and self.draw(st.booleans()):
                 return kind()
@@ -134,7 +138,7 @@ class WorkerAmongEnemies(RuleBasedStateMachine):
         words = Words(data)
         decoder = decoder_for(Role.SCHEDULER, Role.WORKER)
         for _ in range(count):
-            kinds = [RunTasks] if runs else list(get_args(SchedulerToWorker))
+            kinds = [RunTasks] if runs else KINDS
             try:
                 heard = decoder.decode(encode([words.message(data.draw(st.sampled_from(kinds)))]))
             except RemoteProtocolError:

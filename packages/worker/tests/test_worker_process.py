@@ -6,11 +6,13 @@ import asyncio
 import signal
 import socket
 import sys
+from contextlib import suppress
 
 import pytest
 
 from hocket.protocol.messages import LeaveCluster, WorkerLeaving
 from hocket.protocol.serialize import load_value
+from hocket.worker.shell.process import LOST_SCHEDULER
 
 PROGRAM = """
 import sys
@@ -87,7 +89,11 @@ def test_a_second_signal_ends_it_at_once(with_scheduler, number):
         ends = closings(scheduler)
         child.send_signal(signal.SIGTERM)
         await scheduler.hear(lambda: scheduler.of(WorkerLeaving))
-        child.send_signal(number)
+        # What comes within a second is no second request: job queues signal whole groups.
+        while ends.empty():
+            child.send_signal(number)
+            with suppress(TimeoutError):
+                ends.put_nowait(await asyncio.wait_for(ends.get(), 0.1))
         assert await ends.get() == (f"the worker got {number.name} again", True)
         _, stderr = await child.communicate()
         assert (child.returncode, stderr) == (0, b"")
@@ -124,7 +130,7 @@ def test_losing_the_scheduler_ends_it_with_a_clear_line(with_scheduler):
         child = await start_child(scheduler)
         scheduler.channels[0].detach()
         _, stderr = await child.communicate()
-        assert child.returncode == 1
+        assert child.returncode == LOST_SCHEDULER
         assert b"'child' lost its scheduler" in stderr
 
     with_scheduler(scenario, "tcp")

@@ -270,16 +270,19 @@ class Cluster:
         self.timeline.after(delay_s, self._look_on)
 
     def _see_the_end(self) -> None:
-        """Let somebody look on to the end, whoever is there now."""
+        """Let somebody look on to the end, whoever is there now, and not dawdle."""
         observer = self.observer
         if observer is None or not observer.alive or observer.link.is_over:
-            self._start_observer()
+            observer = self._start_observer()
+        observer.hurry()
 
-    def _start_observer(self) -> None:
+    def _start_observer(self) -> ObserverHost:
         self._lives["observer"] += 1
         self.network.trace.note("observer", "starts")
         life = self._lives["observer"]
-        self.observer = ObserverHost("observer", life, self.network, self.scheduler)
+        observer = ObserverHost("observer", life, self.network, self.scheduler)
+        self.observer = observer
+        return observer
 
     # Clients.
 

@@ -314,13 +314,15 @@ def _heeding(on_messages: OnMessages, secret: str, settings: Settings) -> OnMess
     """Return a callback that keeps to itself what is about the secret, and hands on all else."""
 
     def receive(channel: Channel, messages: list[Any]) -> None:
-        if len(messages) != 1 or type(messages[0]) is not SecretChanged:
-            on_messages(channel, messages)
-            return
-        successor = messages[0].secret
-        # One that is none must not take the place of one that is good.
-        parse_secret(successor)
-        replace_secret(secret, successor, settings.security.rotation_grace_s)
+        others = [one for one in messages if type(one) is not SecretChanged]
+        if len(others) < len(messages):
+            for one in messages:
+                if type(one) is SecretChanged:
+                    # One that is none must not take the place of one that is good.
+                    parse_secret(one.secret)
+                    replace_secret(secret, one.secret, settings.security.rotation_grace_s)
+        if others:
+            on_messages(channel, others)
 
     return receive
 

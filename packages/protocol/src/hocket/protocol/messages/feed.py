@@ -21,6 +21,7 @@ __all__ = [
     "PAYLOAD_NBYTES_MAX",
     "TEXT_LENGTH_MAX",
     "Amount",
+    "Attempt",
     "ClientCame",
     "ClientGone",
     "Count",
@@ -59,6 +60,8 @@ Key: TypeAlias = Annotated[str, Meta(max_length=KEY_LENGTH_MAX)]
 Name: TypeAlias = Annotated[str, Meta(max_length=NAME_LENGTH_MAX)]
 Text: TypeAlias = Annotated[str, Meta(max_length=TEXT_LENGTH_MAX)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=NBYTES_MAX)]
+#: As large as the scheduler may make it.
+Attempt: TypeAlias = Annotated[int, Meta(ge=0)]
 #: Seconds, or bytes a second; -1 where it cannot be measured.
 Amount: TypeAlias = Annotated[float, Meta(ge=-1, le=1e18)]
 Payload: TypeAlias = Annotated[bytes, Meta(max_length=PAYLOAD_NBYTES_MAX)]
@@ -121,7 +124,7 @@ class TaskEnded(Struct, array_like=True, tag=161, gc=False):
     """
 
     key: Key
-    attempt: Count
+    attempt: Attempt
     #: What people call the task's function.
     group: Name
     worker: Name
@@ -154,7 +157,7 @@ class TaskMoved(Struct, array_like=True, tag=162, gc=False):
 
     time_s: Amount
     key: Key
-    attempt: Count
+    attempt: Attempt
     group: Name
     source: Name
     target: Name
@@ -266,7 +269,7 @@ class TaskRecalled(Struct, array_like=True, tag=169, gc=False):
 
     time_s: Amount
     key: Key
-    attempt: Count
+    attempt: Attempt
     group: Name
     worker: Name
     step: RecallStep

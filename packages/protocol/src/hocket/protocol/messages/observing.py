@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from hocket.protocol.messages.feed import (
     Amount,
+    Attempt,
     ClientCame,
     Count,
     Event,
@@ -156,7 +157,7 @@ class TaskDescription(Struct, array_like=True, gc=False):
     key: Key
     group: Name
     state: Name
-    attempt: Count
+    attempt: Attempt
     nbytes: Count
     #: Names of the worker that was given it, or of those that hold its value.
     workers: list[Name]
