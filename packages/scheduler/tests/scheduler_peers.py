@@ -8,7 +8,6 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
-from msgspec import Struct
 
 from hocket.protocol.messages import (
     AbandonTasks,
