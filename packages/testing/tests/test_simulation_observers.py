@@ -7,11 +7,17 @@ from dataclasses import replace
 import pytest
 
 from hocket.protocol.feed import Ring
-from hocket.protocol.messages.feed import TaskMoved, WorkerCame
+from hocket.protocol.messages import Subscribe
+from hocket.protocol.messages.feed import SchedulerSampled, TaskMoved, WorkerCame
+from hocket.scheduler.feed import Feed
 from hocket.scheduler.feed.watch import Watch
-from hocket.testing import simulate
+from hocket.testing import observer_host, simulate, simulation
+from hocket.testing.clock import Timeline
+from hocket.testing.cluster import Cluster
+from hocket.testing.network import Network
 from hocket.testing.simulation import Report
-from hocket.testing.swarm import draw_swarm
+from hocket.testing.swarm import Faults, draw_swarm
+from hocket.testing.trace import Trace
 
 
 def watched(seed: int) -> Report:
@@ -64,15 +70,38 @@ def test_a_missing_event_is_found(monkeypatch, lost, rules):
     assert findings & rules
 
 
-def look_on_from_afar(events_count: int, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    """Return a cluster at its end whose one observer reads one event at a time, and is behind."""
+def test_who_reads_one_event_at_a_time_hurries_at_the_end(monkeypatch):
+    def one_at_a_time(request, kinds, **options):
+        return Subscribe(request, kinds, credit=1)
+
+    monkeypatch.setattr(observer_host, "Subscribe", one_at_a_time)
     timeline = Timeline()
     swarm = replace(draw_swarm(0), faults=Faults(observers=True), clients_count=0)
     cluster = Cluster(Network(timeline, 0, Trace(timeline), swarm))
-    monkeypatch.setattr(
-        ObserverHost,
-        "subscribe",
-        lambda self: self._subscribe_with(EventKinds.ALL, 1, 0.0),
-    )
     cluster.start()
-    return cluster
+    observer = cluster.observer
+    while observer.picture is None:
+        timeline.step()
+    feed = cluster.scheduler.machine.feed
+    for _ in range(5000):
+        feed.sampled(SchedulerSampled(timeline.now_s, 0.0, 0))
+    cluster.scheduler.want_turn()
+    cluster.heal()
+    count = timeline.steps_count
+    while timeline.step():
+        assert timeline.steps_count - count < 2000
+    assert observer.picture.position == feed.ring.following > 5000
+    observer.check(cluster.scheduler)
+
+
+def test_events_that_reading_makes_are_found(monkeypatch):
+    grant = Feed._on_grant_credit
+
+    def tell(self, client, message):
+        grant(self, client, message)
+        self.sampled(SchedulerSampled(0.0, 0.0, 0))
+
+    monkeypatch.setattr(simulation, "_STEPS_TO_REST_MAX", 5000)
+    monkeypatch.setattr(Feed, "_on_grant_credit", tell)
+    findings = {report.finding.rule for seed in range(4) if (report := watched(seed)).finding}
+    assert "all gets quiet" in findings
