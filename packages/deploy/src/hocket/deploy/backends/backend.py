@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,12 +41,18 @@ class Backend(ABC):
         What people call it.
     directive_prefix
         What a line for it in a script begins with.
+    submitted
+        The line that a successful submit command prints, with the job's id as its group.
+    passing
+        In complaints of the submit command: that it may take the same another time.
     explain_after_s
         How long a job waits before it is asked why, where that needs a command of its own.
     """
 
     title: ClassVar[str]
     directive_prefix: ClassVar[str]
+    submitted: ClassVar[re.Pattern[str]]
+    passing: ClassVar[re.Pattern[str]]
     explain_after_s: ClassVar[float] = 3.0
 
     @abstractmethod
@@ -56,7 +63,6 @@ class Backend(ABC):
     def submit_command(self, script: str, job: str, log: str) -> list[str]:
         """Return the command that submits a script."""
 
-    @abstractmethod
     def submitted_id(self, output: Output) -> str:
         """Return the id that a successful submit command printed.
 
@@ -65,10 +71,14 @@ class Backend(ABC):
         UnreadableOutput
             It printed none.
         """
+        found = self.submitted.search(output.out.strip())
+        if found is None:
+            raise self.unreadable(output)
+        return found[1]
 
-    @abstractmethod
     def is_permanent(self, complaint: str) -> bool:
         """Tell whether a refused submission would be refused again."""
+        return self.passing.search(complaint) is None
 
     @abstractmethod
     def poll_command(self, ids: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ __all__ = ["PbsBackend", "PbsDialect"]
 
 PbsDialect = Literal["pbspro", "openpbs", "torque"]
 
+#: The server's name belongs to the id, if it is printed.
 _SUBMITTED: Final = re.compile(r"^([0-9]{1,15}(?:\.[A-Za-z0-9_.-]{1,255})?)$", re.MULTILINE)
 #: Complaints of `qsub` that pass.
 _PASSING: Final = re.compile(
@@ -44,6 +45,8 @@ class PbsBackend(Backend):
 
     title: ClassVar[str] = "PBS"
     directive_prefix: ClassVar[str] = "#PBS"
+    submitted: ClassVar[re.Pattern[str]] = _SUBMITTED
+    passing: ClassVar[re.Pattern[str]] = _PASSING
 
     def __init__(self, dialect: PbsDialect) -> None:
         if dialect not in get_args(PbsDialect):
@@ -81,17 +84,6 @@ class PbsBackend(Backend):
         """Return ``qsub``; what PBS delivers at the end goes beside the log."""
         del job
         return ["qsub", "-o", _delivered(log), script]
-
-    def submitted_id(self, output: Output) -> str:
-        """Return the id, with the server's name if it is printed."""
-        found = _SUBMITTED.search(output.out.strip())
-        if found is None:
-            raise self.unreadable(output)
-        return found[1]
-
-    def is_permanent(self, complaint: str) -> bool:
-        """Tell whether `qsub` would refuse the same again."""
-        return _PASSING.search(complaint) is None
 
     def poll_command(self, ids: Sequence[str]) -> list[str]:
         """Return ``qstat -f``."""

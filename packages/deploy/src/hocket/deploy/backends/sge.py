@@ -47,6 +47,8 @@ class SgeBackend(Backend):
 
     title: ClassVar[str] = "Grid Engine"
     directive_prefix: ClassVar[str] = "#$"
+    submitted: ClassVar[re.Pattern[str]] = _SUBMITTED
+    passing: ClassVar[re.Pattern[str]] = _PASSING
 
     def __init__(
         self,
@@ -95,17 +97,6 @@ class SgeBackend(Backend):
         """Return ``qsub``."""
         del job, log
         return ["qsub", "-terse", script]
-
-    def submitted_id(self, output: Output) -> str:
-        """Return the id."""
-        found = _SUBMITTED.search(output.out.strip())
-        if found is None:
-            raise self.unreadable(output)
-        return found[1]
-
-    def is_permanent(self, complaint: str) -> bool:
-        """Tell whether `qsub` would refuse the same again."""
-        return _PASSING.search(complaint) is None
 
     def poll_command(self, ids: Sequence[str]) -> list[str]:
         """Return ``qstat``, of all of the user's jobs."""

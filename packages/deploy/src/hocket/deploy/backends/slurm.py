@@ -16,6 +16,7 @@ __all__ = ["SlurmBackend"]
 _FORMAT: Final = "%i|%T|%N|%r"
 _FIELDS_COUNT: Final = 4
 _ID: Final = re.compile(r"[0-9]{1,15}")
+#: The cluster's name may follow the id.
 _SUBMITTED: Final = re.compile(r"^([0-9]{1,15})(?:;\S+)?$", re.MULTILINE)
 
 _PENDING: Final = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD"})
@@ -69,6 +70,8 @@ class SlurmBackend(Backend):
 
     title: ClassVar[str] = "SLURM"
     directive_prefix: ClassVar[str] = "#SBATCH"
+    submitted: ClassVar[re.Pattern[str]] = _SUBMITTED
+    passing: ClassVar[re.Pattern[str]] = _PASSING
 
     def directives(self, spec: JobSpec, job: str, log: str) -> list[str]:
         """Return what a job asks for."""
@@ -98,17 +101,6 @@ class SlurmBackend(Backend):
         """Return ``sbatch``."""
         del job, log
         return ["sbatch", "--parsable", script]
-
-    def submitted_id(self, output: Output) -> str:
-        """Return the id, without the cluster's name that may follow it."""
-        found = _SUBMITTED.search(output.out.strip())
-        if found is None:
-            raise self.unreadable(output)
-        return found[1]
-
-    def is_permanent(self, complaint: str) -> bool:
-        """Tell whether `sbatch` would refuse the same again."""
-        return _PASSING.search(complaint) is None
 
     def poll_command(self, ids: Sequence[str]) -> list[str]:
         """Return ``squeue``."""
