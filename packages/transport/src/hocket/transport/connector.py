@@ -314,13 +314,14 @@ def _heeding(on_messages: OnMessages, secret: str, settings: Settings) -> OnMess
     """Return a callback that keeps to itself what is about the secret, and hands on all else."""
 
     def receive(channel: Channel, messages: list[Any]) -> None:
-        others = [one for one in messages if type(one) is not SecretChanged]
-        if len(others) < len(messages):
-            for one in messages:
-                if type(one) is SecretChanged:
-                    # One that is none must not take the place of one that is good.
-                    parse_secret(one.secret)
-                    replace_secret(secret, one.secret, settings.security.rotation_grace_s)
+        others = []
+        for one in messages:
+            if type(one) is not SecretChanged:
+                others.append(one)
+                continue
+            # One that is none must not take the place of one that is good.
+            parse_secret(one.secret)
+            replace_secret(secret, one.secret, settings.security.rotation_grace_s)
         if others:
             on_messages(channel, others)
 
