@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 from hocket.client.client import Client, current_client
+from hocket.client.followed_block import FollowedBlock
 from hocket.client.following import Following
 from hocket.core.errors import SettingsError
 from hocket.protocol.messages.feed import EventKinds, WorkerGone, WorkerSampled
@@ -95,8 +95,10 @@ class MemorySampler:
         return pd.DataFrame(columns).ffill()
 
 
-class _Sampling:
+class _Sampling(FollowedBlock):
     """One block that is sampled."""
+
+    _sampled = WorkerSampled
 
     def __init__(
         self,
@@ -105,40 +107,10 @@ class _Sampling:
         name: str,
         measure: str,
     ) -> None:
-        self._following = following
+        super().__init__(following)
         self._samples = samples
         self._name = name
         self._field = MEASURES[measure]
-
-    def __enter__(self) -> Self:
-        self._following.begin()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        del kind, error, traceback
-        self._following.last_samples(WorkerSampled)
-        self._following.end()
-        self._keep()
-
-    async def __aenter__(self) -> Self:
-        await self._following.begin()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        del kind, error, traceback
-        await self._following.last_samples(WorkerSampled)
-        await self._following.end()
-        self._keep()
 
     def _keep(self) -> None:
         snapshot = self._following.snapshot

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
+from hocket.client.followed_block import FollowedBlock
 from hocket.protocol.feed.profile_tree import ProfileTree, split_frame
 from hocket.protocol.messages.feed import ProfileSampled
 
@@ -18,7 +18,7 @@ __all__ = ["ProfileWatch"]
 _LINES_MAX: Final = 60
 
 
-class ProfileWatch:
+class ProfileWatch(FollowedBlock):
     """A profile; made by `Client.profile`, and gathered while its ``with`` block runs.
 
     Attributes
@@ -27,8 +27,10 @@ class ProfileWatch:
         All samples, merged over all workers.
     """
 
+    _sampled = ProfileSampled
+
     def __init__(self, following: Following, filename: str | Path | None = None) -> None:
-        self._following = following
+        super().__init__(following)
         self._filename = filename
         self.tree = ProfileTree()
 
@@ -65,36 +67,6 @@ class ProfileWatch:
             lines.append(f"{row['count'] / root['count']:6.1%} {'  ' * depth}{row['name']}{place}")
             todo.extend((child, depth + 1) for child in reversed(row["children"]))
         return "\n".join(lines)
-
-    def __enter__(self) -> Self:
-        self._following.begin()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        del kind, error, traceback
-        self._following.last_samples(ProfileSampled)
-        self._following.end()
-        self._keep()
-
-    async def __aenter__(self) -> Self:
-        await self._following.begin()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        del kind, error, traceback
-        await self._following.last_samples(ProfileSampled)
-        await self._following.end()
-        self._keep()
 
     def _keep(self) -> None:
         for event in self._following.events:

@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from hocket.client.following import Following
 from hocket.client.shell.callbacks import call_soon
-from hocket.protocol.feed.recording import MAGIC, FeedDecoder, encode_frame
-from hocket.protocol.messages import Events, Snapshot
+from hocket.protocol.feed.recording import MAGIC, encode_frame
+from hocket.protocol.messages import Events
+from hocket.transport.feed_file import read_recording
 
 if TYPE_CHECKING:
     from hocket.client.shell.session import ClientSession
 
 __all__ = ["Recording", "read_recording"]
-
-_CHUNK_NBYTES: Final = 1 << 20
-
-
-def read_recording(path: str | Path) -> Iterator[Snapshot | Events]:
-    """Yield what stands in a recording; an end that is torn off is left out.
-
-    Parameters
-    ----------
-    path
-        What `hocket.client.Client.record_feed` wrote.
-
-    Raises
-    ------
-    OSError
-        It cannot be read.
-    RemoteProtocolError
-        It is no recording, or damaged.
-    """
-    decoder = FeedDecoder()
-    with Path(path).open("rb") as file:
-        while chunk := file.read(_CHUNK_NBYTES):
-            yield from decoder.feed(chunk)
 
 
 class Recording:

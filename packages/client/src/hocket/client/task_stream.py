@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from hocket.client.followed_block import FollowedBlock
 from hocket.protocol.messages.feed import TaskEnded
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["TaskStream", "row_of"]
 
 
-class TaskStream:
+class TaskStream(FollowedBlock):
     """Executions of tasks; made by `Client.get_task_stream`.
 
     As a context manager it gathers those that end while its block runs. Read `data` then.
@@ -36,7 +36,7 @@ class TaskStream:
     """
 
     def __init__(self, following: Following, filename: str | Path | None = None) -> None:
-        self._following = following
+        super().__init__(following)
         self._filename = filename
         self.events: list[TaskEnded] = []
         self.dropped = 0
@@ -51,34 +51,6 @@ class TaskStream:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.data)
-
-    def __enter__(self) -> Self:
-        self._following.begin()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        del kind, error, traceback
-        self._following.end()
-        self._keep()
-
-    async def __aenter__(self) -> Self:
-        await self._following.begin()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        del kind, error, traceback
-        await self._following.end()
-        self._keep()
 
     def _keep(self) -> None:
         self.events = [one for one in self._following.events if type(one) is TaskEnded]

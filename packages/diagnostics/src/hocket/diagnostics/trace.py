@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from hocket.core.errors import HocketError
-from hocket.diagnostics.report.replaying import read_recording
 from hocket.protocol.feed.chrome_trace import trace_bytes
 from hocket.protocol.messages import Events, Snapshot
 from hocket.protocol.messages.feed import Event
+from hocket.transport.feed_file import read_recording
 
 __all__ = ["events_of", "main", "write_trace"]
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from hocket.core.errors import LocalProtocolError
 from hocket.diagnostics.model import ClusterModel
-from hocket.diagnostics.report.replaying import read_recording, replay
+from hocket.diagnostics.report.replaying import replay
 from hocket.protocol.feed import Answer, Question
 from hocket.protocol.messages.feed import EventKinds
+from hocket.transport.feed_file import read_recording
 
 __all__ = ["RecordedWatch"]
 

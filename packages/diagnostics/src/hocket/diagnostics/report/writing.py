@@ -15,13 +15,14 @@ from tornado.template import Loader
 
 from hocket.diagnostics import plots as _plots
 from hocket.diagnostics.model import ClusterModel
-from hocket.diagnostics.report.replaying import read_recording, replay
+from hocket.diagnostics.report.replaying import replay
 from hocket.diagnostics.theme import LIGHT
 from hocket.diagnostics.view import View
 from hocket.diagnostics.visuals import BOOK, Page, Visual
 from hocket.diagnostics.web.answers import describe_table
 from hocket.diagnostics.web.formatting import format_cell
 from hocket.diagnostics.web.handlers import STATIC
+from hocket.transport.feed_file import read_recording
 
 __all__ = ["write_report"]
 
