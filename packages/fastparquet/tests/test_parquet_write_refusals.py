@@ -67,6 +67,10 @@ def test_names_that_are_no_text(tmp_path, data):
         ({"nan_is_missing": "maybe"}, "nan_is_missing is 'maybe'"),
         ({"allow_truncated_timestamps": None}, "allow_truncated_timestamps is None"),
         ({"write_metadata": "always"}, "write_metadata is 'always'"),
+        ({"write_index": np.array([1, 0])}, "write_index is array"),
+        ({"write_metadata": pd.NA}, "write_metadata is <NA>"),
+        ({"page_index": np.array([1, 0])}, "page_index is array"),
+        ({"append": np.array([1, 0])}, "append is array"),
     ],
 )
 def test_odd_options(tmp_path, options, word):

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.records import dataclass
 
-__all__ = ["THREADS_VARIABLE", "ReadOptions", "available_memory_nbytes", "thread_count"]
+__all__ = [
+    "THREADS_VARIABLE",
+    "ReadOptions",
+    "available_memory_nbytes",
+    "check_switch",
+    "is_switch",
+    "thread_count",
+]
 
 #: Environment variable with the number of threads of readers that are not told one.
 THREADS_VARIABLE: Final = "HOCKET_PARQUET_THREADS"
@@ -54,6 +63,24 @@ class ReadOptions:
             raise InvalidOption(
                 f"memory_limit is {limit!r}; it has to be a whole number of bytes, or None"
             )
+
+
+def is_switch(value: Any) -> bool:
+    """Whether a value says yes or no: a bool of Python's or NumPy's, or 1 or 0."""
+    return isinstance(value, Real | np.bool_) and value in (0, 1)
+
+
+def check_switch(name: str, value: Any, *, may_be_none: bool) -> None:
+    """Make sure that an option says yes or no, or nothing where that may be.
+
+    Raises
+    ------
+    InvalidOption
+        It says something else.
+    """
+    if not (is_switch(value) or (may_be_none and value is None)):
+        allowed = "True, False or None" if may_be_none else "True or False"
+        raise InvalidOption(f"{name} is {value!r}; it has to be {allowed}")
 
 
 def _is_number(value: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from hocket.parquet.errors import ColumnMissing, InvalidOption
 from hocket.parquet.intake.type_texts import parse_type
 from hocket.parquet.intake.value_types import TypeKind, ValueType
+from hocket.parquet.options import check_switch
 from hocket.parquet.records import dataclass, field, replace
 
 __all__ = ["IntakeOptions"]
@@ -108,10 +109,10 @@ class IntakeOptions:
             parse_type(text)
 
     def _check_words(self) -> None:
-        for name in ("write_index", "nan_is_missing", "allow_truncated_timestamps"):
-            value = getattr(self, name)
-            if value not in ((True, False) if name.startswith("allow") else (True, False, None)):
-                raise InvalidOption(f"{name} is {value!r}; it has to be True or False")
+        for name in ("write_index", "nan_is_missing"):
+            check_switch(name, getattr(self, name), may_be_none=True)
+        truncates = self.allow_truncated_timestamps
+        check_switch("allow_truncated_timestamps", truncates, may_be_none=False)
         nulls = self.has_nulls
         if isinstance(nulls, (str, bytes)) and nulls != "infer":
             raise InvalidOption(

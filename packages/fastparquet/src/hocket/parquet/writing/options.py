@@ -13,7 +13,7 @@ from hocket.parquet.crypto.encryption_keys import EncryptionKeys
 from hocket.parquet.encode.options import DICTIONARY_NBYTES, PAGE_NBYTES, PAGE_ROWS
 from hocket.parquet.errors import InvalidOption
 from hocket.parquet.metadata.encodings import Encoding
-from hocket.parquet.options import ReadOptions
+from hocket.parquet.options import ReadOptions, check_switch
 from hocket.parquet.records import dataclass, field, fields
 
 __all__ = ["DEFAULT_KEY", "WriteOptions", "check_names"]
@@ -121,10 +121,7 @@ class WriteOptions:
         for name in ("checksums", "fsync"):
             if not isinstance(getattr(self, name), bool):
                 raise InvalidOption(f"{name} is {getattr(self, name)!r}; it has to be a bool")
-        if self.page_index not in (None, True, False):
-            raise InvalidOption(
-                f"page_index is {self.page_index!r}; it has to be True, False or None"
-            )
+        check_switch("page_index", self.page_index, may_be_none=True)
         _check_offsets(self.row_group_offsets)
         for value in _values(self.compression):
             codec_of(value)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from hocket.parquet.errors import InvalidOption
+from hocket.parquet.options import check_switch, is_switch
 from hocket.parquet.records import dataclass
 
 __all__ = ["Layout"]
@@ -42,14 +43,12 @@ class Layout:
             raise InvalidOption(
                 f"file_scheme is {self.file_scheme!r}; it has to be one of {', '.join(_SCHEMES)}"
             )
-        if self.append not in (True, False, "overwrite"):
+        told = self.append
+        if not (is_switch(told) or (isinstance(told, str) and told == "overwrite")):
             raise InvalidOption(
                 f'append is {self.append!r}; it has to be True, False or "overwrite"'
             )
-        if self.write_metadata not in (None, True, False):
-            raise InvalidOption(
-                f"write_metadata is {self.write_metadata!r}; it has to be True, False or None"
-            )
+        check_switch("write_metadata", self.write_metadata, may_be_none=True)
         keys = self.keys
         if len(set(keys)) < len(keys) or not all(isinstance(key, str) for key in keys):
             raise InvalidOption(
