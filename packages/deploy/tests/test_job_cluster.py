@@ -70,6 +70,7 @@ def wait_until(is_so, timeout_s=30.0):
     deadline_s = time.monotonic() + timeout_s
     while not is_so():
         assert time.monotonic() < deadline_s, "it did not happen in time"
+        # What is waited for is other processes', and tells nobody.
         time.sleep(0.02)
 
 

@@ -111,6 +111,7 @@ def test_workers_come_are_replaced_and_go(options):
         deadline_s = time.monotonic() + 30
         while cluster.workers != ["workers-2"]:
             assert time.monotonic() < deadline_s
+            # The job is another process, and tells nobody of its end.
             time.sleep(0.05)
         assert "job began on" in cluster.logs("workers-1")["workers-1"]
         ended = cluster.jobs[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 from hocket.client.client import Client
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Holding"]
 
 
-class Holding(NamedPrimitive):
+class Holding(NamedPrimitive, ABC):
     """What locks and semaphores have in common; see there."""
 
     def __init__(
@@ -114,9 +115,9 @@ class Holding(NamedPrimitive):
 
         return ask, finish, Call(timeout_s, session)
 
+    @abstractmethod
     def _asking(self) -> Ask:
         """Return what asks for it, in a ``with`` statement."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         if self.asynchronous:

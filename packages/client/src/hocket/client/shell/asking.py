@@ -6,6 +6,7 @@ What waits is a coroutine of pauses; the session runs it in the way of its clien
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final, TypeVar
@@ -26,7 +27,7 @@ _ANSWER_S: Final = 0.05
 _Reply = TypeVar("_Reply", bound=Struct)
 
 
-class Asker:
+class Asker(ABC):
     """What one can wait for with a session; a part of `ClientSession`."""
 
     address: str
@@ -35,13 +36,13 @@ class Asker:
     lock: threading.Lock
     _dropped: deque[FutureState]
 
+    @abstractmethod
     def begin(self) -> ClientMachine:
         """Return the machine, up to date; with the lock held."""
-        raise NotImplementedError
 
+    @abstractmethod
     def send(self) -> None:
         """Have what the machine wants to say sent."""
-        raise NotImplementedError
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Return what a coroutine of pauses returns; if asynchronous, something to be awaited."""
