@@ -169,11 +169,6 @@ class ActorBook:
                 self._send(actor, call)
         return call
 
-    def is_placed(self, key: str) -> bool:
-        """Tell whether an actor takes calls now, as far as is known."""
-        actor = self._actors.get(key)
-        return actor is not None and bool(actor.address)
-
     # ------------------------------------------------------------------ what comes out
 
     @property

@@ -69,8 +69,8 @@ _SECOND_FACTORS: Final[dict[str, Fraction]] = {
     "d": Fraction(86400),
 }
 _SECONDS_ALLOWED: Final = (
-    "it must be a number of seconds, not negative, or text such as '500 ms', with one of ns, us, ms,"
-    " s, min, h, d"
+    "it must be a number of seconds, not negative, or text such as '500 ms', with one of ns, us,"
+    " ms, s, min, h, d"
 )
 
 # The counts of digits bound what a hostile text can make us compute.

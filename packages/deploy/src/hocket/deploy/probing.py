@@ -41,8 +41,8 @@ class Probe:
         Its host's, as ``interface=address``.
     versions
         Of Python and of packages.
-    open_files_max, processes_max
-        How much the process may have; 0: any number.
+    open_files_max
+        How many the process may have; 0: any number.
     """
 
     host: str
@@ -52,7 +52,6 @@ class Probe:
     networks: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     open_files_max: int = 0
-    processes_max: int = 0
 
 
 def probe(servers: Iterable[tuple[str, str, str]], timeout_s: float) -> Probe:
@@ -80,7 +79,6 @@ def probe(servers: Iterable[tuple[str, str, str]], timeout_s: float) -> Probe:
         for (name, at), (reason, waited_s) in zip(asked, found, strict=True):
             ways.setdefault(name, {})[str(at)] = reason
             took_s.setdefault(name, {})[str(at)] = waited_s
-    files, processes = _limits()
     return Probe(
         host=here,
         time_s=time.time(),
@@ -88,8 +86,7 @@ def probe(servers: Iterable[tuple[str, str, str]], timeout_s: float) -> Probe:
         took_s=took_s,
         networks=[f"{each.interface}={each.host}" for each in host_networks() if each.is_usable],
         versions=dict(package_versions([])),
-        open_files_max=files,
-        processes_max=processes,
+        open_files_max=_open_files_max(),
     )
 
 
@@ -117,14 +114,11 @@ def _knock(at: Address, timeout_s: float) -> tuple[str, float]:
     return reason, time.monotonic() - start_s
 
 
-def _limits() -> tuple[int, int]:
-    """Return how many open files and processes are allowed; 0: any number."""
+def _open_files_max() -> int:
+    """Return how many open files are allowed; 0: any number."""
     if os.name != "posix":
-        return 0, 0
+        return 0
     import resource  # noqa: PLC0415 (not everywhere)
 
-    found = []
-    for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC):
-        soft, _ = resource.getrlimit(kind)
-        found.append(0 if soft == resource.RLIM_INFINITY else soft)
-    return found[0], found[1]
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 0 if soft == resource.RLIM_INFINITY else soft

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from hocket.core.errors import HocketError
 from hocket.core.settings import Settings
@@ -103,7 +102,3 @@ class Site:
             for name in visual.reads:
                 kinds |= READS.get(name, EventKinds.NONE)
         await self.watch.need(kinds)
-
-
-#: How long an answer that is made for one tab serves others, in seconds.
-ANSWER_LIFE_S: Final = 0.5
