@@ -8,7 +8,8 @@
     floors           the import contracts between and inside packages
     test [ARGS]      all tests; ARGS go to pytest
     unit PKG [ARGS]  the tests of one package, by the name of its folder
-    demo [--keep]    the main job on real data; --keep (or KEEP=1) leaves its cluster up
+    demo [--keep]    the main job on real data, and a report of it in build/; --keep (or KEEP=1)
+                     leaves its cluster up
     bench [NAME]     a benchmark by its file's name (engines, unless told); more ARGS go to it
     simulate [ARGS]  the engine's machines in virtual time; SEEDS=n (or --seeds n) histories
     fuzz [ARGS]      read damaged Parquet files; --seconds N, --checked, --guided, --replay ...
@@ -139,7 +140,9 @@ def demo(arguments: list[str]) -> None:
     # Once, and rather where one sees what takes long than in each worker.
     environment.run_python("-m", "hocket.parquet", "warmup")
     keep = ["--keep"] if os.environ.get("KEEP", "") not in {"", "0"} else []
-    environment.run_python("examples/flights/demo.py", *keep, *arguments)
+    # (Of two reports the last is written.)
+    told = ["--report", str(ROOT / "build" / "flights-report.html"), *keep, *arguments]
+    environment.run_python("examples/flights/demo.py", *told)
 
 
 def bench(arguments: list[str]) -> None:
@@ -151,7 +154,7 @@ def bench(arguments: list[str]) -> None:
         there = ", ".join(path.stem for path in sorted(file.parent.glob("*.py")))
         raise Failure(f"there is no benchmark {name!r}; there are {there}", code=2)
     environment.setup()
-    if name in {"actors", "dask_collections", "engines", "scale"}:
+    if name in {"actors", "dashboard", "dask_collections", "engines", "scale"}:
         environment.peers()
     environment.run_python(str(file.relative_to(ROOT)), *arguments[named:])
 

@@ -24,6 +24,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+#: When this began, for those who want to know how soon there is something to see.
+BEGAN_S = time.perf_counter()
+
 try:
     from rich.console import Console
     from rich.table import Table
@@ -100,6 +103,10 @@ def run(
             answers = dict(
                 zip(answering.answers, client.gather(list(answering.answers.values())), strict=True)
             )
+        began = time.perf_counter()
+    if report is not None:
+        with stages.stage("write the report", began=began):
+            console.print(f"A report of what the cluster did: {report}")
     with stages.stage("read and answer in plain pandas, one process"):
         expected = reference.compute(data.folder())
     drawn = [*tables.draw(answers), stages.table()]
@@ -181,7 +188,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             cluster = LocalCluster(n_workers=options.workers, threads_per_worker=1)
         with cluster:
             if cluster.dashboard_link:
-                console.print(f"Watch it at {cluster.dashboard_link}", style="bold")
+                live_s = time.perf_counter() - BEGAN_S
+                console.print(
+                    f"Watch it at {cluster.dashboard_link} (after {live_s:.1f} s)", style="bold"
+                )
+            if options.report is not None:
+                options.report.parent.mkdir(parents=True, exist_ok=True)
             code = run(cluster, console, stages, options.picture, options.report)
             if options.keep:
                 wait_for_interrupt(cluster, console)

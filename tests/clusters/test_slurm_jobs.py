@@ -29,6 +29,28 @@ def test_the_end_of_jobs_in_the_middle_of_200_tasks_costs_none(slurm, tmp_path):
         assert {job["reason"] for job in ended} == {"COMPLETED"}
 
 
+def test_no_worker_begins_what_it_would_not_end(slurm, tmp_path):
+    begun, ended = tmp_path / "begun.txt", tmp_path / "ended.txt"
+
+    def work(number):
+        with begun.open("a") as file:
+            file.write(f"{number}\n")
+        time.sleep(20)
+        with ended.open("a") as file:
+            file.write(f"{number}\n")
+
+    # Each worker has 50 s, and the time for two of these.
+    with slurm.cluster(tmp_path, walltime=60, margin=10, queue="short", jobs=2) as cluster:
+        cluster.wait(timeout=60)
+        with Client(cluster) as client:
+            told = [one["leaves_in_s"] for one in client.scheduler_info()["workers"].values()]
+            assert all(30 < leaves_in_s < 50 for leaves_in_s in told)
+            futures = client.map(work, range(6))
+            client.gather(futures, timeout=150)
+        assert sorted(begun.read_text().split()) == [str(number) for number in range(6)]
+        assert sorted(ended.read_text().split()) == [str(number) for number in range(6)]
+
+
 def test_a_group_with_devices_beside_one_without(slurm, tmp_path):
     def where(_=None):
         time.sleep(0.3)

@@ -107,8 +107,12 @@ def test_a_signal_drains_and_nothing_is_lost(cluster, client):
 
 
 def test_a_worker_leaves_before_its_time_is_over(cluster, client):
-    flags = ["--name", "short", "--lifetime", "62 s", "--lifetime-margin", "61.5 s"]
+    flags = ["--name", "short", "--lifetime", "63 s", "--lifetime-margin", "61.5 s"]
     cluster.start("short", "worker", *flags)
+    cluster.until(lambda: "worker short at" in cluster.log("short"))
+    told = {one["name"]: one["leaves_in_s"] for one in client.scheduler_info()["workers"].values()}
+    assert 0.0 <= told["short"] < 1.5
+    assert told["w-0"] is None
     cluster.until(lambda: cluster.processes["short"].poll() is not None)
     assert cluster.processes["short"].wait() == 0
 

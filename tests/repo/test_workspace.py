@@ -156,7 +156,8 @@ def test_the_demo_stays_up_when_asked(monkeypatch, keep, arguments):
     monkeypatch.setattr(environment, "setup", lambda **_: None)
     monkeypatch.setattr(environment, "run_python", lambda *command: ran.append(command))
     do.demo([])
-    assert ran[-1] == ("examples/flights/demo.py", *arguments)
+    report = str(ROOT / "build" / "flights-report.html")
+    assert ran[-1] == ("examples/flights/demo.py", "--report", report, *arguments)
 
 
 @pytest.fixture

@@ -71,7 +71,11 @@ class FakeTask:
     """
 
     def __init__(
-        self, address: str = "", secret: str = "", settings: Settings | None = None
+        self,
+        address: str = "",
+        secret: str = "",
+        settings: Settings | None = None,
+        cluster_id: str = "",
     ) -> None:
         self.log: list[str] = []
         self.has_slot = True
@@ -82,6 +86,7 @@ class FakeTask:
             scheduler_address=address,
             secret=secret,
             settings=settings or Settings(),
+            cluster_id=cluster_id,
             secede=self._secede,
             rejoin=self._rejoin,
         )
@@ -126,6 +131,7 @@ class FakeScheduler:
 
     def __init__(self, scheme: str, settings: Settings = SETTINGS, secret: str = "") -> None:
         self.secret = secret
+        self.cluster_id = f"fake-{next(_numbers)}"
         self.settings = settings
         self.seen: list[Struct] = []
         self.values: dict[str, Any] = {}
@@ -163,6 +169,7 @@ class FakeScheduler:
             secret=self.secret,
             settings=self.settings,
             on_channel=self._on_channel,
+            cluster_id=self.cluster_id,
         )
         for _ in range(2):
             server: DataServer
@@ -424,4 +431,6 @@ def client(scheduler: FakeScheduler) -> Iterator[Client]:
 @pytest.fixture
 def make_task(scheduler: FakeScheduler) -> Callable[[], FakeTask]:
     """Return what makes a task of the scheduler's cluster."""
-    return lambda: FakeTask(scheduler.address, scheduler.secret, scheduler.settings)
+    return lambda: FakeTask(
+        scheduler.address, scheduler.secret, scheduler.settings, scheduler.cluster_id
+    )

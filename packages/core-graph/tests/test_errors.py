@@ -20,6 +20,7 @@ EXAMPLES: list[HocketError] = [
     errors.LimitExceeded(what="a frame", limit=1, asked=2),
     errors.LocalProtocolError(reason="r"),
     errors.NoCapacity(needs={"GPU": 2}, best_offer="the best has 1"),
+    errors.OtherCluster(what="the future 'k'", cluster="tcp://a:1 (id 1)", here="tcp://b:1 (id 2)"),
     errors.PeerLost(address="tcp://a:1", reason="silent"),
     errors.RemoteProtocolError(reason="r"),
     errors.SerializationError(what="argument 1", type_name="lock", reason="no"),

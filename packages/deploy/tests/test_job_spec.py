@@ -89,3 +89,8 @@ def test_what_jobs_do_not_say_cannot_be_counted():
         jobs_count(JobSpec(), n=None, jobs=None, cores=None, memory="4 GiB")
     with pytest.raises(SettingsError, match="say how many"):
         jobs_count(JobSpec(), n=None, jobs=None, cores=None, memory=None)
+
+
+def test_a_margin_that_leaves_no_time_to_work():
+    with pytest.raises(SettingsError, match="less than the walltime"):
+        JobSpec(walltime="10 min", margin="10 min")

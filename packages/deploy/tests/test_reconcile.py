@@ -260,6 +260,37 @@ def test_one_that_is_near_its_end_is_replaced_before_it():
     assert history.machine.is_settled(history.now_s)
 
 
+def test_what_workers_tell_of_their_end_goes_before_what_was_asked_for():
+    history = History(walltime_s=600.0, margin_s=60.0)
+    history.up(1)
+    history.machine.workers_seen({"cpu-1": 0}, history.now_s, {"cpu-1": 300.0})
+    assert history.turn(290.0) == []
+    assert history.turn(6.0) == [SubmitJob("cpu-2", "cpu")]
+
+
+def test_an_end_that_only_the_workers_know_of():
+    history = History(workers_per_job=2)
+    history.machine.want("cpu", 1)
+    history.turn()
+    history.submit_all()
+    history.poll(cpu1=RUNNING)
+    workers = {"cpu-1-0": 0, "cpu-1-1": 0}
+    history.machine.workers_seen(workers, history.now_s, {"cpu-1-0": 400.0, "cpu-1-1": 350.0})
+    assert history.turn(340.0) == []
+    assert history.turn(6.0) == [SubmitJob("cpu-2", "cpu")]
+
+
+def test_half_of_a_short_life_is_of_use():
+    # (No job has come yet, so a new one is given half a minute.)
+    history = History(walltime_s=40.0, margin_s=10.0)
+    history.machine.want("cpu", 1)
+    history.turn()
+    history.submit_all()
+    history.poll(cpu1=RUNNING)
+    assert history.turn(14.0) == []
+    assert history.turn(2.0) == [SubmitJob("cpu-2", "cpu")]
+
+
 def test_none_wanted_ends_the_old_one_too():
     history = History(walltime_s=600.0, margin_s=60.0)
     history.up(1)

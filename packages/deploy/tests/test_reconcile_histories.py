@@ -24,8 +24,13 @@ WANTED_MAX = 8
 class BatchSystem(RuleBasedStateMachine):
     """Submissions, queue and workers; each rule lets a little happen."""
 
-    @initialize(processes=st.integers(1, 3), walltime_s=st.sampled_from([None, 120.0, 3600.0]))
-    def begin(self, processes, walltime_s):
+    @initialize(
+        processes=st.integers(1, 3),
+        walltime_s=st.sampled_from([None, 120.0, 3600.0]),
+        tells_ends=st.booleans(),
+    )
+    def begin(self, processes, walltime_s, tells_ends):
+        self.tells_ends = tells_ends
         self.machine = Reconciler(LIMITS)
         self.machine.add_group(
             Group("cpu", workers_per_job=processes, walltime_s=walltime_s, margin_s=10.0)
@@ -110,7 +115,8 @@ class BatchSystem(RuleBasedStateMachine):
                 several = f"-{number}" if self.processes > 1 else ""
                 loads[f"{job['name']}{several}"] = number
         loads["somebody-else"] = 3
-        self.machine.workers_seen(loads, self.now_s)
+        lives_s = {worker: 3.0 * load for worker, load in loads.items() if self.tells_ends}
+        self.machine.workers_seen(loads, self.now_s, lives_s)
 
     @rule()
     def turn(self):
@@ -149,6 +155,9 @@ class BatchSystem(RuleBasedStateMachine):
         """Whatever was before: with an honest queue it comes to what is wanted."""
         self.machine.want("cpu", 3)
         self.given_up = False
+        self.tells_ends = False
+        for job in self.machine.live():
+            job.leaves_s = None
         for _ in range(120):
             self.now_s += 3.0
             while self.submitting:

@@ -8,7 +8,7 @@ import pytest
 
 from hocket.core.errors import SettingsError
 from hocket.deploy.worker_names import job_id, worker_name
-from hocket.deploy.working import end_of_life, parse_resources
+from hocket.deploy.working import end_of_life, margin_of, parse_resources
 
 SLURM_ARRAY = {"SLURM_JOB_ID": "14", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "3"}
 
@@ -58,6 +58,19 @@ def test_a_worker_ends_with_its_job_or_its_time():
     assert end_of_life(60.0, {"SLURM_JOB_END_TIME": "1300"}, 1000.0) == 60.0
     assert end_of_life(60.0, {"SLURM_JOB_END_TIME": "900"}, 1000.0) == 0.0
     assert end_of_life(60.0, {"SLURM_JOB_END_TIME": "soon"}, 1000.0) == 60.0
+
+
+def test_how_long_before_its_end_a_worker_leaves():
+    assert margin_of(60.0, math.inf, math.inf) == 60.0
+    assert margin_of(60.0, 600.0, 500.0) == 60.0
+    # Of an end that only the batch system knew.
+    assert margin_of(60.0, math.inf, 600.0) == 60.0
+    assert margin_of(60.0, math.inf, 40.0) == 10.0
+
+
+def test_a_worker_that_would_leave_at_once():
+    with pytest.raises(SettingsError, match=r"lifetime_margin_s.*less than worker.lifetime_s, 30:"):
+        margin_of(60.0, 30.0, 30.0)
 
 
 def test_resources_are_read():

@@ -137,6 +137,7 @@ OF_TYPE: dict[str, Any] = {
     "list[bytes": [b"p", b"q"],
     "list[float]": [1.5, 0.0],
     "list[int]": [1, 0],
+    "float | None": 1.5,
     "Failure | None": FAILURE,
     "bytes": b"value",
     "Primitive": Primitive.LOCK,

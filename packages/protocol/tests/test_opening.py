@@ -130,8 +130,16 @@ def frame_of(data: bytes) -> Frame:
 
 def test_hello_and_welcome_come_back():
     assert decode_hello(frame_of(encode_hello(HELLO))) == HELLO
-    refusal = Welcome(Role.SCHEDULER, "s", OUR_VERSIONS, Refusal.UNFIT, "why", 3)
+    refusal = Welcome(Role.SCHEDULER, "s", OUR_VERSIONS, Refusal.UNFIT, "why", 3, "a-Cluster_1")
     assert decode_welcome(frame_of(encode_welcome(refusal))) == refusal
+    assert decode_welcome(frame_of(encode_welcome(WELCOME))).cluster_id == ""
+
+
+@pytest.mark.parametrize("cluster_id", ["a b", "a\n", "../a", "é", "x" * 101, 7, None])
+def test_a_malformed_id_of_a_cluster_is_refused(cluster_id):
+    welcome = Welcome(Role.SCHEDULER, "s", OUR_VERSIONS, cluster_id=cluster_id)
+    with pytest.raises(RemoteProtocolError, match="a welcome does not fit"):
+        decode_welcome(frame_of(encode_welcome(welcome)))
 
 
 @pytest.mark.parametrize(

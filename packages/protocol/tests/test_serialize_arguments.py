@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hocket.core.errors import SerializationError, UnknownKey
+from hocket.core.cluster_identity import ClusterIdentity
+from hocket.core.errors import OtherCluster, SerializationError, UnknownKey
 from hocket.protocol.serialize import (
     ArgumentPickler,
     collecting,
@@ -46,11 +47,12 @@ plain = st.recursive(
 class Future:
     """What a client's future does when it is pickled."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, cluster: ClusterIdentity | None = None) -> None:
         self.key = key
+        self.cluster = cluster
 
     def __reduce__(self) -> tuple[Any, ...]:
-        note_reference(self.key)
+        note_reference(self.key, self.cluster)
         return resolve, (self.key,)
 
 
@@ -288,3 +290,31 @@ def test_what_a_script_defines_reaches_a_process_with_another_main(tmp_path: Any
         [sys.executable, "-W", "error", str(script)], capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("fine\n", "")
+
+
+HERE, SAME, OTHER = (
+    ClusterIdentity("1", "tcp://a:1"),
+    ClusterIdentity("1", "tcp://a.example:1"),
+    ClusterIdentity("2", "tcp://a:1"),
+)
+
+
+@pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [{"deep": (x,)}], lambda x: lambda: x])
+def test_a_future_of_another_cluster_is_refused_by_name(wrap: Any) -> None:
+    pickler = ArgumentPickler(cluster=HERE)
+    with pytest.raises(OtherCluster, match=r"'k'.*tcp://a:1 \(id 2\).*tcp://a:1 \(id 1\)"):
+        pickler.dumps((1, wrap(Future("k", OTHER))), {})
+    # What comes after it does not suffer; a cluster is its id, whatever it is called.
+    data = pickler.dumps((Future("k", SAME), Future("l")), {"x": Future("k", HERE)})
+    assert pickler.references == ["k", "l"]
+    assert load_arguments(data, {"k": 1, "l": 2}) == ((1, 2), {"x": 1})
+    assert not collecting()
+
+
+def test_where_nobody_says_which_cluster_any_will_do() -> None:
+    pickler = ArgumentPickler()
+    pickler.dumps((Future("k", OTHER), Future("k", HERE)), {})
+    assert pickler.references == ["k"]
+    earlier = pickler.references
+    pickler.dumps(([],), {})
+    assert (earlier, pickler.references) == (["k"], [])

@@ -132,10 +132,11 @@ def report_no_replicas(monkeypatch):
 def confirm_cancellation_late(monkeypatch):
     """A cancelled future whose value comes before the confirmation counts as having it."""
 
-    def cancel(self, states):
+    def cancel(self, states, **_):
         keys = [state.key for state in states if state.status is PENDING]
         if keys:
             self.post(CancelTasks(keys))
+        return keys, None
 
     def on_cancelled(self, message):
         for key in message.keys:

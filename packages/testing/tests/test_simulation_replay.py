@@ -16,6 +16,7 @@ from hocket.testing.deeds import (
     CrashWorker,
     Cut,
     Hang,
+    LimitLife,
     LoseValue,
     Release,
     RestartScheduler,
@@ -227,6 +228,22 @@ def test_a_worker_that_leaves_in_order_hands_over_what_it_alone_holds():
     assert any("was let go" in line for line in report.trace)
     begun = [line for line in report.trace if " begins t" in line]
     assert len(begun) == len(specs)
+
+
+def test_a_task_that_was_cut_short_is_done_by_a_worker_that_lasts():
+    swarm = replace(QUIET, workers_count=1, duration_s=1.0)
+    specs = tuple(Spec(f"t{number}", "add", number) for number in range(4))
+    deeds = [LimitLife(0.0, "w0", 0.1, 0.01), Submit(2.0, "c1", specs)]
+    cut_short = 0
+    for seed in range(5):
+        report = replay(seed, swarm, 20.0, deeds)
+        assert report.finding is None, report.describe()
+        assert report.results == {"value": 4}
+        begun = [line for line in report.trace if " begins t" in line]
+        cut_short += len(begun) > len(specs)
+        # Each is known to be too long after one or two attempts of a tenth of a second.
+        assert len(begun) <= 3 * len(specs), report.trace
+    assert cut_short
 
 
 def test_a_value_may_be_claimed_of_a_worker_that_came_after_the_one_it_was_put_on():

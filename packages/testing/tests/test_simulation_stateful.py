@@ -262,6 +262,14 @@ class ClusterHistory(RuleBasedStateMachine):
         else:
             self.do(deeds.RetireWorker, name, patience_s)
 
+    @rule(
+        data=st.data(),
+        life_s=st.sampled_from([0.1, 1.0, 20.0]),
+        patience_s=st.sampled_from([0.0, 5.0]),
+    )
+    def limit_life(self, data, life_s, patience_s):
+        self.do(deeds.LimitLife, self.some_worker(data), life_s, patience_s)
+
     @rule(data=st.data(), how=st.sampled_from([deeds.CrashClient, deeds.LeaveClient]))
     def end_client(self, data, how):
         user = self.user(data)

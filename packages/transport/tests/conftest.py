@@ -275,6 +275,7 @@ class Bench:
             secret=secret,
             settings=self.settings(**settings),
             on_channel=accept,
+            cluster_id="house",
         )
         house = House(listener, recorder, channels, secret)
         house.settings = self.settings(**settings)

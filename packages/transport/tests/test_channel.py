@@ -50,6 +50,7 @@ def test_who_is_at_the_other_end(with_bench, scheme):
         assert (theirs.peer.role, theirs.peer.name) == (Role.WORKER, "me")
         assert channel.peer.session_id == theirs.peer.session_id
         assert channel.peer.versions == theirs.peer.versions == OUR_VERSIONS
+        assert (channel.peer.cluster_id, theirs.peer.cluster_id) == ("house", "")
         assert channel.same_host
         assert theirs.same_host
         assert channel.peer.address == house.address
@@ -309,6 +310,16 @@ def test_a_peer_of_the_wrong_role_is_refused(with_bench, warnings_logged):
         (line,) = warnings_logged()
         assert "a scheduler has no use for a scheduler" in line
         await bench.works(house)
+
+    with_bench(test)
+
+
+def test_a_scheduler_that_does_not_say_its_cluster_is_refused(with_bench):
+    async def test(bench):
+        house = await bench.house()
+        house.listener.cluster_id = ""
+        with pytest.raises(HandshakeRefused, match="of which cluster"):
+            await house.connect()
 
     with_bench(test)
 

@@ -143,6 +143,7 @@ def test_two_loops_in_two_threads(with_bench):
                 secret="",
                 settings=settings,
                 on_channel=on_channel,
+                cluster_id="fake",
             )
         )
         got = []
@@ -189,6 +190,7 @@ def test_a_loop_that_is_gone_is_a_lost_connection(with_bench):
                 secret="s",
                 settings=house.settings,
                 on_channel=lambda channel: None,
+                cluster_id="fake",
             )
         )
         channel, recorder = await house.connect(address=listener.address)

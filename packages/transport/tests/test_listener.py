@@ -25,6 +25,7 @@ async def open_listener(bench, address, secret="s"):
         secret=secret,
         settings=bench.settings(),
         on_channel=ignore,
+        cluster_id="fake",
     )
 
 

@@ -12,6 +12,7 @@ from time import monotonic
 import pytest
 
 from hocket.core.settings import Settings, WorkerSettings
+from hocket.core.worker_view import WorkerView
 from hocket.protocol.messages import (
     DataReply,
     FetchData,
@@ -34,7 +35,8 @@ from hocket.worker.machine import WorkerMachine
 from hocket.worker.shell import Worker
 from hocket.worker.shell.contexts import Contexts
 from hocket.worker.shell.coroutines import CoroutineExecutor
-from hocket.worker.shell.desk import LOOP, Desk, Flush
+from hocket.worker.shell.desk import LOOP, PROCESSES, Desk, Flush
+from hocket.worker.shell.process_executor import ProcessExecutor
 from hocket.worker.shell.threads import ThreadExecutor
 
 TIMEOUT_S = 30
@@ -82,6 +84,7 @@ class FakeScheduler:
             secret="",
             settings=self.settings,
             on_channel=self._on_channel,
+            cluster_id="fake",
         )
         self.address = self.listener.address
         self.pool = DataPool("", self.settings)
@@ -263,11 +266,12 @@ class Bench:
             address="tcp://w:1",
             settings=WorkerSettings(),
             resources=resources,
-            executors={"threads": threads_count, LOOP: 3},
+            executors={"threads": threads_count, LOOP: 3, PROCESSES: 2},
         )
         self.wakeups = queue.SimpleQueue()
         self.desk = Desk(self.machine, self.lock, wake_loop=lambda: self.wakeups.put(None))
-        contexts = Contexts("w")
+        view = WorkerView("w", device_names={"GPU": ["GPU-a", "GPU-b"]})
+        contexts = Contexts("w", view=view)
         self.executor = ThreadExecutor(
             self.desk,
             contexts,
@@ -280,6 +284,13 @@ class Bench:
             contexts,
             inline_nbytes_max=1000,
             loop="asyncio",
+            on_broken=lambda: self.wakeups.put("broken"),
+        )
+        self.processes = ProcessExecutor(
+            self.desk,
+            contexts,
+            slots=2,
+            inline_nbytes_max=1000,
             on_broken=lambda: self.wakeups.put("broken"),
         )
         self.executor.start()
@@ -297,6 +308,7 @@ class Bench:
         with self.lock:
             self.desk.close()
         ended = self.coroutines.close(timeout_s)
+        ended = self.processes.close(timeout_s) and ended
         return self.executor.close(timeout_s) and ended
 
     def run(self, function, count, first=0, **options):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hocket.core.actor_class import ActorClass, ActorReference
+from hocket.core.cluster_identity import ClusterIdentity
 from hocket.protocol.messages import CHECKPOINT_NBYTES_MAX, CallKind, FailureKind
 from hocket.protocol.serialize import dump_function, dump_value, load_exception, load_value, unpack
 from hocket.worker.actors import Actor, Call
@@ -55,7 +56,7 @@ class SavedBox(Box):
 
 
 def task_of(cls: type, *args: Any, call: Any = None) -> Task:
-    pickled = dump_function(call or ActorClass(cls, Stub, "tcp://s:1"))
+    pickled = dump_function(call or ActorClass(cls, Stub, ClusterIdentity("c", "tcp://s:1")))
     function = Function(pickled.digest, pickled.label, pickled.blob)
     terms = Terms(Lane("actors", 1), ())
     return Task("k", 7, 0, function, dump_value((args, {})), True, terms)
@@ -84,7 +85,7 @@ def test_an_actor_is_made_and_what_stands_for_it_travels():
     assert outcome.nbytes > 0
     stub = load_value(outcome.inline)
     assert stub.reference.label == "Box"
-    assert stub.reference.scheduler_address == "tcp://s:1"
+    assert stub.reference.cluster == ClusterIdentity("c", "tcp://s:1")
     assert set(stub.reference.methods) == {"get", "quit", "later", "lock"}
     assert isinstance(unpack(outcome.value.buffers), Stub)
 

@@ -51,7 +51,7 @@ def test_the_first_message_introduces_the_worker(with_scheduler, scheme):
         assert (joined.name, joined.threads, joined.memory_limit) == ("ann", 3, 1000)
         assert (joined.address, joined.pid) == (worker.address, os.getpid())
         assert joined.resources == {"GPU": 2.0, "memory": 1000}
-        assert joined.executors == {"threads": 3, "loop": 100, "actors": 8}
+        assert joined.executors == {"threads": 3, "loop": 100, "processes": 3, "actors": 8}
         assert joined.calls_address not in ("", joined.address)
         expected = "inproc://" if scheme == "inproc" else "unix://"
         assert worker.address.startswith(expected)

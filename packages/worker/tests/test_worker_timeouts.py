@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from functools import partial
 
 import pytest
 
@@ -24,7 +23,6 @@ from hocket.protocol.serialize import ArgumentPickler
 from hocket.worker.invariants import check
 from hocket.worker.machine import WorkerMachine
 from hocket.worker.shell.desk import LOOP
-from hocket.worker.shell.interrupting import Interruptible, TaskInterrupted
 from hocket.worker.state import Interrupt
 
 TIMEOUT_S = 20
@@ -281,43 +279,3 @@ def test_only_the_task_that_is_meant_is_interrupted(bench):
     for _ in range(100):
         made.executor.interrupt(command.task)
     assert set(made.collect(200).values()) == {TasksDone}
-
-
-def test_an_interrupt_hits_nothing_but_the_function():
-    """However close to its end it comes: thousands of times."""
-    arrived = 0
-    for _ in range(2000):
-        call = Interruptible()
-        thread = threading.Thread(target=call.interrupt)
-        try:
-            assert call.run(partial(_start_and_count, thread)) == 20
-        except TaskInterrupted:
-            arrived += 1
-        # Nothing is pending: this would be hit.
-        for _ in range(50):
-            pass
-        thread.join()
-        call.interrupt()
-    assert arrived <= 2000
-
-
-def _start_and_count(thread):
-    thread.start()
-    count = 0
-    for _ in range(20):
-        count += 1
-    return count
-
-
-def test_what_is_interrupted_before_it_begins_does_not_begin():
-    call = Interruptible()
-    call.interrupt()
-    with pytest.raises(TaskInterrupted):
-        call.run(pytest.fail)
-    call.close()
-
-
-def test_errors_and_values_pass_through():
-    assert Interruptible().run(lambda: 7) == 7
-    with pytest.raises(KeyError):
-        Interruptible().run({}.popitem)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from hocket.client.actor_errors import ActorCallLost, ActorLost, ActorRestarted
     from hocket.client.actors import Actor, ActorFuture
+    from hocket.client.cancelling import CancelReport
     from hocket.client.client import Client, current_client
     from hocket.client.coordination.barrier import Barrier
     from hocket.client.coordination.errors import (
@@ -50,6 +51,7 @@ __all__ = [
     "ActorRestarted",
     "Barrier",
     "BarrierBroken",
+    "CancelReport",
     "Client",
     "CoordinationRefused",
     "Event",
@@ -91,6 +93,7 @@ _HOMES: Final = {
     "ActorRestarted": "hocket.client.actor_errors",
     "Barrier": "hocket.client.coordination.barrier",
     "BarrierBroken": "hocket.client.coordination.errors",
+    "CancelReport": "hocket.client.cancelling",
     "Client": "hocket.client.client",
     "CoordinationRefused": "hocket.client.coordination.errors",
     "Event": "hocket.client.coordination.event",

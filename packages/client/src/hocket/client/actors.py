@@ -230,10 +230,12 @@ def attach(reference: ActorReference) -> Actor:
     Raises
     ------
     PeerLost
-        No client of the same scheduler is open here, and no task runs.
+        No client is open here, and no task runs.
+    OtherCluster
+        The clients that are open, and the task, are of other clusters.
     """
     # Imported here: clients are made of futures.
-    from hocket.client.task_client import session_for_future  # noqa: PLC0415
+    from hocket.client.task_client import session_for  # noqa: PLC0415
 
-    session = session_for_future(reference.scheduler_address)
+    session = session_for(reference.cluster, f"the actor {reference.key!r}")
     return Actor(Future(session.want(reference.key), session), reference)

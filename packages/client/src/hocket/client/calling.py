@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from hocket.client.futures import Future
 from hocket.client.options import make_options
+from hocket.client.outputs import check_outputs, map_outputs, submit_outputs
 from hocket.client.shell.session import ClientSession
 from hocket.client.submit import Submitter
 from hocket.core.actor_class import ActorClass
+from hocket.core.cluster_identity import ClusterIdentity
 from hocket.core.errors import SettingsError
 from hocket.protocol.messages import ACTORS, THREADS
 
@@ -28,11 +30,22 @@ class Caller:
     _session: ClientSession
     _submitter: Submitter
 
+    @overload
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, outputs: None = None, **kwargs: Any
+    ) -> Future: ...
+
+    @overload
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, outputs: Iterable[str], **kwargs: Any
+    ) -> dict[str, Future]: ...
+
     def submit(  # noqa: PLR0913 - the options of dask.distributed, and ours
         self,
         fn: Callable[..., Any],
         /,
         *args: Any,
+        outputs: Iterable[str] | None = None,
         key: Any = None,
         pure: bool = False,
         priority: int = 0,
@@ -45,7 +58,7 @@ class Caller:
         timeout: float | str | None = None,
         actor: bool = False,
         **kwargs: Any,
-    ) -> Future:
+    ) -> Future | dict[str, Future]:
         """Have a function called on the cluster.
 
         Parameters
@@ -54,6 +67,10 @@ class Caller:
             What to call.
         *args, **kwargs
             Its arguments. Futures in them, however deep, become the values when it is called.
+        outputs
+            Names, if ``fn`` returns several results: a dict with these keys, or a tuple in this
+            order. Each gets a future of its own, and who uses one does not keep the others. (To
+            hand ``outputs`` to ``fn`` itself, use `functools.partial`.)
         key
             A name for the task; without it, one that no other task has.
         pure
@@ -88,12 +105,12 @@ class Caller:
         Returns
         -------
         Future
-            Of the result.
+            Of the result; with ``outputs``, a dict of futures by name.
 
         Raises
         ------
         TypeError
-            ``fn`` cannot be called.
+            ``fn`` cannot be called, or is a generator function; see `Client.stream`.
         SerializationError
             The function or an argument cannot be pickled; the error says which.
         DuplicateKey
@@ -103,9 +120,9 @@ class Caller:
         PeerLost
             The client is closed, or its scheduler gone.
         """
-        check_callable(fn, timeout)
+        check_callable(fn, timeout, outputs)
         if actor:
-            fn = actor_class(fn, self._session.address, executor=executor, pure=pure)
+            fn = actor_class(fn, self._session.cluster, executor=executor, pure=pure)
             executor = ACTORS
         options = make_options(
             priority=priority,
@@ -117,6 +134,11 @@ class Caller:
             executor=executor,
             timeout=timeout,
         )
+        if outputs is not None:
+            names = check_outputs(outputs, actor=actor)
+            return submit_outputs(
+                self._submitter, fn, args, kwargs, key, pure=pure, options=options, names=names
+            )
         return self._submitter.submit(fn, args, kwargs, key, pure=pure, options=options)
 
     def actor(
@@ -167,7 +189,7 @@ class Caller:
         # Imported here: most clients never need it.
         from hocket.client.actors import Actor  # noqa: PLC0415
 
-        spec = actor_class(cls, self._session.address, checkpoint_every=checkpoint_every)
+        spec = actor_class(cls, self._session.cluster, checkpoint_every=checkpoint_every)
         options = make_options(
             priority=priority,
             workers=workers,
@@ -178,11 +200,32 @@ class Caller:
         future = self._submitter.submit(spec, args, kwargs, key, options=options)
         return Actor(future, spec.reference(future.key))
 
+    @overload
+    def map(
+        self,
+        fn: Callable[..., Any],
+        /,
+        *iterables: Iterable[Any],
+        outputs: None = None,
+        **kwargs: Any,
+    ) -> list[Future]: ...
+
+    @overload
+    def map(
+        self,
+        fn: Callable[..., Any],
+        /,
+        *iterables: Iterable[Any],
+        outputs: Iterable[str],
+        **kwargs: Any,
+    ) -> list[dict[str, Future]]: ...
+
     def map(  # noqa: PLR0913 - as for submit
         self,
         fn: Callable[..., Any],
         /,
         *iterables: Iterable[Any],
+        outputs: Iterable[str] | None = None,
         key: Any = None,
         pure: bool = False,
         priority: int = 0,
@@ -194,7 +237,7 @@ class Caller:
         executor: str = THREADS,
         timeout: float | str | None = None,
         **kwargs: Any,
-    ) -> list[Future]:
+    ) -> list[Future] | list[dict[str, Future]]:
         """Have a function called for each element of some iterables; ends with the shortest.
 
         The calls leave in batches, and the first are run while the last are being pickled.
@@ -205,6 +248,9 @@ class Caller:
             What to call.
         *iterables
             Its positional arguments, as for the builtin ``map``.
+        outputs
+            As for `submit`: for each call, a dict of futures by name is returned. Such calls
+            cannot be ``pure``, or have keys of their own.
         key
             A list of names, or a text for names to begin with.
         pure, priority, retries, retry_delay, workers, allow_other_workers, resources, executor
@@ -221,7 +267,7 @@ class Caller:
         SerializationError, DuplicateKey, SettingsError, PeerLost
             As for `submit`. Of what was submitted before, the futures are released.
         """
-        check_callable(fn, timeout)
+        check_callable(fn, timeout, outputs)
         if not iterables:
             raise TypeError("map needs at least one iterable")
         options = make_options(
@@ -234,6 +280,11 @@ class Caller:
             executor=executor,
             timeout=timeout,
         )
+        if outputs is not None:
+            names = check_outputs(outputs, pure=pure)
+            return map_outputs(
+                self._submitter, fn, iterables, kwargs, key, options=options, names=names
+            )
         return self._submitter.map(fn, iterables, kwargs, key, pure=pure, options=options)
 
     def get_executor(  # noqa: PLR0913 - as for submit
@@ -287,7 +338,7 @@ class Caller:
 
 def actor_class(
     cls: object,
-    address: str,
+    cluster: ClusterIdentity,
     *,
     executor: str = THREADS,
     pure: bool = False,
@@ -319,33 +370,50 @@ def actor_class(
         raise SettingsError(
             name="checkpoint_every", value=checkpoint_every, allowed=allowed, source=source
         )
-    return ActorClass(cls, attach, address, checkpoint_every)
+    return ActorClass(cls, attach, cluster, checkpoint_every)
 
 
-def check_callable(function: object, timeout: object = None) -> None:
-    """Refuse what cannot be called.
+def check_callable(function: object, timeout: object = None, outputs: object = None) -> None:
+    """Refuse what cannot be called, or would not return what a task can.
 
     Raises
     ------
     TypeError
-        It cannot; or there is a time-out that may be meant for it.
+        It cannot; or it is a generator function; or there is an option that may be meant for it.
     """
     if not callable(function):
         raise TypeError(
             f"the first argument must be a function, not {function!r:.100} of type"
             f" {type(function).__name__}"
         )
-    if timeout is not None and _wants_timeout(function):
+    if makes_generator(function):
         raise TypeError(
-            f"timeout={timeout!r} limits how long the task may run, but {function!r:.100} has a"
-            " parameter of that name, too; bind that with functools.partial(function, timeout=...)"
+            f"{function!r:.100} is a generator function: what it yields comes by"
+            " client.stream(function, ...); for a list of all of it, submit a function that"
+            " returns list(...)"
         )
+    for name, value, use in (
+        ("timeout", timeout, "limits how long the task may run"),
+        ("outputs", outputs, "names what the task returns"),
+    ):
+        if value is not None and _wants(function, name):
+            raise TypeError(
+                f"{name}={value!r} {use}, but {function!r:.100} has a parameter of that name, too;"
+                f" bind that with functools.partial(function, {name}=...)"
+            )
 
 
-def _wants_timeout(function: Callable[..., Any]) -> bool:
-    if isinstance(function, functools.partial) and "timeout" in function.keywords:
+def makes_generator(function: object) -> bool:
+    """Tell whether a function returns a generator whenever it is called."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+
+
+def _wants(function: Callable[..., Any], name: str) -> bool:
+    if isinstance(function, functools.partial) and name in function.keywords:
         return False
     try:
-        return "timeout" in inspect.signature(function).parameters
+        return name in inspect.signature(function).parameters
     except (TypeError, ValueError):
         return False

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, Self
 
 from hocket.client.calling import Caller
+from hocket.client.cancelling import Canceller
 from hocket.client.computing import Computer
 from hocket.client.equipping import Equipper
 from hocket.client.failures import Raised
 from hocket.client.futures import Future
-from hocket.client.gather import SKIPPED, fill, find_futures
+from hocket.client.gather import SKIPPED, fill, find_own_futures
 from hocket.client.inspecting import Inspector
 from hocket.client.moving import Mover
 from hocket.client.onlooking import Onlooker
@@ -55,7 +56,9 @@ class _Opening(NamedTuple):
     set_as_default: bool
 
 
-class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher, Restarter, Onlooker):
+class Client(
+    Caller, Canceller, Computer, Mover, Inspector, Equipper, Publisher, Restarter, Onlooker
+):
     """A connection to a cluster: submits work, and brings back results.
 
     A client may be used by many threads. It ends with `close`, or at the end of its ``with`` block,
@@ -193,6 +196,11 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher, Restarter,
         return self._session.address
 
     @property
+    def cluster_id(self) -> str:
+        """What the cluster alone is called, whatever its scheduler's addresses are."""
+        return self._session.cluster.id
+
+    @property
     def name(self) -> str:
         """How the scheduler calls this client."""
         return self._session.name
@@ -327,12 +335,14 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher, Restarter,
         ------
         Exception
             What a task raised, or why else there is no value; see `Future.result`.
+        OtherCluster
+            A future is of another cluster.
         TimeoutError
             They are not all there in time.
         """
         if errors not in ("raise", "skip"):
             raise ValueError(f"errors is {errors!r}; it must be 'raise' or 'skip'")
-        found = find_futures(futures, in_collections=False)
+        found = find_own_futures(self._session, futures, in_collections=False)
         values = await _collect(found, timeout, first_failure=errors == "raise")
         if errors == "raise":
             for value in values:
@@ -352,18 +362,6 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher, Restarter,
 
         return fill(futures, value_of)
 
-    def cancel(self, futures: Any) -> Any:
-        """Do without results that are not there yet; their status becomes ``"cancelled"``.
-
-        Tasks are not run if they have not begun and nobody else wants them. It happens at once; of
-        an asynchronous client it may be awaited all the same.
-        """
-        for future in (found := find_futures(futures)):
-            if future.session is not self._session:
-                future.cancel()
-        self._session.cancel([future.record for future in found if future.session is self._session])
-        return self._session.nothing
-
     def retry(self, futures: Any) -> Any:
         """Have tasks that failed run again, and those that they failed for.
 
@@ -376,11 +374,13 @@ class Client(Caller, Computer, Mover, Inspector, Equipper, Publisher, Restarter,
 
         Raises
         ------
+        OtherCluster
+            A future is of another cluster.
         PeerLost
             The client is closed, or its scheduler gone.
         """
         by_session: dict[ClientSession, list[Future]] = {}
-        for future in find_futures(futures):
+        for future in find_own_futures(self._session, futures):
             by_session.setdefault(future.session, []).append(future)
         for session, found in by_session.items():
             session.retry([future.record for future in found])

@@ -96,12 +96,18 @@ class ExecutorFuture(StandardFuture[_T]):
         """
         return not find_running([self]) and self.cancel_unasked()
 
-    def cancel_unasked(self) -> bool:
-        """Cancel the call, unless it has ended; return whether it is cancelled."""
+    def cancel_unasked(self, *, interrupt: bool = False) -> bool:
+        """Cancel the call, unless it has ended; return whether it is cancelled.
+
+        Parameters
+        ----------
+        interrupt
+            Whether it is interrupted if it runs; else it runs on, and its result is dropped.
+        """
         future = self._take()
         if future is None:
             return self.cancelled()
-        future.cancel()
+        future.session.cancel([future.record], interrupt=interrupt)
         super().cancel()
         # `wait` and `as_completed` hear of it only by this.
         self.set_running_or_notify_cancel()

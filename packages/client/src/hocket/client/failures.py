@@ -103,6 +103,7 @@ _MAKERS: Final[dict[FailureKind, Callable[[Failure, str], HocketError]]] = {
     ),
     FailureKind.LOST: lambda failure, key: KeyLost(key=key, reason=failure.text),
     FailureKind.TIMED_OUT: _timed_out,
+    FailureKind.CANCELLED: lambda _, key: TaskCancelled(key=key),
 }
 
 

@@ -15,6 +15,7 @@ from hocket.client.shell.collect import collect_one
 from hocket.client.shell.session import ClientSession
 from hocket.client.shell.ways import run_in_loop
 from hocket.client.states import CANCELLED, LOST, PENDING, FutureState, Watch
+from hocket.core.cluster_identity import ClusterIdentity
 from hocket.core.errors import PeerLost, SerializationError, TaskCancelled
 from hocket.protocol.serialize import collecting, load_value, note_reference, resolve
 
@@ -130,9 +131,10 @@ class Future(Struct, eq=False, weakref=True):
     def cancel(self) -> Any:
         """Do without the result if it is not there yet; the status becomes ``"cancelled"``.
 
-        The task is not run if it has not begun and nobody else wants it.
+        Unless others need it, the task is not run if it has not begun, and interrupted if it runs;
+        see `Client.cancel`, which can say what became of it.
         """
-        self.session.cancel([self.record])
+        self.session.cancel([self.record], interrupt=True)
         return self.session.nothing
 
     def retry(self) -> Any:
@@ -175,10 +177,11 @@ class Future(Struct, eq=False, weakref=True):
             if status is CANCELLED:
                 raise TaskCancelled(key=self.key)
             if status is LOST or self.session.machine.closed is not None:
-                raise PeerLost(address=self.session.address, reason="the future's client is closed")
-            note_reference(self.key)
+                reason = f"the client of the future {self.key!r} is closed; hand over its result"
+                raise PeerLost(address=self.session.address, reason=reason)
+            note_reference(self.key, self.session.cluster)
             return resolve, (self.key,)
-        return _attach, (self.key, self.session.address)
+        return _attach, (self.key, *self.session.cluster)
 
     def __dask_tokenize__(self) -> tuple[str, str]:
         # dask names tasks after their arguments.
@@ -197,16 +200,18 @@ class Future(Struct, eq=False, weakref=True):
         return [("key", self.record.key), ("status", self.record.status)]
 
 
-def _attach(key: str, address: str) -> Future:
-    """Unpickle a future: bind it to the client made last of the same scheduler, or to the task's.
+def _attach(key: str, cluster_id: str, address: str) -> Future:
+    """Unpickle a future: bind it to the client made last of the same cluster, or to the task's.
 
     Raises
     ------
     PeerLost
-        No client of the same scheduler is open here, and no task runs.
+        No client is open here, and no task runs.
+    OtherCluster
+        The clients that are open, and the task, are of other clusters.
     """
     # Imported here: clients are made of futures.
-    from hocket.client.task_client import session_for_future  # noqa: PLC0415
+    from hocket.client.task_client import session_for  # noqa: PLC0415
 
-    session = session_for_future(address)
+    session = session_for(ClusterIdentity(cluster_id, address), f"the future {key!r}")
     return Future(session.want(key), session)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hocket.client.futures import Future
+from hocket.core.errors import OtherCluster
 
-__all__ = ["SKIPPED", "fill", "find_futures"]
+if TYPE_CHECKING:
+    from hocket.client.shell.session import ClientSession
+
+__all__ = ["SKIPPED", "fill", "find_futures", "find_own_futures"]
 
 
 class _Skipped:
@@ -55,6 +59,35 @@ def find_futures(value: object, *, in_collections: bool = True) -> list[Future]:
         else:
             open_containers.pop()
     return list(found)
+
+
+def find_own_futures(
+    session: ClientSession, value: object, *, in_collections: bool = True
+) -> list[Future]:
+    """Return the futures in a value, all of a session's cluster; perhaps of other clients of it.
+
+    Parameters
+    ----------
+    session
+        Of the client that is to use them.
+    value, in_collections
+        As for `find_futures`.
+
+    Raises
+    ------
+    OtherCluster
+        One is of another cluster.
+    """
+    found = find_futures(value, in_collections=in_collections)
+    for future in found:
+        its = future.session
+        if its is not session and not its.cluster.is_of(session.cluster):
+            raise OtherCluster(
+                what=f"the future {future.key!r}",
+                cluster=str(its.cluster),
+                here=str(session.cluster),
+            )
+    return found
 
 
 def fill(value: Any, value_of: Callable[[Future], Any]) -> Any:

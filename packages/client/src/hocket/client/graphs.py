@@ -9,6 +9,7 @@ from typing import Any
 from hocket.client.batches import TaskBatch
 from hocket.client.dask_adapter.expressions import Prepared
 from hocket.client.futures import Future
+from hocket.client.gather import find_own_futures
 from hocket.client.options import NO_OPTIONS, TaskOptions, check_key
 from hocket.client.submit import Submitter
 from hocket.graph.keys import Key, key_text
@@ -58,6 +59,8 @@ def submit_graph(
         The graph cannot be computed.
     SerializationError
         An argument or a function cannot be pickled.
+    OtherCluster
+        A future in it is of another cluster.
     PeerLost
         The scheduler is gone.
     """
@@ -102,6 +105,7 @@ class _GraphSubmission:
             if isinstance(entry, Ref):
                 self._texts[key] = self._texts[entry.key]
             elif isinstance(entry, Future):
+                find_own_futures(submitter.session, entry)
                 self._texts[key] = entry.key
                 self._given[entry.key] = entry
             else:
@@ -116,11 +120,12 @@ class _GraphSubmission:
         #: By id, arguments of the graph that were too big to travel with their tasks.
         self._scattered: dict[int, Future] = {}
         self._has_nested = False
+        cluster = submitter.session.cluster
         self._pickler = ArgumentPickler(
-            {Ref: self._reduce_ref, Literal: _reduce_literal, Task: self._reduce_nested}
+            {Ref: self._reduce_ref, Literal: _reduce_literal, Task: self._reduce_nested}, cluster
         )
         self._nested_pickler = ArgumentPickler(
-            {Ref: self._reduce_nested_ref, _Input: _reduce_input}
+            {Ref: self._reduce_nested_ref, _Input: _reduce_input}, cluster
         )
 
     def run(

@@ -11,7 +11,7 @@ from hocket.client.calling import check_callable
 from hocket.client.explaining import Explained, explained_of
 from hocket.client.failures import error_of_failure
 from hocket.client.futures import Future
-from hocket.client.gather import find_futures
+from hocket.client.gather import find_own_futures
 from hocket.client.options import check_key, worker_names
 from hocket.client.shell.session import ClientSession
 from hocket.client.shell.ways import apart, waits
@@ -145,6 +145,7 @@ class Inspector:
                 "assigned": worker.assigned,
                 "held": worker.held,
                 "held_nbytes": worker.held_nbytes,
+                "leaves_in_s": worker.leaves_in_s,
             }
             for worker in reply.workers
         }
@@ -169,7 +170,7 @@ class Inspector:
             with session.lock:
                 keys = list(session.begin().states)
         else:
-            keys = [future.key for future in find_futures(futures)]
+            keys = [future.key for future in find_own_futures(self._session, futures)]
         reply = await session.ask(KeysLocated, lambda number: LocateKeys(number, keys))
         return dict(zip(keys, reply.addresses, strict=True))
 

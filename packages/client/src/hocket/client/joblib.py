@@ -233,9 +233,9 @@ class HocketBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
         raise error
 
     def abort_everything(self, ensure_ready: bool = True) -> None:  # noqa: FBT001, FBT002 - joblib's
-        """Cancel what has not ended."""
+        """Cancel what has not ended, and interrupt what runs."""
         for future in list(self._pending):
-            future.cancel_unasked()
+            future.cancel_unasked(interrupt=True)
         if not ensure_ready:
             self.terminate()
 

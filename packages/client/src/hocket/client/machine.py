@@ -275,8 +275,31 @@ class ClientMachine:
             self.post(ReleaseKeys(released))
         self._leave(chosen)
 
-    def cancel(self, states: Iterable[FutureState]) -> None:
-        """Do without what is pending, and ask that it is not computed if it has not begun."""
+    def cancel(
+        self,
+        states: Iterable[FutureState],
+        *,
+        interrupt: bool = False,
+        force: bool = False,
+        wake: Callable[[], None] | None = None,
+    ) -> tuple[list[str], Request | None]:
+        """Do without what is pending, and ask that it is not computed.
+
+        Parameters
+        ----------
+        states
+            Of the futures; those that are not pending stay as they are.
+        interrupt, force
+            Whether it is not to run on where it runs already, or where others want it.
+        wake
+            Called, outside of the machine, when it is known what became of it; None: it is not
+            asked for.
+
+        Returns
+        -------
+        list of str, Request or None
+            The keys that were cancelled, and the question what became of them.
+        """
         keys: list[str] = []
         # At once, not when it is confirmed: the scheduler drops the wish in any case.
         for state in states:
@@ -284,7 +307,9 @@ class ClientMachine:
                 keys.append(state.key)
                 self._watching.settle(state, CANCELLED)
                 self.actors.cancelled(state.key)
-        self._leave(keys)
+        request = self._questions.ask(wake) if wake is not None and keys else None
+        self._leave(keys, interrupt, force, 0 if request is None else request.number)
+        return keys, request
 
     def cancel_all(self) -> None:
         """Do without everything, be it there or not."""
@@ -304,13 +329,19 @@ class ClientMachine:
         if keys:
             self.post(RetryTasks(keys))
 
-    def _leave(self, keys: list[str]) -> None:
+    def _leave(
+        self,
+        keys: list[str],
+        interrupt: bool = False,
+        force: bool = False,
+        request: int = 0,  # noqa: FBT001, FBT002 - as the message has them
+    ) -> None:
         """Drop the wish for keys, and pass over news of them until that is confirmed.
 
         The key may be submitted again, with other content, before news of the old one is here.
         """
         if keys and self.closed is None:
-            self.post(CancelTasks(keys))
+            self.post(CancelTasks(keys, interrupt, force, request))
             for key in keys:
                 self._leaving[key] = self._leaving.get(key, 0) + 1
 

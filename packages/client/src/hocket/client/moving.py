@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from hocket.client.failures import error_of_state
 from hocket.client.futures import Future
-from hocket.client.gather import find_futures
+from hocket.client.gather import find_own_futures
 from hocket.client.options import worker_names
 from hocket.client.shell.scatter import scatter
 from hocket.client.shell.session import ClientSession
@@ -219,7 +219,7 @@ class Mover:
 
     async def _await_values(self, futures: Any) -> list[str]:
         """Wait until futures are done, and return their keys."""
-        found = find_futures(futures)
+        found = find_own_futures(self._session, futures)
         for session in {future.session for future in found}:
             await session.wait([future.record for future in found if future.session is session])
         for future in found:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from hocket.client.failures import error_of_failure
 from hocket.client.following import Following
 from hocket.client.futures import Future
-from hocket.client.gather import find_futures
+from hocket.client.gather import find_own_futures
 from hocket.client.options import check_key, check_text, worker_names
 from hocket.client.profile import ProfileWatch
 from hocket.client.recording import Recording
@@ -105,7 +105,7 @@ class Onlooker:
         if futures is not None:
             if isinstance(futures, Future):
                 futures = [futures]
-            wanted += [future.key for future in find_futures(futures)]
+            wanted += [future.key for future in find_own_futures(self._session, futures)]
         function = dump_function(read_stacks)
         payload = ArgumentPickler().dumps((wanted,), {})
         reply = await self._session.ask(

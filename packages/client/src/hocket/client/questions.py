@@ -10,6 +10,7 @@ from msgspec import Struct
 from hocket.client.states import Request
 from hocket.core.errors import HocketError
 from hocket.protocol.messages import (
+    CancelAnswered,
     ClusterDescribed,
     EventsListed,
     EverywhereRan,
@@ -41,6 +42,7 @@ __all__ = ["ANSWERS", "Questions", "undo_of"]
 
 #: The messages that answer a question; each names it by its number.
 ANSWERS: Final[tuple[type[Struct], ...]] = (
+    CancelAnswered,
     ClusterDescribed,
     EventsListed,
     EverywhereRan,

@@ -49,9 +49,9 @@ class Submitter:
     def __init__(
         self, session: ClientSession, scatter: Callable[[list[Any]], list[Future]] | None
     ) -> None:
-        self._session = session
+        self.session = session
         self._scatter = scatter
-        settings = self._session.settings
+        settings = self.session.settings
         self._batch_tasks = settings.client.submit_batch_tasks
         # Encoded, a batch has keys and lengths besides.
         self._call_nbytes_max = settings.transport.frame_nbytes_max // 2
@@ -60,7 +60,7 @@ class Submitter:
         )
         #: A batch is sent when the pickles in it add up to this.
         self.batch_nbytes = min(_BATCH_NBYTES, self._call_nbytes_max // 2)
-        self._token = self._session.machine.token
+        self._token = self.session.machine.token
 
     def submit(
         self,
@@ -73,26 +73,49 @@ class Submitter:
         options: TaskOptions = NO_OPTIONS,
     ) -> Future:
         """Have one call made, and return its future."""
-        pickled, args = self.pickle_function(function, args)
-        pickler = ArgumentPickler()
-        payload, references, holds = self.pickle_call(pickler, args, kwargs)
-        self.check_size(len(payload) + len(pickled.blob), pickled)
-        if key is None and not pure:
-            session = self._session
+        if key is not None or pure:
+            batch, holds = self.name_call(function, args, kwargs, key, options=options)
+            (future,) = self.hand_over(batch)
+        else:
+            pickled, payload, references, holds = self._pickle_one(function, args, kwargs)
+            session = self.session
             prefix = f"{pickled.label}-{self._token}-"
             with session.lock:
                 state = session.begin().submit_call(prefix, pickled, payload, references, options)
             session.send()
             future = Future(state, session)
-        else:
-            spec = _spec_of(pickled, payload)
-            name = check_key(key) if key is not None else f"{pickled.label}-{spec.hex()}"
-            batch = TaskBatch([pickled], [name], [payload], [references], specs=[spec])
-            batch.options = options
-            (future,) = self.hand_over(batch)
         if holds:
             future.record.holds = holds
         return future
+
+    def name_call(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        key: object = None,
+        *,
+        options: TaskOptions = NO_OPTIONS,
+    ) -> tuple[TaskBatch, list[Future] | None]:
+        """Return one call under a key that may be there already, and what it holds.
+
+        Without a key, it is made from the call.
+        """
+        pickled, payload, references, holds = self._pickle_one(function, args, kwargs)
+        spec = _spec_of(pickled, payload)
+        name = check_key(key) if key is not None else f"{pickled.label}-{spec.hex()}"
+        batch = TaskBatch([pickled], [name], [payload], [references], specs=[spec])
+        batch.options = options
+        return batch, holds
+
+    def _pickle_one(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[FunctionPickle, bytes, list[str], list[Future] | None]:
+        pickled, args = self.pickle_function(function, args)
+        pickler = ArgumentPickler(cluster=self.session.cluster)
+        payload, references, holds = self.pickle_call(pickler, args, kwargs)
+        self.check_size(len(payload) + len(pickled.blob), pickled)
+        return pickled, payload, references, holds
 
     def map(
         self,
@@ -144,7 +167,7 @@ class Submitter:
         The rows live until all of their batches are handed over, and with them the futures in them.
         """
         first, kwargs, start = calls.first, calls.kwargs, calls.start
-        pickler = ArgumentPickler()
+        pickler = ArgumentPickler(cluster=self.session.cluster)
         dumps = pickler.dumps
         nbytes_max = self._inline_nbytes_max
         payloads: list[bytes] = []
@@ -209,7 +232,7 @@ class Submitter:
         PeerLost
             The client is closed, or the scheduler gone.
         """
-        session = self._session
+        session = self.session
         with session.lock:
             machine = session.begin()
             if not batch.keys:

@@ -10,11 +10,12 @@ from hocket.client.client import Client
 from hocket.client.shell.open_sessions import session_of
 from hocket.client.shell.session import ClientSession
 from hocket.client.shell.ways import DONE
+from hocket.core.cluster_identity import ClusterIdentity
 from hocket.core.errors import PeerLost
 from hocket.core.task_context import TaskContext, current_task
 from hocket.core.worker_view import WorkerView, current_worker
 
-__all__ = ["get_client", "get_worker", "session_for_future"]
+__all__ = ["get_client", "get_worker", "session_for"]
 
 
 class _TaskClient(Client):
@@ -110,27 +111,31 @@ def _client_of(task: TaskContext, *, asynchronous: bool = False) -> _TaskClient:
     return client
 
 
-def session_for_future(address: str) -> ClientSession:
-    """Return the session that a future of a scheduler belongs to when it is unpickled here.
+def session_for(cluster: ClusterIdentity, what: str) -> ClientSession:
+    """Return the session that something of a cluster belongs to when it is unpickled here.
 
-    Outside of tasks, that of the client made last of this scheduler. Inside a task, that of the
-    task's own client; a client that the task made itself is taken only for another scheduler.
+    Outside of tasks, that of the client made last of this cluster. Inside a task, that of the
+    task's own client; a client that the task made itself is taken only for another cluster.
+
+    Parameters
+    ----------
+    cluster
+        As whoever pickled it calls it.
+    what
+        What is unpickled, for the error.
 
     Raises
     ------
     PeerLost
-        There is none.
+        No client is open.
+    OtherCluster
+        The clients that are open, and the task, are of other clusters.
     """
     task = current_task()
     if task is None or not task.scheduler_address:
-        return session_of(address)
-    if address != task.scheduler_address:
-        try:
-            return session_of(address)
-        except PeerLost:
-            # Whoever pickled it may call our scheduler by another address.
-            pass
-    return _client_of(task).session
+        return session_of(cluster, what, None)
+    here = ClusterIdentity(task.cluster_id, task.scheduler_address)
+    return _client_of(task).session if here.is_of(cluster) else session_of(cluster, what, here)
 
 
 def _after_fork_in_child() -> None:

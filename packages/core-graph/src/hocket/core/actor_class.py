@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hocket.core.cluster_identity import ClusterIdentity
 from hocket.core.task_context import current_task
 
 __all__ = [
@@ -46,8 +47,8 @@ class ActorReference:
     ----------
     key
         Of its task.
-    scheduler_address
-        As the client that had it made calls the scheduler.
+    cluster
+        Where it lives, as the client that had it made calls it.
     label
         What people call its class.
     methods
@@ -55,7 +56,7 @@ class ActorReference:
     """
 
     key: str
-    scheduler_address: str
+    cluster: ClusterIdentity
     label: str
     methods: tuple[str, ...]
 
@@ -70,7 +71,7 @@ class ActorClass:
         The user's.
     attach
         Makes of a reference what users hold; can be imported wherever that is.
-    scheduler_address
+    cluster
         As in `ActorReference`.
     checkpoint_every
         A checkpoint is taken after so many calls, if the class can be restarted from one.
@@ -78,7 +79,7 @@ class ActorClass:
 
     cls: type
     attach: Callable[[ActorReference], Any]
-    scheduler_address: str
+    cluster: ClusterIdentity
     checkpoint_every: int = 1
 
     @property
@@ -103,7 +104,7 @@ class ActorClass:
 
     def reference(self, key: str) -> ActorReference:
         """Return what stands for the actor of a task."""
-        return ActorReference(key, self.scheduler_address, self.cls.__name__, self.methods)
+        return ActorReference(key, self.cluster, self.cls.__name__, self.methods)
 
     def __call__(self, *args: Any, **kwargs: Any) -> LivingActor:
         """Make one."""

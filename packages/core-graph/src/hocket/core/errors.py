@@ -9,6 +9,7 @@
     |   |-- TaskTimedOut(key, limit_s, outcome)
     |   |-- KeyLost(key, reason)
     |   |-- WorkerDied(key, causes)
+    |   |-- OtherCluster(what, cluster, here)
     |   |-- SerializationError(what, type_name, reason)
     |   |-- SettingsError(name, value, allowed, source)
     |   `-- GraphError
@@ -50,6 +51,7 @@ __all__ = [
     "LimitExceeded",
     "LocalProtocolError",
     "NoCapacity",
+    "OtherCluster",
     "PeerError",
     "PeerLost",
     "RemoteProtocolError",
@@ -211,6 +213,26 @@ class WorkerDied(UserError):
         return (
             f"task {self.key!r} was running on each of {len(self.causes)} workers as they died"
             f" ({causes}); it may use too much memory or end its process"
+        )
+
+
+class OtherCluster(UserError):
+    """Something of one cluster was to be used with another, where its name means nothing.
+
+    ``cluster`` is its own, and ``here`` where it was to be used.
+    """
+
+    what: str
+    cluster: str
+    here: str
+
+    def __init__(self, *, what: str, cluster: str, here: str) -> None:
+        super().__init__(what=what, cluster=cluster, here=here)
+
+    def describe(self) -> str:
+        return (
+            f"{self.what} is of the cluster {self.cluster}, and of no use with {self.here}; use it"
+            " with a client of its own cluster, and hand over values instead (future.result())"
         )
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, Final, Literal, get_type_hints
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from hocket.core.setting_kinds import (
     Choice,
     Count,
-    Kind,
     Nbytes,
     Part,
     Ports,
@@ -18,7 +15,9 @@ from hocket.core.setting_kinds import (
     Switch,
     Text,
 )
+from hocket.core.settings_section import Section, section_kinds
 from hocket.core.units import GIB, KIB, MIB
+from hocket.core.worker_settings import WorkerSettings
 
 __all__ = [
     "ClientSettings",
@@ -33,28 +32,8 @@ __all__ = [
 ]
 
 
-class _Section:
-    """What all sections share: values are checked when one is made, secrets are not shown."""
-
-    __slots__ = ()
-
-    def __post_init__(self) -> None:
-        section = type(self).__name__.removesuffix("Settings").lower()
-        for name, kind in section_kinds(type(self)).items():
-            value = kind.parse(getattr(self, name), f"{section}.{name}", "code")
-            object.__setattr__(self, name, value)
-
-    def __repr__(self) -> str:
-        kinds = section_kinds(type(self))
-        values = (
-            f"{name}={'***' if kind.secret and getattr(self, name) else getattr(self, name)!r}"
-            for name, kind in kinds.items()
-        )
-        return f"{type(self).__name__}({', '.join(values)})"
-
-
 @dataclass(frozen=True, slots=True, repr=False)
-class TransportSettings(_Section):
+class TransportSettings(Section):
     """Connections between processes."""
 
     connect_timeout_s: Annotated[
@@ -82,7 +61,7 @@ class TransportSettings(_Section):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SessionSettings(_Section):
+class SessionSettings(Section):
     """The resumable session of two peers, which outlives a connection that is cut."""
 
     grace_s: Annotated[
@@ -115,7 +94,7 @@ class SessionSettings(_Section):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SecuritySettings(_Section):
+class SecuritySettings(Section):
     """Who may join. Off loopback a secret is always needed, and no setting changes that."""
 
     tls: Annotated[
@@ -155,7 +134,7 @@ class SecuritySettings(_Section):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ClientSettings(_Section):
+class ClientSettings(Section):
     """Which scheduler a client belongs to, what it sends, and how."""
 
     address: Annotated[
@@ -190,7 +169,7 @@ class ClientSettings(_Section):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class SchedulerSettings(_Section):
+class SchedulerSettings(Section):
     """Where the scheduler listens, and how it hands out tasks."""
 
     host: Annotated[
@@ -257,136 +236,7 @@ class SchedulerSettings(_Section):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class WorkerSettings(_Section):
-    """Where a worker listens, how it runs tasks and keeps their results."""
-
-    host: Annotated[
-        str,
-        Text(
-            "Where a worker's data can be had: a name or number of its host; empty: on the network"
-            " that leads to the scheduler, and beside it by a socket that only this host has."
-        ),
-    ] = ""
-    interface: Annotated[
-        str,
-        Text("The network interface (such as ib0) for its data, in place of a host; empty: none."),
-    ] = ""
-    port: Annotated[
-        str,
-        Ports("The port for its data, or a range of which the first free one is taken."),
-    ] = "0"
-    name: Annotated[
-        str,
-        Text("What a worker is called; empty: made from its job's id, or its host and process."),
-    ] = ""
-    group: Annotated[
-        str, Text("The kind of worker that it is one of; its name begins with it.")
-    ] = "worker"
-    resources: Annotated[
-        str, Text("What a worker offers that tasks may reserve, such as 'GPU=2,license=0.5'.")
-    ] = ""
-    gpus: Annotated[
-        str,
-        Text(
-            "The GPUs of `hocket worker`, shared out among its workers: 'auto' for those that its"
-            " job was assigned, or else those that are there; 'none'; a number of those; or names"
-            " such as '0,1'."
-        ),
-    ] = "auto"
-    lifetime_s: Annotated[
-        float,
-        Seconds(
-            "How long a worker of its own may live: before that is over it hands on what it holds"
-            " and ends.",
-            infinite=True,
-        ),
-    ] = math.inf
-    lifetime_margin_s: Annotated[
-        float,
-        Seconds("How long before its time is over a worker takes no more tasks and begins to go."),
-    ] = 60.0
-    count: Annotated[
-        int, Count("Workers that one `hocket worker` runs, each a process.", least=1, most=10_000)
-    ] = 1
-    restart: Annotated[
-        bool, Switch("Whether `hocket worker` starts a worker that died once more.")
-    ] = True
-    connect_timeout_s: Annotated[
-        float,
-        Seconds(
-            "How long a worker of its own waits for its scheduler, or for the scheduler file.",
-            least=0.001,
-        ),
-    ] = 60.0
-
-    threads: Annotated[
-        int, Count("Threads that run tasks; 0 stands for the number of cores.", most=10_000)
-    ] = 0
-    inline_nbytes_max: Annotated[
-        int,
-        Nbytes("A pickled result up to this travels with the report of its task.", most=16 * MIB),
-    ] = 64 * KIB
-    switch_interval_s: Annotated[
-        float,
-        Seconds(
-            "How long a thread may hold the interpreter while another waits for it; short keeps the"
-            " event loop quick beside tasks that compute.",
-            least=1e-6,
-            most=1.0,
-        ),
-    ] = 0.001
-    fetch_connections_max: Annotated[
-        int, Count("Connections on which a worker fetches data at once.", least=1)
-    ] = 16
-    fetch_nbytes_max: Annotated[
-        int,
-        Nbytes(
-            "Bytes asked for in one request; a single larger value has a request to itself.",
-            least=1,
-        ),
-    ] = 64 * MIB
-    memory_limit: Annotated[
-        int | Literal["auto"],
-        Nbytes(
-            "Memory that the worker is to stay within; 0 for no limit,"
-            " 'auto' for its share of the host's memory by threads.",
-            words=("auto",),
-        ),
-    ] = "auto"
-    fetch_nbytes_in_flight_max: Annotated[
-        int,
-        Nbytes(
-            "Bytes that a worker has asked for and not yet got; one request is always allowed.",
-            least=1,
-        ),
-    ] = 256 * MIB
-    serve_requests_max: Annotated[
-        int,
-        Count(
-            "Requests for large data that a worker answers at once; others are told who else has"
-            " the data, or to come again.",
-            least=1,
-        ),
-    ] = 8
-    leave_timeout_s: Annotated[
-        float,
-        Seconds("How long a worker that was told to end waits for its data to be moved."),
-    ] = 10.0
-    pause_part: Annotated[
-        float,
-        Part(
-            "Part of its memory limit above which a worker runs one task at a time and asks for no"
-            " more; 1 never pauses.",
-            least=0.01,
-        ),
-    ] = 0.8
-    report_interval_s: Annotated[
-        float, Seconds("Time between two reports of a worker's load.", least=0.01)
-    ] = 2.0
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class DiagnosticsSettings(_Section):
+class DiagnosticsSettings(Section):
     """The pages of scheduler and workers, which a browser shows."""
 
     enabled: Annotated[
@@ -434,7 +284,7 @@ class DiagnosticsSettings(_Section):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class LocalSettings(_Section):
+class LocalSettings(Section):
     """A cluster on this host."""
 
     start_timeout_s: Annotated[
@@ -443,16 +293,3 @@ class LocalSettings(_Section):
     restart_workers: Annotated[
         bool, Switch("Whether a worker process that died is started again.")
     ] = True
-
-
-_kinds: Final[dict[type[Any], Mapping[str, Kind]]] = {}
-
-
-def section_kinds(section_type: type[Any]) -> Mapping[str, Kind]:
-    """Return the kind of every setting of a section by name, in the order of their definition."""
-    found = _kinds.get(section_type)
-    if found is None:
-        hints = get_type_hints(section_type, include_extras=True)
-        found = {each.name: hints[each.name].__metadata__[0] for each in fields(section_type)}
-        _kinds[section_type] = found
-    return found

@@ -31,6 +31,8 @@ class TaskContext:
         Indices of the devices that it may use, by the name of the resource (``{"GPU": (1,)}``).
     scheduler_address, secret, settings
         How a client reaches the cluster.
+    cluster_id
+        Of the cluster.
     """
 
     key: str
@@ -40,6 +42,7 @@ class TaskContext:
     scheduler_address: str = ""
     secret: str = field(default="", repr=False)
     settings: Settings = field(default_factory=Settings)
+    cluster_id: str = ""
     #: The worker itself, as `hocket.core.worker_view` has it; None where nobody says.
     view: object = field(default=None, repr=False)
     #: Gives up the slot; returns whether the task had one.

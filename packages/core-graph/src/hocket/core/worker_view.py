@@ -33,6 +33,8 @@ class WorkerView:
         What was installed with `hocket.client.Client.register_plugin`, by name.
     storage
         For guests to leave things for each other; ends with the worker.
+    cluster_id
+        The cluster's own, which no other has; empty until the worker has joined.
     """
 
     name: str
@@ -44,6 +46,7 @@ class WorkerView:
     device_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     plugins: dict[str, Any] = field(default_factory=dict)
     storage: dict[Any, Any] = field(default_factory=dict)
+    cluster_id: str = ""
     #: Returns a directory of the worker's own, which is made when it is first asked for.
     find_directory: Callable[[], str] = field(default=lambda: "", repr=False)
     #: Returns what was logged and printed lately (`hocket.core.recent_logs.LogLine`).

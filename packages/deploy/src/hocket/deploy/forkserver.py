@@ -241,6 +241,7 @@ def _scheduler(options: dict[str, Any], ready: Callable[..., None]) -> int:
         options["addresses"],
         settings=Settings.from_flat(options["settings"]),
         secret=options["secret"],
+        cluster_id=options.get("cluster_id", ""),
         ready=lambda address: ready(address=address, **facts),
         dashboard=lambda link: facts.update(dashboard=link),
     )

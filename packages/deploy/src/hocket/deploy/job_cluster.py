@@ -154,6 +154,7 @@ class JobCluster(ABC):
         options: dict[str, object] = {
             "settings": self.settings.to_flat(),
             "secret": self.secret,
+            "cluster_id": self.id,
             "addresses": [listening],
         }
         self._processes.start("scheduler", "scheduler", options)

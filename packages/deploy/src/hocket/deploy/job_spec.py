@@ -108,6 +108,11 @@ class JobSpec:
             "walltime", None if self.walltime is None else _seconds("walltime", self.walltime)
         )
         self._set("margin", None if self.margin is None else _seconds("margin", self.margin))
+        if self.walltime_s is not None and self.margin_s >= self.walltime_s:
+            allowed = (
+                f"it must be less than the walltime, or workers leave at once: {self.walltime}"
+            )
+            raise _unfit("margin", self.margin, allowed)
         self._set("python", self.python or sys.executable)
         for name in ("queue", "account", "python"):
             _check_line(name, getattr(self, name))

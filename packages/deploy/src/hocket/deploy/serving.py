@@ -79,7 +79,14 @@ def serve_scheduler(settings: Settings, tell: Callable[[str], None]) -> None:
         log.info("the secret was replaced")
 
     try:
-        run_scheduler([address], settings=settings, secret=secret, ready=ready, replaced=replaced)
+        run_scheduler(
+            [address],
+            settings=settings,
+            secret=secret,
+            cluster_id=cluster,
+            ready=ready,
+            replaced=replaced,
+        )
     finally:
         forget_cluster(settings.security.directory, cluster)
         if own.scheduler_file:

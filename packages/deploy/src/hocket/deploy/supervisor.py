@@ -181,8 +181,13 @@ class Supervisor:
         described = await self._census.describe()
         self._workers_count = len(described.workers)
         loads = {worker.name: worker.assigned for worker in described.workers}
+        leave_in_s = {
+            worker.name: worker.leaves_in_s
+            for worker in described.workers
+            if worker.leaves_in_s is not None
+        }
         before = {job.name for job in self.machine.live() if job.workers}
-        self.machine.workers_seen(loads, monotonic())
+        self.machine.workers_seen(loads, monotonic(), leave_in_s)
         if any(not self.machine.jobs[name].workers for name in before if name in self.machine.jobs):
             # Workers are gone; their job's fate is of interest.
             self._polls_at_s = 0.0

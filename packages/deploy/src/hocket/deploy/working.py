@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,19 +16,22 @@ from hocket.core.errors import HandshakeRefused, HocketError, SettingsError
 from hocket.core.settings import Settings
 from hocket.deploy.arguments import check_resources
 from hocket.deploy.supervising import supervise
-from hocket.deploy.worker_names import worker_name
+from hocket.deploy.worker_names import job_id, worker_name
 from hocket.protocol.credentials import parse_secret
 from hocket.protocol.invitation import Invitation
 from hocket.protocol.roles import Role
 from hocket.transport.clock import monotonic, now
 from hocket.transport.joining import find_invitation, only_known_cluster
-from hocket.worker.gpus import VISIBLE, share_of
+from hocket.worker.gpus import pinning, share_of
+from hocket.worker.resources import GPU
 from hocket.worker.shell import LOST_SCHEDULER, find_gpus, run_worker
 
-__all__ = ["end_of_life", "parse_resources", "serve_workers"]
+__all__ = ["end_of_life", "margin_of", "parse_resources", "serve_workers"]
 
 log = logging.getLogger("hocket.deploy")
 
+#: A worker whose end nobody has set begins to leave in the last part of its life.
+_MARGIN_PART_MAX: Final = 0.25
 #: What a process exits with that cannot do what it was told (EX_CONFIG, of sysexits.h).
 _UNFIT: Final = 78
 
@@ -54,8 +58,16 @@ def serve_workers(address: str | None, settings: Settings, tell: Callable[[str],
     own = settings.worker
     started_s = monotonic()
     resources = parse_resources(own.resources)
-    end_s = started_s + end_of_life(own.lifetime_s, os.environ, now())
-    gpus = find_gpus(own.gpus)
+    lasts_s = end_of_life(own.lifetime_s, os.environ, now())
+    end_s = started_s + lasts_s
+    margin_s = margin_of(own.lifetime_margin_s, own.lifetime_s, lasts_s)
+    settings = replace(settings, worker=replace(own, lifetime_margin_s=margin_s))
+    offered = resources.get(GPU)
+    gpus = find_gpus(
+        own,
+        offered=None if offered is None else math.ceil(offered * own.count),
+        holder=_holder(settings),
+    )
     invitation = find_invitation(address, settings, wait_s=own.connect_timeout_s)
     if invitation is None:
         invitation = only_known_cluster(settings)
@@ -70,7 +82,7 @@ def serve_workers(address: str | None, settings: Settings, tell: Callable[[str],
         share = share_of(gpus, index, own.count)
         if gpus:
             # Before anything is imported that looks; so each process sees its own and no other.
-            os.environ[VISIBLE] = ",".join(share)
+            os.environ.update(pinning(share, os.environ))
         return _work(invitation, name, settings, resources, share, end_s, tell)
 
     if own.count == 1 and not own.restart:
@@ -106,6 +118,13 @@ def _work(
         return _UNFIT if refused else LOST_SCHEDULER
 
 
+def _holder(settings: Settings) -> str:
+    """Return who we are, for those who want a GPU that we have."""
+    job = job_id(os.environ)
+    name = f" for {settings.worker.name}" if settings.worker.name else ""
+    return f"process {os.getpid()}{f' of job {job}' if job else ''}{name}"
+
+
 def _name(settings: Settings, pid: int, index: int, restarts: int) -> str:
     own = settings.worker
     if own.name:
@@ -137,6 +156,35 @@ def end_of_life(lifetime_s: float, environment: Mapping[str, str], now_s: float)
     if text.isascii() and text.isdecimal():
         return min(lifetime_s, max(int(text) - now_s, 0.0))
     return lifetime_s
+
+
+def margin_of(margin_s: float, lifetime_s: float, lasts_s: float) -> float:
+    """Return how long before its end a worker leaves.
+
+    Parameters
+    ----------
+    margin_s, lifetime_s
+        Of the settings.
+    lasts_s
+        How long it lives: that lifetime, or until its job is killed.
+
+    Raises
+    ------
+    SettingsError
+        The margin is not less than the lifetime, so that it would leave at once.
+    """
+    if math.isinf(lifetime_s):
+        # Nobody who set the margin knew of an end.
+        return min(margin_s, lasts_s * _MARGIN_PART_MAX)
+    if margin_s >= lifetime_s:
+        raise SettingsError(
+            name="worker.lifetime_margin_s",
+            value=margin_s,
+            allowed=f"it must be less than worker.lifetime_s, {lifetime_s:g}: workers begin to"
+            " leave so long before their end",
+            source="the settings",
+        )
+    return margin_s
 
 
 def parse_resources(text: str) -> dict[str, float]:

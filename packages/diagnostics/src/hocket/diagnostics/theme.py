@@ -36,6 +36,8 @@ class Theme:
         The colour of patterns over bars.
     accents
         For lines and bars that stand for no function.
+    transfer
+        For data on its way, in lanes that hold nothing else.
     good, warning, bad
         Never alone: there is always a word, too.
     ramp
@@ -48,6 +50,7 @@ class Theme:
     line: str
     hatch: str
     accents: tuple[str, str, str, str]
+    transfer: str
     good: str
     warning: str
     bad: str
@@ -104,6 +107,7 @@ LIGHT: Final = Theme(
     line="#d0d7de",
     hatch="#ffffff",
     accents=("#0072b2", "#d55e00", "#009e73", "#aa4488"),
+    transfer="#d7263d",
     good="#009e73",
     warning="#b35900",
     bad="#c0392b",
@@ -116,6 +120,7 @@ DARK: Final = Theme(
     line="#3d444d",
     hatch="#0d1117",
     accents=("#56b4e9", "#e69f00", "#2fc08f", "#e0a0c4"),
+    transfer="#ff5a6a",
     good="#3fd0a4",
     warning="#f0a83a",
     bad="#ff7b6b",

@@ -11,6 +11,7 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from hocket.core.cluster_identity import CLUSTER_ID
 from hocket.core.errors import RemoteProtocolError, SettingsError
 from hocket.protocol.framing import Frame, FrameKind, encode_header
 from hocket.protocol.roles import Role
@@ -36,6 +37,8 @@ NAME_LENGTH_MAX: Final = 256
 _REASON_LENGTH_MAX: Final = 2000
 
 _Name = Annotated[str, Meta(max_length=NAME_LENGTH_MAX)]
+#: Empty where who listens does not speak for a cluster.
+_ClusterId = Annotated[str, Meta(pattern=rf"\A(?:{CLUSTER_ID.pattern})?\Z")]
 _Sequence = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 
 
@@ -65,7 +68,10 @@ class Hello(Struct, frozen=True, array_like=True):
 
 
 class Welcome(Struct, frozen=True, array_like=True):
-    """Who answers, and whether the connector is let in; if not, why, as a code and in words."""
+    """Who answers, and whether the connector is let in; if not, why, as a code and in words.
+
+    ``cluster_id`` says of which cluster a scheduler is.
+    """
 
     role: Role
     name: _Name
@@ -73,6 +79,7 @@ class Welcome(Struct, frozen=True, array_like=True):
     refusal: Refusal = Refusal.NONE
     reason: Annotated[str, Meta(max_length=_REASON_LENGTH_MAX)] = ""
     seen: _Sequence = 0
+    cluster_id: _ClusterId = ""
 
 
 _T = TypeVar("_T")

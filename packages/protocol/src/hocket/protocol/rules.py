@@ -37,6 +37,7 @@ __all__ = [
     "name_lists",
     "names",
     "not_negative",
+    "not_negative_if_given",
     "resources",
     "short",
     "size_lists",
@@ -223,6 +224,17 @@ def not_negative(*fields: str) -> Rule:
         for field, value in zip(fields, values, strict=True):
             if not 0 <= value < float("inf"):
                 raise misfit(message, field, f"{value} is not an amount")
+
+    return test
+
+
+def not_negative_if_given(field: str) -> Rule:
+    """Test that a number is None, or neither negative, infinite nor no number."""
+
+    def test(message: Any) -> None:
+        value = getattr(message, field)
+        if value is not None and not 0 <= value < float("inf"):
+            raise misfit(message, field, f"{value} is not an amount")
 
     return test
 

@@ -18,7 +18,7 @@ from hocket.scheduler.state import (
     Worker,
 )
 from hocket.scheduler.state.outbox import Outbox
-from hocket.scheduler.state.worker import BANDWIDTH_NBYTES_PER_S, NOTEWORTHY_NBYTES
+from hocket.scheduler.state.worker import BANDWIDTH_NBYTES_PER_S, ENDLESS_S, NOTEWORTHY_NBYTES
 
 __all__ = ["AMOUNT_SLACK", "Books"]
 
@@ -55,8 +55,11 @@ class Books:
         self.hungry: dict[Worker, None] = {}
         self.loaded: dict[Worker, None] = {}
         self.threads_count = 0
-        #: Workers that have a memory limit.
+        #: Workers that have a memory limit; and those that know when they end, and the longest life
+        #: of any worker (None: it is to be looked for).
         self.limited_count = 0
+        self.mortal_count = 0
+        self._life_s_max: float | None = None
         #: Before this time it is not looked for tasks to ask back.
         self.next_look_s = 0.0
         #: Copies on their way that no task asked for; per value what they are for; the draining of
@@ -67,6 +70,15 @@ class Books:
         self.arrivals = Arrivals()
         #: What is known of tasks that are actors.
         self.actors: dict[Task, Actor] = {}
+
+    @property
+    def life_s_max(self) -> float:
+        """How long the worker takes tasks that lasts longest, from when it joined."""
+        if self.mortal_count < len(self.workers):
+            return ENDLESS_S
+        if self._life_s_max is None:
+            self._life_s_max = max((one.life_s for one in self.workers.values()), default=ENDLESS_S)
+        return self._life_s_max
 
     def fitting(self, options: Options) -> dict[Worker, None]:
         """Return the workers that may run tasks with these options at all, by id.
@@ -98,7 +110,7 @@ class Books:
 
     def has_room(self, worker: Worker, windows_count: int = 1) -> bool:
         """Tell whether there is room in the worker's commit window, or in so many of them."""
-        if worker.leaving:
+        if worker.leaving or (worker.stuck and worker.is_stuck):
             return False
         if worker.is_paused:
             # It goes on with one at a time, so that what fills its memory is used up.
@@ -272,7 +284,7 @@ class Books:
         """Book that an assigned task takes no slot of its worker any more."""
         worker = task.worker
         assert worker is not None
-        worker.begun[task] = None
+        worker.begun.setdefault(task, self.now_s)
         worker.seceded[task] = None
         if task.missing_count:
             worker.followers_count -= 1
@@ -351,18 +363,14 @@ class Books:
 
     def hold(self, task: Task, worker: Worker) -> None:
         """Book a value on a worker."""
-        if task not in worker.held:
-            worker.held[task] = None
-            worker.held_nbytes += task.nbytes
+        worker.hold(task)
         task.hold(worker)
         if self.arrivals:
             self.arrivals.arrived(task, worker)
 
     def unhold(self, task: Task, worker: Worker) -> None:
         """Take a value off a worker's books."""
-        if task in worker.held:
-            del worker.held[task]
-            worker.held_nbytes -= task.nbytes
+        worker.unhold(task)
         task.unhold(worker)
         if self.actors and task in worker.actors:
             self._unsettle(task, worker)
@@ -394,6 +402,8 @@ class Books:
         self._fitting.clear()
         self.threads_count += worker.threads
         self.limited_count += bool(worker.memory_limit)
+        self.mortal_count += worker.life_s < ENDLESS_S
+        self._life_s_max = None
         self.idle[worker] = None
         self.changed[worker] = None
 
@@ -409,6 +419,8 @@ class Books:
         self._fitting.clear()
         self.threads_count -= worker.threads
         self.limited_count -= bool(worker.memory_limit)
+        self.mortal_count -= worker.life_s < ENDLESS_S
+        self._life_s_max = None
         self.open.drop(worker)
         self.ajar.drop(worker)
         self.idle.pop(worker, None)

@@ -21,10 +21,20 @@ from typing import TYPE_CHECKING, Final
 
 from hocket.protocol.messages import ACTORS, THREADS
 from hocket.scheduler.policy.homes import choose_home
+from hocket.scheduler.policy.lifetimes import length_of, outlasts
 from hocket.scheduler.policy.memory import is_probed, may_add
 from hocket.scheduler.policy.placement import PLACEMENTS
 from hocket.scheduler.policy.placement.transfer import LATENCY_S, transfer_s
-from hocket.scheduler.state import ASSIGNED, STORED, WAITING, Queue, Task, TaskClass, Worker
+from hocket.scheduler.state import (
+    ASSIGNED,
+    STORED,
+    WAITING,
+    Options,
+    Queue,
+    Task,
+    TaskClass,
+    Worker,
+)
 from hocket.scheduler.state.worker import BANDWIDTH_NBYTES_PER_S, NOTEWORTHY_NBYTES
 from hocket.scheduler.transitions import to_assigned
 
@@ -44,8 +54,10 @@ _FOLLOWING_S_MAX: Final = 4 * LATENCY_S
 _FRAME_S: Final = 15e-6
 _DURATION_S_MIN: Final = 1e-6
 
-#: So many tasks that wait for memory are passed over in one turn.
+#: So many tasks that wait for memory are passed over in one turn, and so many that wait for who
+#: lasts longer are put among their like.
 _HELD_MAX: Final = 64
+_SORTED_MAX: Final = 1000
 #: Of the workers that fit a task with demands so many are looked at, the least loaded ones.
 _LOOKED_AT_MAX: Final = 64
 
@@ -70,16 +82,19 @@ class _Line:
             self.fitting = tables.fitting(queue.options)
 
     def idlest(
-        self, tables: Tables, share_count: int, has_memory: Callable[[Worker], bool] | None
+        self, tables: Tables, share_count: int, is_fit: Callable[[Worker], bool] | None
     ) -> Worker | None:
-        """Return the least loaded worker with room, with less than its share, and with memory."""
+        """Return the least loaded worker with room, with less than its share, that is fit."""
 
         def is_right(worker: Worker) -> bool:
             return worker.tasks_count < share_count * worker.threads and (
-                has_memory is None or has_memory(worker)
+                is_fit is None or is_fit(worker)
             )
 
         if self.fitting is not None:
+            if self.queue.options.executor != THREADS:
+                # (Their slots are not threads, of which each has a share.)
+                return self._idlest_fitting(tables, self.fitting, is_fit)
             return self._idlest_fitting(tables, self.fitting, is_right)
         worker = tables.open.idlest(tables.now_s)
         if worker is None or is_right(worker):
@@ -87,7 +102,10 @@ class _Line:
         return tables.open.idlest(tables.now_s, is_right)
 
     def _idlest_fitting(
-        self, tables: Tables, fitting: dict[Worker, None], is_right: Callable[[Worker], bool]
+        self,
+        tables: Tables,
+        fitting: dict[Worker, None],
+        is_right: Callable[[Worker], bool] | None,
     ) -> Worker | None:
         options, now_s = self.queue.options, tables.now_s
         loads = self.loads
@@ -113,7 +131,7 @@ class _Line:
             present_s = worker.load_for_s(options, now_s)
             if present_s != load_s:
                 heapreplace(loads, (present_s, id_, worker))
-            elif options.executor != THREADS or is_right(worker):
+            elif is_right is None or is_right(worker):
                 found = worker
                 break
             else:
@@ -153,6 +171,12 @@ class _Drain:
         self._tables = tables
         self._place = PLACEMENTS[tables.limits.placement]
         self._is_limited = bool(tables.limited_count)
+        self._is_mortal = bool(tables.mortal_count)
+        #: Of the present queue: kinds of tasks for which no worker with room lasts long enough.
+        self._long_kinds: set[TaskClass | None] = set()
+        #: Tasks that were put among their like in this turn; what they had for options, and have.
+        self._sorted_count = 0
+        self._sorted: tuple[Options, Options] | None = None
 
     def run(self, line: _Line, bound: int | None) -> bool:
         """Assign from one queue up to a priority; return False if that was all for this turn."""
@@ -172,6 +196,7 @@ class _Drain:
         #: What waits for memory, and its kinds; others behind it may go.
         held: list[tuple[int, Task]] = []
         held_kinds: set[TaskClass | None] = set()
+        self._long_kinds.clear()
         while live_count > len(held):
             priority, task = entries[0]
             if not queue.is_live(task):
@@ -182,16 +207,19 @@ class _Drain:
                 break
             if rest_count and task.kind is kind and worker in open_workers:
                 rest_count -= 1
-            elif task.kind in held_kinds:
+            elif task.kind in held_kinds or task.kind in self._long_kinds:
                 worker = None
             else:
-                share_count = max(tasks_min, live_count // share_threads_count)
-                if is_eager:
-                    share_count = maxsize
+                share_count = maxsize if is_eager else live_count // share_threads_count
+                share_count = max(tasks_min, share_count)
                 worker = self._worker(line, task, share_count)
                 kind = task.kind
                 rest_count = self._grain(line, kind, live_count) - 1
             if worker is None:
+                if self._is_mortal and self._sort(line, task, share_count):
+                    heappop(entries)
+                    live_count -= 1
+                    continue
                 if len(held) >= _HELD_MAX or not self._waits_for_memory(line, task):
                     break
                 held.append(heappop(entries))
@@ -202,13 +230,33 @@ class _Drain:
             to_assigned(tables, task, worker)
             if task.dependents is not None:
                 self._bring_followers(task, worker)
-        queue.live_count = live_count
-        if not live_count:
-            # (What is left is stale.)
-            entries.clear()
-        for entry in held:
-            heappush(entries, entry)
+        queue.leave(live_count, held)
         return is_passed and not held
+
+    def _sort(self, line: _Line, task: Task, share_count: int) -> bool:
+        """Have a task stand among its like, if it is too long for all workers with room.
+
+        Returns False if that is not what keeps it, or it stands there already.
+        """
+        tables = self._tables
+        options, kind = task.options, task.kind
+        if self._sorted_count >= _SORTED_MAX or options.executor == ACTORS:
+            return False
+        if kind not in self._long_kinds:
+            if line.idlest(tables, share_count, self._memory_test(line, task)) is None:
+                return False
+            if not options.ran_s:
+                self._long_kinds.add(kind)
+        length = length_of(tables, task)
+        if length == options.length:
+            return False
+        known = self._sorted
+        if known is None or known[0] is not options or known[1].length != length:
+            known = self._sorted = (options, options.of_length(length))
+        task.options = known[1]
+        tables.put(task)
+        self._sorted_count += 1
+        return True
 
     def _waits_for_memory(self, line: _Line, task: Task) -> bool:
         """Tell whether a task that got no worker may have got one if it made less data."""
@@ -232,6 +280,8 @@ class _Drain:
             return 1
         if not line.is_root or line.fitting is not None:
             return 1
+        if self._is_mortal and kind.duration_s >= self._tables.limits.long_s:
+            return 1
         duration_s = max(kind.duration_s, _DURATION_S_MIN)
         return max(1, int(sqrt(live_count * _FRAME_S / duration_s)))
 
@@ -240,10 +290,7 @@ class _Drain:
         tables = self._tables
         if task.options.executor == ACTORS:
             return choose_home(tables, task)
-        has_memory = None
-        if line.is_root and self._is_limited:
-            has_memory = partial(may_add, tables, nbytes=tables.expected_nbytes(task))
-        worker = line.idlest(tables, share_count, has_memory)
+        worker = line.idlest(tables, share_count, self._fitness_test(line, task))
         if line.is_root and worker is not None:
             if is_probed(tables, task) and not worker.free_threads_count:
                 worker = None
@@ -252,8 +299,28 @@ class _Drain:
         if worker is None:
             return self._out_of_turn(line, task)
         if task.dependencies:
-            return self._place(tables, task, worker, line.fitting)
+            chosen = self._place(tables, task, worker, line.fitting)
+            return chosen if outlasts(tables, chosen, task) else worker
         return worker
+
+    def _memory_test(self, line: _Line, task: Task) -> Callable[[Worker], bool] | None:
+        """Return what tells whether a worker has memory for a task; None: all have."""
+        if not self._is_limited or not line.is_root or task.options.executor != THREADS:
+            return None
+        tables = self._tables
+        return partial(may_add, tables, nbytes=tables.expected_nbytes(task))
+
+    def _fitness_test(self, line: _Line, task: Task) -> Callable[[Worker], bool] | None:
+        """Return what tells whether a worker has memory and time for a task; None: all have."""
+        has_memory = self._memory_test(line, task)
+        if not self._is_mortal:
+            return has_memory
+        tables = self._tables
+
+        def is_fit(worker: Worker) -> bool:
+            return outlasts(tables, worker, task) and (has_memory is None or has_memory(worker))
+
+        return is_fit
 
     def _out_of_turn(self, line: _Line, task: Task) -> Worker | None:
         """Choose a worker whose window is full of tasks that matter less than this one."""
@@ -265,7 +332,7 @@ class _Drain:
             return None
         if line.is_root and not may_add(tables, worker, tables.expected_nbytes(task)):
             return None
-        return worker
+        return worker if outlasts(tables, worker, task) else None
 
     def _beside_siblings(
         self, task: Task, idlest: Worker, fitting: dict[Worker, None] | None
@@ -293,6 +360,7 @@ class _Drain:
                 and (worker in tables.open.members or worker in tables.ajar.members)
                 and (fitting is None or worker in fitting)
                 and not tables.is_barred(worker, task.options)
+                and outlasts(tables, worker, task)
             ):
                 slack_s = LATENCY_S + nbytes / BANDWIDTH_NBYTES_PER_S
                 if worker.load_s(tables.now_s) <= idlest.load_s(tables.now_s) + slack_s and (
@@ -333,6 +401,8 @@ class _Drain:
                 or source in worker.seceded
             ):
                 return False
+        if not outlasts(self._tables, worker, reader):
+            return False
         if reader.missing_count == len(reader.dependencies):
             return True
         return transfer_s(reader, worker) <= _FOLLOWING_S_MAX

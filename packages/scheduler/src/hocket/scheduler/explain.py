@@ -21,6 +21,7 @@ from hocket.protocol.messages import (
     RequestRefused,
 )
 from hocket.scheduler.naming import enumerate_names
+from hocket.scheduler.policy.lifetimes import needed_s, outlasts
 from hocket.scheduler.policy.memory import is_probed, may_add
 from hocket.scheduler.state import (
     ASSIGNED,
@@ -66,6 +67,7 @@ _FAILURES: Final = {
     FailureKind.LOST: "its value was lost",
     FailureKind.ACTOR_LOST: "it is an actor, and the worker that kept it is gone",
     FailureKind.TIMED_OUT: "it ran longer than its time-out",
+    FailureKind.CANCELLED: "a client cancelled it for all that wanted it",
 }
 
 
@@ -123,6 +125,8 @@ class Explaining:
                 "the scheduler knows nothing of it: it was never submitted, or everybody let go of"
                 " it"
             )
+            if considered_max >= _CONSIDERED_MAX:
+                text = self._cancelled(key) or text
             return Explanation(key, "", text)
         say = self._say.get(task.state)
         if say is not None:
@@ -132,6 +136,17 @@ class Explaining:
             task.state,
             "nobody needs its value now; it is made again if somebody does",
         )
+
+    def _cancelled(self, key: str) -> str:
+        """Say where a key runs on that was cancelled; "" if it does not."""
+        for worker in self._tables.workers.values():
+            for one in worker.stopping.values():
+                if one.key == key:
+                    how = f"it was cancelled; attempt {one.attempt} still runs on {worker.name}"
+                    if one.attempt in worker.stuck:
+                        how += ", and keeps its slot: it cannot be interrupted where it is"
+                    return how
+        return ""
 
     # By state -------------------------------------------------------------------------------
 
@@ -160,6 +175,8 @@ class Explaining:
             text = "there are no workers"
         elif not fitting:
             text = f"no worker that is here can run it: {self._lacking(options)}"
+        elif not any(outlasts(tables, worker, task, 0.0) for worker in fitting):
+            text = f"it waits for a worker that lasts longer: {self._length(task)}"
         else:
             count = len(fitting)
             others = len(tables.workers) - count
@@ -275,8 +292,8 @@ class Explaining:
         options = task.options
         if worker not in fitting:
             return self._misfit(options, worker)
-        if worker.leaving:
-            return f"it is to end: {worker.leaving}"
+        if worker.leaving or not outlasts(tables, worker, task):
+            return self._shortness(task, worker)
         if not tables.has_room_for(worker, options):
             return self._fullness(options, worker)
         if not task.dependencies:
@@ -296,6 +313,32 @@ class Explaining:
                 )
         count = _count(worker.tasks_count, "task")
         return f"it has {count} now; more are given to it bit by bit, as it ends those"
+
+    def _length(self, task: Task) -> str:
+        """Say how long a task is expected to run, and how that is known."""
+        needed = format_seconds(needed_s(self._tables, task))
+        if task.options.ran_s:
+            ran = format_seconds(task.options.ran_s)
+            return f"it ran for {ran} where the worker had to end, and is taken to need {needed}"
+        kind = task.kind
+        if kind is not None and kind.measured_count:
+            mean = format_seconds(kind.duration_s)
+            return f"tasks of its kind ({kind.label}) run for about {mean}"
+        return f"its time-out is {format_seconds(task.options.timeout_s)}"
+
+    def _shortness(self, task: Task, worker: Worker) -> str:
+        """Say why a worker would not end a task before it leaves."""
+        if worker.leaving:
+            return f"it is to end: {worker.leaving}"
+        tables = self._tables
+        rest_s = max(0.0, worker.leaves_s - tables.now_s)
+        text = f"its time ends, and it leaves in {format_seconds(rest_s)}"
+        if needed_s(tables, task):
+            text += f"; {self._length(task)}"
+        load_s = worker.load_for_s(task.options, tables.now_s)
+        if load_s:
+            text += f"; it has other work for about {format_seconds(load_s)}"
+        return text
 
     def _misfit(self, options: Options, worker: Worker) -> str:
         """Say why a worker cannot run tasks with these options."""
@@ -325,6 +368,12 @@ class Explaining:
         if executor != THREADS:
             count = _count(worker.counts.get(executor, 0), "task")
             return f"its executor {executor!r} has {count} for its {worker.executors[executor]}"
+        if worker.is_stuck:
+            shown = [repr(key) for key in islice(worker.stuck.values(), _SHOWN_MAX)]
+            return (
+                "tasks that were cancelled keep its threads, since they cannot be interrupted where"
+                f" they are: {_listed(shown, len(worker.stuck))}"
+            )
         ahead_s = worker.load_s(tables.now_s)
         return (
             f"it has {_count(worker.tasks_count, 'task')}, which is work for about"

@@ -22,6 +22,7 @@ from hocket.scheduler.state import (
     Task,
     Worker,
 )
+from hocket.scheduler.state.worker import ENDLESS_S
 
 if TYPE_CHECKING:
     from hocket.scheduler.tables import Tables
@@ -44,6 +45,8 @@ def check(tables: Tables) -> None:
     _check_queues(tables)
     for worker in tables.workers.values():
         _check_worker(tables, worker)
+    mortal_count = sum(worker.life_s < ENDLESS_S for worker in tables.workers.values())
+    _demand(mortal_count == tables.mortal_count, "workers with an end are counted", mortal_count)
     limited_count = sum(1 for worker in tables.workers.values() if worker.memory_limit)
     _demand(limited_count == tables.limited_count, "limited workers are counted", limited_count)
     threads_count = sum(worker.threads for worker in tables.workers.values())
@@ -83,6 +86,10 @@ def _check_worker(tables: Tables, worker: Worker) -> None:
         _demand(task.is_held_by(worker), "a held task knows its holder", task)
     nbytes = sum(task.nbytes for task in worker.held)
     _demand(nbytes == worker.held_nbytes, "held bytes are the sum over held tasks", worker)
+    for task in worker.kept:
+        _demand(task in worker.held, "what is kept is held", (worker, task))
+    kept_nbytes = sum(task.nbytes for task in worker.kept)
+    _demand(kept_nbytes == worker.kept_nbytes, "kept bytes are the sum over kept tasks", worker)
     is_idle = len(worker.assigned) == len(worker.seceded)
     _demand((worker in tables.idle) == is_idle, "idle workers are known", worker)
     is_loaded = len(worker.assigned) > worker.threads

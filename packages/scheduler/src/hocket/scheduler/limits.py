@@ -24,6 +24,9 @@ class Limits:
     window_tasks_max: int = 10_000
     #: What a task is expected to take whose class has never run.
     unknown_duration_s: float = 0.01
+    #: Of tasks that are expected to run for less, none gets a queue of its own while it waits for a
+    #: worker that lasts longer.
+    long_s: float = 1.0
     #: Up to which part of a worker's memory limit it is given tasks that only add data.
     memory_part: float = 0.6
     #: The name of the rule by which tasks are placed: see :mod:`hocket.scheduler.policy`.

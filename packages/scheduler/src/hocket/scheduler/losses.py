@@ -69,6 +69,7 @@ def worker_lost(tables: Tables, worker: Worker, reason: str) -> None:
     tried again, it is made sure that their beginning is heard of.
     """
     tables.remove_worker(worker)
+    _note_cut_short(tables, worker)
     blamed, suspected = _running(tables, worker)
     for task in actors_of(worker):
         lose_actor(tables, task, worker, worker.leaving or reason)
@@ -97,10 +98,17 @@ def worker_lost(tables: Tables, worker: Worker, reason: str) -> None:
         requeue(tables, task)
 
 
+def _note_cut_short(tables: Tables, worker: Worker) -> None:
+    """Remember of what ran when its worker's time was over that it needs more than it had."""
+    if tables.now_s >= worker.leaves_s:
+        for task, began_s in worker.begun.items():
+            task.options = task.options.cut_short(tables.now_s - began_s)
+
+
 def _running(tables: Tables, worker: Worker) -> tuple[dict[Task, None], dict[Task, None]]:
     """Return the tasks that were running on a worker, and those that may have been."""
-    if worker.leaving:
-        # It ended because it was to, and not because of them.
+    if worker.leaving or tables.now_s >= worker.leaves_s:
+        # It ended because it was to, or its time was over, and not because of them.
         return {}, {}
     unheard = [
         task for task in worker.assigned if task not in worker.begun and not task.missing_count
@@ -110,7 +118,7 @@ def _running(tables: Tables, worker: Worker) -> tuple[dict[Task, None], dict[Tas
     unwatched = (task for task in unheard if task.key not in tables.suspicions)
     unknown_count = worker.threads - (len(worker.begun) - len(worker.seceded))
     likely = nsmallest(max(0, unknown_count), unwatched, key=lambda task: task.priority)
-    return dict(worker.begun), dict.fromkeys([*watched, *likely])
+    return dict.fromkeys(worker.begun), dict.fromkeys([*watched, *likely])
 
 
 def client_lost(tables: Tables, client: Client) -> None:

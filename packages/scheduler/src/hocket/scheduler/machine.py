@@ -49,6 +49,7 @@ from hocket.protocol.messages import (
     TasksBegun,
     TasksDone,
     TasksFailed,
+    TasksInterrupted,
     TasksRejoined,
     TasksRescheduled,
     TasksReturned,
@@ -62,6 +63,7 @@ from hocket.protocol.messages import (
     WorkerReport,
 )
 from hocket.scheduler.actors import save
+from hocket.scheduler.cancelling import Cancelling
 from hocket.scheduler.commit import commit
 from hocket.scheduler.coordination import Coordination, CoordinationLimits
 from hocket.scheduler.coordination.tasks import TasksOfTables
@@ -118,6 +120,7 @@ class SchedulerMachine:
         self.setups = Setups(self.tables, self.requests)
         self.replication = Replication(self.tables)
         self.draining = Draining(self.tables, self.replication)
+        self.cancelling = Cancelling(self.tables)
         self.explaining = Explaining(self.tables)
         self.coordination = Coordination(
             TasksOfTables(self.tables),
@@ -132,7 +135,7 @@ class SchedulerMachine:
             SubmitTasks: self._on_submit_tasks,
             ReleaseKeys: self._on_release_keys,
             WantKeys: self._on_want_keys,
-            CancelTasks: self._on_cancel_tasks,
+            CancelTasks: self.cancelling.cancel,
             ForgetFunctions: self._on_forget_functions,
             LocateKeys: self.requests.locate,
             ListTasks: self.requests.list_tasks,
@@ -160,6 +163,7 @@ class SchedulerMachine:
             InputsMissing: self._on_inputs_missing,
             ReplicasStored: self._on_replicas_stored,
             CopiesFailed: self.replication.failed,
+            TasksInterrupted: self.cancelling.interrupted,
             HereRan: self.requests.here_ran,
             TasksBegun: self._on_tasks_begun,
             TasksSeceded: self._on_tasks_seceded,
@@ -204,6 +208,7 @@ class SchedulerMachine:
         if worker is not None:
             worker_lost(self.tables, worker, reason)
             self.requests.worker_lost(worker, reason)
+            self.cancelling.worker_lost(worker)
             self.draining.worker_lost(worker)
         self.feed.peer_lost(id_, reason)
 
@@ -316,13 +321,6 @@ class SchedulerMachine:
             else:
                 want(self.tables, task, client)
 
-    def _on_cancel_tasks(self, client: Client, message: CancelTasks) -> None:
-        for key in message.keys:
-            task = self.tables.tasks.get(key)
-            if task is not None:
-                unwant(self.tables, task, client)
-            client.outbox.cancelled(key)
-
     def _on_retry_tasks(self, client: Client, message: RetryTasks) -> None:
         for key in message.keys:
             task = self.tables.tasks.get(key)
@@ -365,7 +363,7 @@ class SchedulerMachine:
             raise Refusal(f"worker {other.name!r} has the address {message.address} already")
         self._greeted.discard(id_)
         aim = tables.limits.frame_nbytes_aim
-        tables.add_worker(Worker(id_, message, tables.full, aim))
+        tables.add_worker(Worker(id_, message, tables.full, aim, tables.now_s))
         self.setups.worker_joined(tables.workers[id_])
         self.feed.worker_came(tables.workers[id_])
         self.requests.workers_changed()
@@ -425,7 +423,7 @@ class SchedulerMachine:
 
     def _on_tasks_begun(self, worker: Worker, message: TasksBegun) -> None:
         for task in self._all_present(worker, message):
-            worker.begun[task] = None
+            worker.begun.setdefault(task, self.tables.now_s)
 
     def _on_tasks_seceded(self, worker: Worker, message: TasksSeceded) -> None:
         for task in self._all_present(worker, message):

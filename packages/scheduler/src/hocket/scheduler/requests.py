@@ -32,6 +32,7 @@ from hocket.scheduler.actors import actors_of
 from hocket.scheduler.demands import describe_demands
 from hocket.scheduler.naming import choose_workers, say_nobody
 from hocket.scheduler.state.outbox import failure_nbytes
+from hocket.scheduler.state.worker import ENDLESS_S
 
 if TYPE_CHECKING:
     from hocket.scheduler.state import Client, Task, Worker
@@ -140,6 +141,9 @@ class Requests:
                 len(worker.held),
                 # (Sizes are what workers say, and sums of them may not fit the wire.)
                 min(worker.held_nbytes, NBYTES_MAX),
+                None
+                if worker.life_s == ENDLESS_S
+                else max(0.0, worker.leaves_s - self._tables.now_s),
             )
             for worker in self._tables.workers.values()
         ]

@@ -100,7 +100,7 @@ class Tables(Books):
     def enqueue(self, task: Task) -> None:
         """Put a task whose inputs are all stored into its queue."""
         self.move(task, QUEUED)
-        self._push(task)
+        self.put(task)
 
     def rest(self, task: Task, delay_s: float) -> None:
         """Let a task whose inputs are all stored wait for so long before it is queued."""
@@ -120,11 +120,12 @@ class Tables(Books):
                 if due_s > self.now_s:
                     return due_s
                 del self.resting[task]
-                self._push(task)
+                self.put(task)
             heappop(alarms)
         return None
 
-    def _push(self, task: Task) -> None:
+    def put(self, task: Task) -> None:
+        """Have a queued task stand in the queue that its options say."""
         signature = task.queue_signature
         queue = self.queues.get(signature)
         if queue is None:

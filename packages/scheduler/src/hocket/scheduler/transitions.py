@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hocket.protocol.messages import ACTORS, Failure, FailureKind
+from hocket.protocol.messages import ACTORS, THREADS, Failure, FailureKind
 from hocket.scheduler.state import (
     ASSIGNED,
     FAILED,
@@ -21,6 +21,7 @@ from hocket.scheduler.state import (
     UNFINISHED,
     WAITING,
     Client,
+    Stopping,
     Task,
     Worker,
 )
@@ -142,8 +143,13 @@ def _settle_actor(tables: Tables, task: Task, worker: Worker) -> None:
         client.outbox.placed(task, tables.actors[task])
 
 
-def to_failed(tables: Tables, task: Task, failure: Failure) -> None:
-    """Give a task up, and with it every unfinished task that needs it."""
+def to_failed(
+    tables: Tables, task: Task, failure: Failure, stopping: list[Stopping] | None = None
+) -> None:
+    """Give a task up, and with it every unfinished task that needs it.
+
+    With a list, it is given up because it was cancelled; see `release`.
+    """
     todo = [task]
     failed: list[Task] = []
     while todo:
@@ -152,9 +158,9 @@ def to_failed(tables: Tables, task: Task, failure: Failure) -> None:
         if state is FAILED:
             continue
         if task.worker is not None:
-            if failed:
-                # (The first one failed on its worker, which knows.)
-                task.worker.outbox.abandon(task.key, task.attempt)
+            # (If it was not cancelled, the first one failed on its worker, which knows.)
+            if failed or stopping is not None:
+                _abandon(task, task.worker, stopping)
             tables.unassign(task)
         tables.move(task, FAILED)
         task.failure = failure
@@ -169,8 +175,8 @@ def to_failed(tables: Tables, task: Task, failure: Failure) -> None:
     for task in failed:
         tables.forgive(task)
         for source in task.dependencies:
-            release(tables, source)
-        release(tables, task)
+            release(tables, source, stopping)
+        release(tables, task, stopping)
 
 
 def retry(tables: Tables, task: Task) -> None:
@@ -220,8 +226,19 @@ def lose(tables: Tables, task: Task) -> None:
     begin(tables, task)
 
 
-def release(tables: Tables, task: Task) -> None:
-    """Let go of a task, if nobody needs it, and then of what only it needed."""
+def release(tables: Tables, task: Task, stopping: list[Stopping] | None = None) -> None:
+    """Let go of a task, if nobody needs it, and then of what only it needed.
+
+    Parameters
+    ----------
+    tables
+        The scheduler's.
+    task
+        The task.
+    stopping
+        If given, what has a worker is to be interrupted there, and is added to it; else it may run
+        to its end.
+    """
     todo = [task]
     while todo:
         task = todo.pop()
@@ -235,7 +252,7 @@ def release(tables: Tables, task: Task) -> None:
                 worker.outbox.drop(task.key, task.attempt)
                 tables.unhold(task, worker)
         elif task.worker is not None:
-            task.worker.outbox.abandon(task.key, task.attempt)
+            _abandon(task, task.worker, stopping)
             tables.unassign(task)
         if state in UNFINISHED:
             for source in task.dependencies:
@@ -247,6 +264,14 @@ def release(tables: Tables, task: Task) -> None:
             tables.move(task, RELEASED)
         if not task.dependents_count:
             todo.extend(_forget(tables, task))
+
+
+def _abandon(task: Task, worker: Worker, stopping: list[Stopping] | None) -> None:
+    """Tell a worker that nobody waits for what it was given."""
+    worker.outbox.abandon(task.key, task.attempt, interrupt=stopping is not None)
+    if stopping is not None:
+        has_thread = task.options.executor == THREADS and task not in worker.seceded
+        stopping.append(Stopping(task.key, task.attempt, worker, has_thread))
 
 
 def _forget(tables: Tables, task: Task) -> list[Task]:
@@ -287,9 +312,11 @@ def want(tables: Tables, task: Task, client: Client) -> None:
         begin(tables, task)
 
 
-def unwant(tables: Tables, task: Task, client: Client) -> None:
-    """Note that a client holds no future of a task any more."""
+def unwant(
+    tables: Tables, task: Task, client: Client, stopping: list[Stopping] | None = None
+) -> None:
+    """Note that a client holds no future of a task any more; for the list see `release`."""
     client.wanted.pop(task, None)
     task.unwant(client)
     if task.wanted_by is None and not task.needed_by_count:
-        release(tables, task)
+        release(tables, task, stopping)

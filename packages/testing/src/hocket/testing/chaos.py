@@ -14,6 +14,7 @@ from hocket.testing.deeds import (
     Hang,
     LeaveClient,
     LeaveWorker,
+    LimitLife,
     LoseSession,
     LoseValue,
     Recall,
@@ -42,6 +43,7 @@ class Chaos:
             (faults.worker_crashes, self._crash_worker),
             (faults.worker_leaves, self._let_worker_leave),
             (faults.worker_retirements, self._retire_worker),
+            (faults.lifetimes, self._limit_life),
             (faults.client_crashes, self._crash_client),
             (faults.recalls, self._recall),
             (faults.recalls, self._recall),
@@ -121,6 +123,13 @@ class Chaos:
         swarm = self._cluster.network.swarm
         patience_s = self._random.choice([0.0, 5.0, 50.0]) * (swarm.silence_s + swarm.duration_s)
         return None if name is None else RetireWorker(self._now_s, name, patience_s)
+
+    def _limit_life(self) -> Deed | None:
+        name = self._worker()
+        swarm = self._cluster.network.swarm
+        life_s = self._random.choice([2.0, 10.0, 100.0]) * (swarm.silence_s + swarm.duration_s)
+        patience_s = self._random.choice([0.0, 5.0, 50.0]) * (swarm.silence_s + swarm.duration_s)
+        return None if name is None else LimitLife(self._now_s, name, life_s, patience_s)
 
     def _crash_client(self) -> Deed | None:
         clients = [one for one in self._cluster.clients_alive() if not one.is_nested]

@@ -55,6 +55,9 @@ class Judge(Protocol):
     #: Keys and addresses of values that were put on workers, and that no client has claimed.
     unclaimed: set[tuple[str, str]]
 
+    def cancelled(self, keys: Sequence[str]) -> None:
+        """Take note that a client cancels keys for all that want them."""
+
     def saw_value(self, client: str, key: str, value: object) -> None:
         """Take note that a client got a value."""
 
@@ -154,9 +157,15 @@ class ClientHost(Host):
         self.machine.release(states)
         self._after_event()
 
-    def cancel(self, keys: Sequence[str]) -> None:
-        """Cancel what is not begun."""
-        self.machine.cancel([self.futures[key] for key in keys])
+    def cancel(self, keys: Sequence[str], *, interrupt: bool, force: bool) -> None:
+        """Cancel what is pending; where it is interrupted, ask what became of it."""
+        states = [self.futures[key] for key in keys]
+        wake = None
+        if interrupt and self.random.random() < 0.5:
+            wake = _do_nothing
+        cancelled, _ = self.machine.cancel(states, interrupt=interrupt, force=force, wake=wake)
+        if force:
+            self.judge.cancelled(cancelled)
         self._after_event()
 
     def want(self, key: str) -> None:
@@ -402,3 +411,7 @@ class ClientHost(Host):
         """Return what the scheduler should believe that this client wants."""
         keys = [key for key, state in self.futures.items() if state.status != CANCELLED]
         return sorted([*keys, *self.actors.wanted_keys()])
+
+
+def _do_nothing() -> None:
+    pass

@@ -19,7 +19,7 @@ from hocket.testing.nested import Nested
 from hocket.testing.network import Network
 from hocket.testing.observer_host import ObserverHost
 from hocket.testing.programs import Programs
-from hocket.testing.worker_host import WorkerHost, WorkerOffer
+from hocket.testing.worker_host import Life, WorkerHost, WorkerOffer
 from hocket.worker.state import SCATTERED, Task
 
 __all__ = ["Cluster"]
@@ -74,6 +74,8 @@ class Cluster:
             window_s=random.choice([0.0, 0.02, 0.1]),
             window_tasks_min=random.choice([1, 2]),
             window_tasks_max=random.choice([1, 5, 10_000]),
+            # (The tasks here are short. All that has lives that end is drawn elsewhere.)
+            long_s=network.swarm.duration_s if network.swarm.faults.lifetimes else 1.0,
         )
         self.results = Results(self.programs, self.raised, self.shared, _DEATHS_MAX)
         self.scheduler = SchedulerHost(1, network, self._limits, self.results, self.accounts)
@@ -87,6 +89,8 @@ class Cluster:
         self.observer: ObserverHost | None = None
         self._observing = network.stream("observing")
         self._lives: Counter[str] = Counter()
+        #: How long some workers live, by name.
+        self._spans: dict[str, Life] = {}
 
     def start(self) -> None:
         """Let all come that a run begins with."""
@@ -134,6 +138,7 @@ class Cluster:
         """Let nothing go wrong from now on."""
         self.is_over = True
         self.network.rough = False
+        self._spans.clear()
         now_s = self.timeline.now_s
         for host in self.peers():
             host.link.stalled_until_s = min(host.link.stalled_until_s, now_s)
@@ -196,6 +201,15 @@ class Cluster:
         delay_s = worker.random.uniform(0.0, 200 * self.network.swarm.latency_s)
         address = worker.address if reuse else None
         self.timeline.after(delay_s, lambda: self._start_worker(worker.offer, address))
+
+    def limit_life(self, name: str, life: Life) -> None:
+        """Let the worker of this name have an end from its next life on."""
+        if not self.is_over:
+            self._spans[name] = life
+
+    def life_of(self, name: str) -> Life | None:
+        """Return how long a worker lives that comes now; None: it knows of no end."""
+        return self._spans.get(name)
 
     def _let_scheduler_learn(self, host: WorkerHost | ClientHost) -> None:
         """The scheduler learns of a death when the grace time of the session is over."""

@@ -20,7 +20,7 @@ from hocket.testing.client_host import ClientHost
 from hocket.testing.host import Host, SchedulerHost
 from hocket.testing.link import End
 from hocket.testing.programs import Programs, Spec
-from hocket.testing.worker_host import WorkerHost
+from hocket.testing.worker_host import Life, WorkerHost
 
 __all__ = [
     "Ask",
@@ -33,6 +33,7 @@ __all__ = [
     "Hang",
     "LeaveClient",
     "LeaveWorker",
+    "LimitLife",
     "LoseSession",
     "LoseValue",
     "Place",
@@ -72,6 +73,9 @@ class Place(Protocol):
 
     def restart_scheduler(self) -> None:
         """Let the scheduler die, and another come."""
+
+    def limit_life(self, name: str, life: Life) -> None:
+        """Let the worker of this name have an end from its next life on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +169,12 @@ class Release(Deed):
 
 @dataclass(frozen=True, slots=True)
 class Cancel(Deed):
-    """A client cancels futures."""
+    """A client cancels futures; what runs is interrupted, perhaps although others want it."""
 
     client: str
     keys: tuple[str, ...]
+    interrupt: bool = False
+    force: bool = False
 
     def act(self, cluster: Place) -> None:
         """Cancel those that it holds."""
@@ -176,7 +182,7 @@ class Cancel(Deed):
         if client is not None:
             keys = [key for key in self.keys if key in client.futures]
             if keys:
-                client.cancel(keys)
+                client.cancel(keys, interrupt=self.interrupt, force=self.force)
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +387,22 @@ class RetireWorker(Deed):
         worker = cluster.worker(self.worker)
         if worker is not None and not worker.machine.leaving:
             worker.retire(self.patience_s)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLife(Deed):
+    """A worker ends, and those that come in its place know when they do: as in a job of a queue."""
+
+    worker: str
+    life_s: float
+    patience_s: float
+
+    def act(self, cluster: Place) -> None:
+        """Let it end."""
+        cluster.limit_life(self.worker, Life(self.life_s, self.patience_s))
+        worker = cluster.worker(self.worker)
+        if worker is not None:
+            worker.leave()
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,8 @@ class Faults:
     observers: bool = False
     #: Some tasks may not run for ever, and some of these cannot be interrupted.
     time_limits: bool = False
+    #: Some workers know when they end, and do.
+    lifetimes: bool = False
 
     def names(self) -> list[str]:
         """Return the names of those that are on."""
@@ -114,7 +116,7 @@ class Swarm:
 
 
 #: Switches that were added to those that there were, and how they are drawn says `draw_swarm`.
-_LATER = ("actors", "observers", "time_limits")
+_LATER = ("actors", "observers", "time_limits", "lifetimes")
 
 
 def draw_swarm(seed: int, workers_count: int | None = None) -> Swarm:

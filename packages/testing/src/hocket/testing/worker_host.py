@@ -35,7 +35,7 @@ from hocket.worker.policy.serving import Serving
 from hocket.worker.state import Datum, Fetch, Interrupt, Leave, Task
 from hocket.worker.transitions import drop
 
-__all__ = ["INLINE_NBYTES_MAX", "WorkerHost", "WorkerOffer", "Works"]
+__all__ = ["INLINE_NBYTES_MAX", "Life", "WorkerHost", "WorkerOffer", "Works"]
 
 #: More is a large request: small, so that histories come to it.
 LARGE_NBYTES_MIN = 10_000
@@ -43,6 +43,14 @@ LARGE_NBYTES_MIN = 10_000
 INLINE_NBYTES_MAX = 1000
 #: Between the beginning of a task and the word of it, if nothing else is to be said: at most this.
 _FLUSH_S: Final = 0.002
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """How long a worker takes tasks, and how long it then waits to be let go, in seconds."""
+
+    life_s: float
+    patience_s: float
 
 
 class Works(Protocol):
@@ -65,6 +73,9 @@ class Works(Protocol):
 
     def worker_let_go(self, worker: WorkerHost) -> None:
         """Check that nothing is lost with a worker that was told to end."""
+
+    def life_of(self, name: str) -> Life | None:
+        """Return how long a worker lives that comes now; None: it knows of no end."""
 
     def submit_and_wait(self, worker: WorkerHost, execution: Execution) -> None:
         """Let a task submit tasks of its own, by a client of its own."""
@@ -156,6 +167,7 @@ class WorkerHost(Host):
         self._tick_s: float | None = None
         self.link = works.scheduler.connect(self)
         network.data_hosts[address] = self
+        span = works.life_of(offer.name)
         self.link.client.send(
             [
                 WorkerJoined(
@@ -168,9 +180,12 @@ class WorkerHost(Host):
                     dict(self.machine.resources),
                     self.slots,
                     calls_address,
+                    leaves_in_s=None if span is None else span.life_s,
                 )
             ]
         )
+        if span is not None:
+            self.after(span.life_s, lambda: self.retire(span.patience_s))
 
     def ends_here(self) -> list[End]:
         """Return its side of its session."""
@@ -248,6 +263,8 @@ class WorkerHost(Host):
 
     def retire(self, patience_s: float) -> None:
         """Ask to be let go, and end when that is so, or when it has taken too long."""
+        if self.machine.leaving:
+            return
         self.note("wants to leave")
         self.machine.leave("it is to end")
         self.after(patience_s, lambda: self.leave("it waited in vain"))
@@ -349,10 +366,21 @@ class WorkerHost(Host):
 
     def _interrupt(self, task: Task) -> None:
         """Interrupt a task, which half of the tasks bear: they go on, and end when they would."""
-        self._works.task_overdue(task.key)
+        if task.terms.timeout_s:
+            self._works.task_overdue(task.key)
+        else:
+            self._check_is_cancelled(task)
         execution = self.executions.get(task)
         if execution is not None and self.random.random() < 0.5:
             self.after(self.random.uniform(0.0, _FLUSH_S), execution.interrupted)
+
+    def _check_is_cancelled(self, task: Task) -> None:
+        """Check that nobody waits for a task that is interrupted."""
+        known = self._works.scheduler.machine.tables.tasks.get(task.key)
+        if self.machine.tables.tasks.get(task.key) is task or (
+            known is not None and known.worker is not None and known.attempt == task.attempt
+        ):
+            raise InvariantBroken(rule="what is wanted is not interrupted", detail=repr(task))
 
     def overdue(self, key: str) -> None:
         """Count it, for the checkers."""

@@ -321,9 +321,14 @@ class User:
             return
         specs = self._batches[-1]
         held = tuple(spec.key for spec in specs if spec.key in self.client.futures)
-        if held:
+        if not held:
+            return
+        if self._random.random() < 0.5:
             yield Release(self._now_s, self.client.name, held)
             yield Submit(self._now_s, self.client.name, specs)
+        else:
+            yield Cancel(self._now_s, self.client.name, held, interrupt=True)
+            yield Submit(self._now_s, self.client.name, specs, keys_are_chosen=True)
 
     def _release(self) -> Iterator[Deed]:
         held = list(self.client.futures)
@@ -336,7 +341,9 @@ class User:
         held = self._held()
         if held:
             keys = tuple(self._random.sample(held, min(len(held), 2)))
-            yield Cancel(self._now_s, self.client.name, keys)
+            interrupt = self._random.random() < 0.7
+            force = self._random.random() < 0.2
+            yield Cancel(self._now_s, self.client.name, keys, interrupt, force)
 
     def _share(self) -> Iterator[Deed]:
         """Another client takes a future of ours."""

@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -24,12 +23,11 @@ from hocket.core.settings import Settings
 from hocket.protocol.codec import MessageDecoder, encode
 from hocket.protocol.framing import Frame, FrameKind, FrameReader, encode_header
 from hocket.protocol.liveness import Liveness
-from hocket.protocol.roles import Role
 from hocket.protocol.session import Session, SessionLimits
-from hocket.protocol.versions import Versions
 from hocket.transport.clock import monotonic
+from hocket.transport.peer_info import PeerInfo
 
-__all__ = ["Channel", "OnChange", "OnClosed", "OnMessages", "PeerInfo"]
+__all__ = ["Channel", "OnChange", "OnClosed", "OnMessages"]
 
 _logger: Final = logging.getLogger("hocket.transport")
 
@@ -49,17 +47,6 @@ _REASON_NBYTES_MAX: Final = 1000
 OnMessages = Callable[["Channel", list[Struct]], None]
 OnClosed = Callable[["Channel", str, bool], None]
 OnChange = Callable[["Channel"], None]
-
-
-@dataclass(frozen=True, slots=True)
-class PeerInfo:
-    """Who is at the other end: what it said of itself, and where the connection comes from."""
-
-    role: Role
-    name: str
-    session_id: bytes
-    address: str
-    versions: Versions
 
 
 class Keeper(Protocol):

@@ -28,13 +28,14 @@ from hocket.protocol.roles import Role
 from hocket.protocol.session import SESSION_ID_NBYTES
 from hocket.protocol.versions import OUR_VERSIONS
 from hocket.transport.address import Address, is_same_host, parse_all
-from hocket.transport.channel import Channel, OnChange, OnClosed, OnMessages, PeerInfo
+from hocket.transport.channel import Channel, OnChange, OnClosed, OnMessages
 from hocket.transport.choosing import explain, order
 from hocket.transport.clock import monotonic
 from hocket.transport.inproc import connect_name
 from hocket.transport.interfaces import host_networks
 from hocket.transport.keyring import current_secret, replace_secret
 from hocket.transport.openings import ConnectorProtocol
+from hocket.transport.peer_info import PeerInfo
 from hocket.transport.reaching import reach
 from hocket.transport.sockets import local_address, peer_address
 from hocket.transport.tls import TLS_CUT, connector_context, why_tls_failed
@@ -126,6 +127,7 @@ async def connect(  # noqa: PLR0913 (the caller says who it is, what it wants an
             session_id=connector.hello.session_id,
             address=address,
             versions=welcome.versions,
+            cluster_id=welcome.cluster_id,
         ),
         same_host=is_same_host(local_address(transport, way), peer_at),
         decoder=decoder_for(peer_role, role),
@@ -250,10 +252,13 @@ class _Connector:
     def _refuse_unfit(self, welcome: Welcome) -> None:
         reason = welcome.reason
         if welcome.refusal is Refusal.NONE:
-            if welcome.role is self._peer_role:
+            if welcome.role is not self._peer_role:
+                theirs, wanted = welcome.role.name.lower(), self._peer_role.name.lower()
+                reason = f"a {theirs} listens there, not a {wanted}"
+            elif welcome.role is Role.SCHEDULER and not welcome.cluster_id:
+                reason = "the scheduler does not say of which cluster it is"
+            else:
                 return
-            theirs, wanted = welcome.role.name.lower(), self._peer_role.name.lower()
-            reason = f"a {theirs} listens there, not a {wanted}"
         raise HandshakeRefused(address=self._address, reason=reason)
 
     async def _take_over(

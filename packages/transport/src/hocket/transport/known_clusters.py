@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import socket
 import stat
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Final
 
 import psutil
 
+from hocket.core.cluster_identity import CLUSTER_ID
 from hocket.core.errors import SettingsError
 from hocket.protocol.invitation import Invitation
 from hocket.transport.address import parse
@@ -28,7 +28,6 @@ from hocket.transport.scheduler_file import (
 __all__ = ["find_cluster_of", "forget_cluster", "known_clusters", "remember_cluster"]
 
 _SUFFIX: Final = ".cluster.json"
-_CLUSTER_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 #: Files looked at; schedulers that were killed leave theirs behind.
 _FILES_MAX: Final = 200
 
@@ -108,7 +107,7 @@ def _place(address: str) -> tuple[str, int, str]:
 
 
 def _file(folder: Path, cluster: str) -> Path:
-    if not _CLUSTER_ID.fullmatch(cluster):
+    if not CLUSTER_ID.fullmatch(cluster):
         raise _unfit(folder, f"{cluster!r} is no cluster's id")
     return folder / f"{cluster}{_SUFFIX}"
 

@@ -17,9 +17,10 @@ from hocket.protocol.hello import Hello, Refusal, Welcome, encode_welcome, refus
 from hocket.protocol.roles import Role
 from hocket.protocol.versions import OUR_VERSIONS
 from hocket.transport.address import Address, is_same_host, parse
-from hocket.transport.channel import Channel, PeerInfo
+from hocket.transport.channel import Channel
 from hocket.transport.inproc import bind_name, release_name
 from hocket.transport.openings import AcceptorProtocol
+from hocket.transport.peer_info import PeerInfo
 from hocket.transport.sockets import (
     LISTEN_BACKLOG,
     bind_socket,
@@ -46,6 +47,7 @@ async def listen(
     secret: str,
     settings: Settings,
     on_channel: Callable[[Channel], None],
+    cluster_id: str = "",
 ) -> Listener:
     """Accept sessions at an address.
 
@@ -62,6 +64,8 @@ async def listen(
     on_channel
         Called with each new channel, once its peer has proved itself. It must set
         ``channel.on_messages`` and ``channel.on_closed``, and may send or close already.
+    cluster_id
+        Of the cluster that we speak for; a scheduler must say it.
 
     Raises
     ------
@@ -73,6 +77,7 @@ async def listen(
     refuse_unfit_name(name)
     listener = Listener(parse(address), role=role, name=name, secret=secret, settings=settings)
     listener.on_channel = on_channel
+    listener.cluster_id = cluster_id
     await listener.start()
     return listener
 
@@ -90,6 +95,7 @@ class Listener:
         self, address: Address, *, role: Role, name: str, secret: str, settings: Settings
     ) -> None:
         self.on_channel: Callable[[Channel], None]
+        self.cluster_id = ""
         self._at = address
         self._role = role
         self._name = name
@@ -225,6 +231,7 @@ class Listener:
                 refusal=refusal,
                 reason=reason,
                 seen=seen,
+                cluster_id=self.cluster_id,
             )
         )
 

@@ -1,4 +1,4 @@
-"""Deadlines: which tasks run whose time is limited, and when it is over."""
+"""Deadlines: which running tasks are to be interrupted, since their time is over or by request."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ _PAUSE_S_MAX: Final = 60.0
 class Deadlines:
     """The tasks that run and may not do so for ever."""
 
-    __slots__ = ("_ends", "_fresh", "_interrupted", "_limited")
+    __slots__ = ("_cancelled", "_ends", "_fresh", "_interrupted", "_limited")
 
     def __init__(self) -> None:
+        #: Attempts that were cancelled, and whether it was said that they go on.
+        self._cancelled: dict[int, bool] = {}
         #: Those that began since the clock was looked at.
         self._fresh: list[Task] = []
         #: By attempt, which is another for each task of a cluster. (What waits in the heap may be
@@ -42,6 +44,29 @@ class Deadlines:
         self._fresh.append(task)
         self._limited[task.attempt] = task
 
+    def cancelled(self, task: Task, now_s: float) -> None:
+        """Take note that a running task is cancelled, and interrupted for the first time now."""
+        attempt = task.attempt
+        self._cancelled[attempt] = False
+        self._limited[attempt] = task
+        self._interrupted[attempt] = now_s
+        heapq.heappush(self._ends, (now_s + _GRACE_S, attempt))
+
+    def is_late(self, task: Task, interrupted_s: float) -> bool:
+        """Return, once, whether a cancelled task goes on so long after it was interrupted."""
+        # (Sums of times are not exact.)
+        is_late = interrupted_s > _GRACE_S / 2 and self._cancelled.get(task.attempt) is False
+        if is_late:
+            self._cancelled[task.attempt] = True
+        return is_late
+
+    def cancelled_ended(self, task: Task) -> bool:
+        """Take note that a task is over which nobody waits for; return whether it was cancelled."""
+        if not self._limited and not self._cancelled:
+            return False
+        self.ended(task)
+        return self._cancelled.pop(task.attempt, None) is not None
+
     def ended(self, task: Task) -> bool:
         """Take note that a task is over; return whether it was interrupted."""
         self._limited.pop(task.attempt, None)
@@ -51,13 +76,13 @@ class Deadlines:
 
     @property
     def tasks(self) -> list[Task]:
-        """Those that run and whose time is limited."""
+        """Those that run and whose time is limited, or that were cancelled."""
         return list(self._limited.values())
 
     def due(self, now_s: float) -> list[tuple[Task, float]]:
         """Return those to be interrupted, and how long ago each was for the first time."""
         for task in self._fresh:
-            if task.attempt in self._limited:
+            if task.attempt in self._limited and task.attempt not in self._cancelled:
                 heapq.heappush(self._ends, (now_s + task.terms.timeout_s, task.attempt))
         self._fresh.clear()
         due: list[tuple[Task, float]] = []

@@ -7,7 +7,7 @@ from typing import Final
 
 from hocket.protocol.messages import Failure, FailureKind
 from hocket.worker.policy.backoff import FAILURES_MAX
-from hocket.worker.running import is_occupied
+from hocket.worker.spilling import is_away, read_back
 from hocket.worker.state import Datum, Fetch, Task, WantState
 from hocket.worker.tables import Tables
 from hocket.worker.transitions import (
@@ -58,6 +58,8 @@ def settle_and_ask(tables: Tables) -> None:
         settle(tables)
     if tables.queue:
         ask_peers(tables)
+    if tables.reads:
+        read_back(tables)
     if tables.backoff.peers:
         tables.backoff.forget(lambda address: _is_needed(tables, address))
 
@@ -103,7 +105,7 @@ def _start(tables: Tables, address: str, data: list[Datum]) -> None:
 
 def _ask_for_one_task(tables: Tables) -> None:
     """Ask only for what the best waiting task lacks, and only if nothing else can be done."""
-    if is_occupied(tables) or tables.ready.best(tables.resources) is not None:
+    if tables.ready.is_occupied or tables.ready.best(tables.resources) is not None:
         return
     task = _best_waiting(tables)
     if task is None:
@@ -160,7 +162,7 @@ def fetched(tables: Tables, fetch: Fetch, answers: Sequence[Answer], now_s: floa
 def _take_in(tables: Tables, address: str, datum: Datum, answer: Answer, now_s: float) -> None:
     """Take in what a peer said about one value."""
     want = datum.want
-    if want is None:
+    if want is None or not is_away(datum):
         return  # Made or put here in the meantime.
     if answer.attempt != datum.attempt:
         take_holder_away(tables, datum, address, gone=True)
@@ -188,7 +190,7 @@ def busy(tables: Tables, fetch: Fetch, addresses: Sequence[Sequence[str]], now_s
         return
     tables.backoff.busy(fetch.address, now_s)
     for index, datum in enumerate(fetch.data):
-        if datum.want is None:
+        if datum.want is None or not is_away(datum):
             continue
         if index < len(addresses):
             count = max(_HOLDERS_MAX - len(datum.want.holders), 0)
@@ -209,7 +211,7 @@ def failed(tables: Tables, fetch: Fetch, now_s: float) -> None:
     if count >= FAILURES_MAX:
         data = [*data, *tables.queue.at(fetch.address)]
     for datum in data:
-        if datum.want is None:
+        if datum.want is None or not is_away(datum):
             continue
         if count >= FAILURES_MAX or any(each != fetch.address for each in datum.want.holders):
             take_holder_away(tables, datum, fetch.address, gone=False)

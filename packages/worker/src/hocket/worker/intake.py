@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from hocket.protocol.messages import (
     AbandonTasks,
+    CancelOutcome,
     CheckpointsKept,
     CopyData,
     DropData,
@@ -26,6 +27,7 @@ from hocket.protocol.messages import (
     RunTasks,
     SchedulerToWorker,
 )
+from hocket.worker.cancelled import interrupt_cancelled
 from hocket.worker.state import BEGUN, Datum, Function, Leave, Task, TaskState, Terms
 from hocket.worker.tables import Tables
 from hocket.worker.transitions import (
@@ -163,7 +165,7 @@ def _find_inputs(tables: Tables, message: RunTasks, waiting: list[tuple[Task, li
                 holders = [message.addresses[each] for each in message.input_holders[index]]
                 add_holders(seen[index], holders)
             hasten(seen[index], task.priority)
-        subscribe(task, list(dict.fromkeys([seen[index] for index in indices])))
+        subscribe(tables, task, list(dict.fromkeys([seen[index] for index in indices])))
         if not task.missing:
             make_ready(tables, task)
     # Not before all tasks are in the table: one may make what another needs.
@@ -177,11 +179,17 @@ def _recall_tasks(tables: Tables, message: RecallTasks, _now_s: float) -> None:
             return_task(tables, task)
 
 
-def _abandon_tasks(tables: Tables, message: AbandonTasks, _now_s: float) -> None:
+def _abandon_tasks(tables: Tables, message: AbandonTasks, now_s: float) -> None:
     for key, attempt in zip(message.keys, message.attempts, strict=True):
         task = tables.tasks.get(key)
+        outcome: CancelOutcome | None = CancelOutcome.ENDED
         if task is not None and task.attempt == attempt:
+            outcome = None if task.state in BEGUN else CancelOutcome.NOT_BEGUN
             remove(tables, task)
+            if message.interrupt and outcome is None:
+                interrupt_cancelled(tables, task, now_s)
+        if message.interrupt and outcome is not None:
+            tables.outbox.interrupted(key, attempt, outcome)
 
 
 def _drop_functions(tables: Tables, message: DropFunctions, _now_s: float) -> None:

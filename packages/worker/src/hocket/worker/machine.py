@@ -26,15 +26,17 @@ from hocket.protocol.messages import (
 )
 from hocket.protocol.messages.feed import LineLogged, TaskOutcome, WorkerSampled
 from hocket.worker import fetching
+from hocket.worker.cancelled import say_end
+from hocket.worker.disk import Disk
 from hocket.worker.feed import Feed, Phases
 from hocket.worker.fetching import Answer, look_at_clock, settle_and_ask
 from hocket.worker.intake import take_in
 from hocket.worker.overdue import look_at_deadlines, timed_out
-from hocket.worker.policy.memory import PausePolicy
+from hocket.worker.pausing import look_at_memory
+from hocket.worker.policy.memory import PausePolicy, SpillPolicy
 from hocket.worker.resources import Resources
 from hocket.worker.running import (
     end,
-    grant,
     may_start,
     name_running,
     rejoin,
@@ -42,9 +44,9 @@ from hocket.worker.running import (
     secede,
     startable_count,
 )
-from hocket.worker.state import SCATTERED, Datum, Fetch, Task, TaskState, WantState
+from hocket.worker.state import SCATTERED, Datum, Fetch, Task, TaskState
 from hocket.worker.tables import Command, Tables
-from hocket.worker.transitions import hold, remove, seek_anew
+from hocket.worker.transitions import hold, remove
 
 __all__ = ["PENDING_NBYTES_MAX", "Answer", "WorkerMachine"]
 
@@ -104,7 +106,15 @@ class WorkerMachine:
         #: How many tasks run at once, by executor.
         self.slots: Mapping[str, int] = dict(executors or {THREADS: threads})
         offered = Resources(resources or {}, devices, memory_limit)
-        self.tables = Tables(name, address, settings, offered, self.slots)
+        spill_policy = SpillPolicy(
+            memory_limit,
+            settings.memory_target,
+            settings.memory_spill,
+            is_allowed=settings.spill,
+        )
+        self.tables = Tables(name, address, settings, offered, self.slots, spill_policy)
+        #: For what the shell has to tell of files.
+        self.disk = Disk(self.tables)
         self._pause_policy = PausePolicy(memory_limit, settings.pause_part)
         self._pending_nbytes = 0
         #: Whether the worker said that it is to end.
@@ -191,7 +201,9 @@ class WorkerMachine:
                     self._pending_nbytes -= len(inline)
                     inline = None
             tables.outbox.done(task.key, task.attempt, nbytes, start_s, duration_s, inline)
-        if tables.paused or tables.unsettled:
+        else:
+            say_end(tables, task, by_itself=True)
+        if tables.paused or tables.unsettled or tables.reads:
             settle_and_ask(tables)
 
     def failed(self, task: Task, failure: Failure, start_s: float, duration_s: float) -> None:
@@ -214,6 +226,8 @@ class WorkerMachine:
                 text = failure.text[:_SHORT_TEXT_LENGTH]
                 failure = replace(failure, exception=b"", text=text)
             tables.outbox.failed(task.key, task.attempt, start_s, duration_s, failure)
+        else:
+            say_end(tables, task, by_itself=False)
         settle_and_ask(tables)
 
     def rescheduled(self, task: Task, start_s: float, duration_s: float) -> None:
@@ -228,6 +242,8 @@ class WorkerMachine:
         if is_current:
             remove(tables, task)
             tables.outbox.rescheduled(task.key, task.attempt)
+        else:
+            say_end(tables, task, by_itself=True)
         settle_and_ask(tables)
 
     def secede(self, task: Task) -> bool:
@@ -239,7 +255,7 @@ class WorkerMachine:
             False if it has no slot: it had seceded before, or is over.
         """
         done = secede(self.tables, task)
-        if done and self.tables.paused:
+        if done and (self.tables.paused or self.tables.reads):
             settle_and_ask(self.tables)
         return done
 
@@ -322,13 +338,14 @@ class WorkerMachine:
     @property
     def wake_s(self) -> float | None:
         """When `tick` is to be called at the latest; None: not at all."""
-        times = (self.tables.backoff.wake_s, self.tables.deadlines.wake_s)
+        times = (self.tables.backoff.wake_s, self.tables.deadlines.wake_s, self.disk.wake_s)
         return min((one for one in times if one is not None), default=None)
 
     def tick(self, now_s: float) -> None:
         """Do what was put off until now."""
         look_at_clock(self.tables, now_s)
         look_at_deadlines(self.tables, now_s)
+        self.disk.look(now_s)
         settle_and_ask(self.tables)
 
     def put(self, key: str, value: object, nbytes: int) -> None:
@@ -351,25 +368,17 @@ class WorkerMachine:
             function.loaded = None
 
     def held(self, keys: Iterable[str]) -> list[Datum | None]:
-        """Return the values of these keys, as far as they are here."""
+        """Return the values of these keys, as far as they are here; some may be in files."""
         held = self.tables.held
-        return [held.get(key) for key in keys]
+        data = [held.get(key) for key in keys]
+        if self.tables.shelf.idle:
+            self.disk.used(data)
+        return data
 
     def memory_sampled(self, process_nbytes: int) -> None:
-        """Pause or go on, given the memory that the worker's process uses."""
-        tables = self.tables
-        paused = self._pause_policy.look(process_nbytes, paused=tables.paused)
-        if paused == tables.paused:
-            return
-        tables.paused = paused
-        tables.outbox.paused(paused=paused)
-        if paused:
-            for datum in tables.copies.values():
-                if datum.want is not None and datum.want.state is WantState.QUEUED:
-                    seek_anew(tables, datum)
-        elif tables.rejoining_count:
-            grant(tables)
-        settle_and_ask(tables)
+        """Spill, pause or go on, given the memory that the worker's process uses."""
+        if look_at_memory(self.tables, self._pause_policy, process_nbytes):
+            settle_and_ask(self.tables)
 
     def sampled(self, sample: WorkerSampled, lines: Iterable[LineLogged] = ()) -> None:
         """Take note of how the worker is, and of what was logged, for those who look on."""
@@ -409,7 +418,7 @@ class WorkerMachine:
 
     @property
     def held_nbytes(self) -> int:
-        """Estimated size of the values that are here."""
+        """Estimated size of the values that are in memory."""
         return self.tables.held_nbytes
 
     @property

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from hocket.protocol.messages import (
     ActorSaved,
+    CancelOutcome,
     CopiesFailed,
     Failure,
     HereRan,
@@ -16,6 +17,7 @@ from hocket.protocol.messages import (
     TasksBegun,
     TasksDone,
     TasksFailed,
+    TasksInterrupted,
     TasksRejoined,
     TasksRescheduled,
     TasksReturned,
@@ -41,6 +43,7 @@ class Outbox:
         "_done",
         "_failed",
         "_here",
+        "_interrupted",
         "_leaving",
         "_logged",
         "_missing",
@@ -66,6 +69,7 @@ class Outbox:
         self._rejoined: dict[tuple[str, int], None] = {}
         self._missing: dict[tuple[str, bool], InputsMissing] = {}
         self._here: list[HereRan] = []
+        self._interrupted: TasksInterrupted | None = None
         self._paused: WorkerPaused | None = None
         self._leaving: WorkerLeaving | None = None
         self._saved: dict[str, ActorSaved] = {}
@@ -155,6 +159,16 @@ class Outbox:
         message.failures.append(failure)
         self.pending = True
 
+    def interrupted(self, key: str, attempt: int, outcome: CancelOutcome) -> None:
+        """Say what became of a task that was to be interrupted."""
+        message = self._interrupted
+        if message is None:
+            message = self._interrupted = TasksInterrupted([], [], [])
+        message.keys.append(key)
+        message.attempts.append(attempt)
+        message.outcomes.append(outcome)
+        self.pending = True
+
     def returned(self, key: str, attempt: int) -> None:
         """Say that an attempt will not be run here."""
         self._add(TasksReturned, key, attempt)
@@ -216,7 +230,9 @@ class Outbox:
         messages.extend(self._missing.values())
         messages.extend(rows[kind] for kind in _GIVEN_BACK if kind in rows)
         messages.extend(
-            each for each in (self._logged, self._paused, self._leaving) if each is not None
+            each
+            for each in (self._interrupted, self._logged, self._paused, self._leaving)
+            if each is not None
         )
         self._start()
         return messages

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from hocket.protocol.messages import Failure, FailureKind
+from hocket.worker.cancelled import say_goes_on
 from hocket.worker.state import Interrupt, Task
 from hocket.worker.tables import Tables
 from hocket.worker.transitions import remove
@@ -25,7 +26,9 @@ def look_at_deadlines(tables: Tables, now_s: float) -> None:
     """Do what is to be done about tasks that have run too long."""
     for task, interrupted_s in tables.deadlines.due(now_s):
         tables.commands.append(Interrupt(task))
-        if interrupted_s and tables.tasks.get(task.key) is task:
+        if tables.tasks.get(task.key) is not task:
+            say_goes_on(tables, task, interrupted_s)
+        elif interrupted_s:
             remove(tables, task)
             outcome = (
                 f"it cannot be interrupted where it is, and keeps its slot on {tables.name!r} until"

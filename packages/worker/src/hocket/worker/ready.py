@@ -49,6 +49,11 @@ class ReadyQueue:
         """How many tasks are ready."""
         return sum(lane.count for lane in self.lanes.values())
 
+    @property
+    def is_occupied(self) -> bool:
+        """Whether any task has a slot."""
+        return any(lane.free < lane.slots for lane in self.lanes.values())
+
     def next_serial(self) -> int:
         """Return a number for who comes now."""
         self._serial += 1

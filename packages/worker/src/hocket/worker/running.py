@@ -10,13 +10,13 @@ import heapq
 from typing import Final
 
 from hocket.worker.lanes import Lane
+from hocket.worker.spilling import unpin
 from hocket.worker.state import Task, TaskState
 from hocket.worker.tables import Tables
 
 __all__ = [
     "end",
     "grant",
-    "is_occupied",
     "may_start",
     "name_running",
     "rejoin",
@@ -30,14 +30,9 @@ _RUNNING: Final = TaskState.RUNNING
 _GONE: Final = TaskState.GONE
 
 
-def is_occupied(tables: Tables) -> bool:
-    """Whether any task has a slot."""
-    return any(lane.free < lane.slots for lane in tables.ready.lanes.values())
-
-
 def may_start(tables: Tables, lane: Lane[Task]) -> bool:
     """Whether, although the worker is paused, the best task of this lane may start."""
-    return not is_occupied(tables) and tables.ready.best(tables.resources) is lane
+    return not tables.ready.is_occupied and tables.ready.best(tables.resources) is lane
 
 
 def startable_count(tables: Tables, executor: str) -> int:
@@ -73,6 +68,8 @@ def end(tables: Tables, task: Task, *, is_actor: bool = False) -> bool:
         return False
     task.state = _GONE
     del tables.running[task]
+    if task.inputs:
+        unpin(tables, task)
     if terms.needs and not (is_actor and tables.tasks.get(task.key) is task):
         tables.resources.release(terms.needs)
         if task.devices:
@@ -115,7 +112,7 @@ def rejoin(tables: Tables, task: Task) -> bool:
 
 def grant(tables: Tables) -> None:
     """Give free slots to those that stand in line for them, the best first."""
-    while not (tables.paused and is_occupied(tables)):
+    while not (tables.paused and tables.ready.is_occupied):
         heads = [
             (lane.rejoining[0][:2], lane)
             for lane in tables.ready.lanes.values()

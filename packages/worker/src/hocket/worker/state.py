@@ -14,9 +14,9 @@ A task is in one of five states while it is here; *stored*, *failed*, *reschedul
                   +-----------------------+
 
 That an input is on its way is a fact of the input, not of the task, since several tasks may wait
-for one input: see `WantState`. No state here says "cancelled": a task that was abandoned or
-replaced by a newer attempt of its key is no longer in the table, and whatever comes of it is
-dropped.
+for one input: see `WantState`. So is that it lies in a file: see `hocket.worker.shelf`. No state
+here says "cancelled": a task that was abandoned or replaced by a newer attempt of its key is no
+longer in the table, and whatever comes of it is dropped.
 """
 
 from __future__ import annotations
@@ -33,15 +33,19 @@ from hocket.worker.units import Needs
 __all__ = [
     "BEGUN",
     "COPY_PRIORITY",
+    "ON_DISK",
     "SCATTERED",
     "Datum",
+    "DropFile",
     "Fetch",
     "Function",
     "Interrupt",
     "Leave",
+    "Spill",
     "Task",
     "TaskState",
     "Terms",
+    "Unspill",
     "Want",
     "WantState",
 ]
@@ -67,6 +71,14 @@ class WantState(IntEnum):
     FETCHING = 4
     #: It came, or nobody waits for it any more.
     OVER = 5
+    #: In a file of this worker's.
+    SPILLED = 6
+    #: Being read from there.
+    READING = 7
+
+
+#: Where the value is here, but not in memory.
+ON_DISK: Final = frozenset({WantState.SPILLED, WantState.READING})
 
 
 class Function:
@@ -103,12 +115,15 @@ class Datum:
     nbytes
         Its estimated size.
     value
-        Opaque to the machine; None while `want` is set.
+        Opaque to the machine. While `want` is set: where the shell can read it, if it is on disk,
+        else None.
     want
-        Who waits for it and how it will come; None once it has come.
+        Who waits for it and how it will come; None while it is in memory.
+    readers_count
+        How many tasks here have it among their inputs, whatever their state.
     """
 
-    __slots__ = ("attempt", "key", "nbytes", "value", "want")
+    __slots__ = ("attempt", "key", "nbytes", "readers_count", "value", "want")
 
     def __init__(
         self, key: str, attempt: int, nbytes: int, value: object, want: Want | None = None
@@ -118,6 +133,7 @@ class Datum:
         self.nbytes = nbytes
         self.value = value
         self.want = want
+        self.readers_count = 0
 
     def __repr__(self) -> str:
         state = "held" if self.want is None else self.want.state.name.lower()
@@ -291,6 +307,63 @@ class Fetch:
 
     def __repr__(self) -> str:
         return f"<Fetch {len(self.data)} values from {self.address}>"
+
+
+class Spill:
+    """A command: write a value into a file.
+
+    It is answered by exactly one of `WorkerMachine.spilled` and `spill_failed`.
+
+    Attributes
+    ----------
+    datum, value
+        What to write. (What is in `datum` may be another thing by then.)
+    nbytes
+        What it counts for.
+    """
+
+    __slots__ = ("datum", "nbytes", "value")
+
+    def __init__(self, datum: Datum) -> None:
+        self.datum = datum
+        self.value = datum.value
+        self.nbytes = datum.nbytes
+
+    def __repr__(self) -> str:
+        return f"<Spill {self.datum.key!r} attempt {self.datum.attempt}>"
+
+
+class Unspill:
+    """A command: read a value back from its file.
+
+    It is answered by exactly one of `WorkerMachine.unspilled` and `unspill_failed`.
+
+    Attributes
+    ----------
+    datum, file
+        Which value, and what `WorkerMachine.spilled` was given for it.
+    """
+
+    __slots__ = ("datum", "file")
+
+    def __init__(self, datum: Datum) -> None:
+        self.datum = datum
+        self.file = datum.value
+
+    def __repr__(self) -> str:
+        return f"<Unspill {self.datum.key!r} attempt {self.datum.attempt}>"
+
+
+class DropFile:
+    """A command: remove a file, which nobody needs any more."""
+
+    __slots__ = ("file",)
+
+    def __init__(self, file: object) -> None:
+        self.file = file
+
+    def __repr__(self) -> str:
+        return f"<DropFile {self.file!r}>"
 
 
 class Interrupt:

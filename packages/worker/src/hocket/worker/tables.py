@@ -13,14 +13,26 @@ from hocket.worker.feed import Feed
 from hocket.worker.outbox import Outbox
 from hocket.worker.policy.backoff import Backoff
 from hocket.worker.policy.fetch import FetchLimits, FetchQueue
+from hocket.worker.policy.memory import SpillPolicy
 from hocket.worker.ready import ReadyQueue
 from hocket.worker.resources import Resources
-from hocket.worker.state import Datum, Fetch, Function, Interrupt, Leave, Task
+from hocket.worker.shelf import Shelf
+from hocket.worker.state import (
+    Datum,
+    DropFile,
+    Fetch,
+    Function,
+    Interrupt,
+    Leave,
+    Spill,
+    Task,
+    Unspill,
+)
 
 __all__ = ["Command", "Tables"]
 
 #: What the shell is to do.
-Command: TypeAlias = Fetch | RunHere | Interrupt | Leave
+Command: TypeAlias = Fetch | RunHere | Interrupt | Leave | Spill | Unspill | DropFile
 
 
 class Tables:
@@ -44,7 +56,9 @@ class Tables:
     functions
         By digest.
     held, held_nbytes
-        Values that are here, by key, and the sum of their sizes.
+        Values that are here, by key, and the sum of the sizes of those that are in memory.
+    shelf, reads
+        Those that are large enough to go to disk; and the line of those that are to come back.
     wanted
         Values that tasks here wait for, or that are to be copied here, or that are being fetched,
         by key and attempt.
@@ -90,11 +104,13 @@ class Tables:
         "outbox",
         "paused",
         "queue",
+        "reads",
         "ready",
         "rejoining_count",
         "resources",
         "running",
         "setups",
+        "shelf",
         "tasks",
         "unsettled",
         "wanted",
@@ -107,6 +123,7 @@ class Tables:
         settings: WorkerSettings,
         resources: Resources,
         slots: Mapping[str, int],
+        spill_policy: SpillPolicy,
     ) -> None:
         self.name = name
         self.address = address
@@ -119,6 +136,8 @@ class Tables:
         self.functions: dict[bytes, Function] = {}
         self.held: dict[str, Datum] = {}
         self.held_nbytes = 0
+        self.shelf = Shelf(spill_policy, settings.spill_nbytes_min)
+        self.reads = self.shelf.queue
         self.wanted: dict[tuple[str, int], Datum] = {}
         self.copies: dict[str, Datum] = {}
         self.queue = FetchQueue()

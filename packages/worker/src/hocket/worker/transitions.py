@@ -7,15 +7,26 @@ unsettle more. So a chain of any length comes apart without recursion.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hocket.protocol.messages import Failure
-from hocket.worker.state import COPY_PRIORITY, Datum, Task, TaskState, Want, WantState
+from hocket.worker.spilling import lost, pin, rest, shelve, take_off, unpin, unspilled
+from hocket.worker.state import (
+    COPY_PRIORITY,
+    ON_DISK,
+    Datum,
+    Task,
+    TaskState,
+    Unspill,
+    Want,
+    WantState,
+)
 from hocket.worker.tables import Tables
 
 __all__ = [
     "add_holders",
+    "bring_back",
     "cancel_older_copy",
     "drop",
     "end_actor",
@@ -23,6 +34,7 @@ __all__ = [
     "hasten",
     "hold",
     "look_for",
+    "lose_file",
     "make_ready",
     "remove",
     "return_task",
@@ -90,10 +102,11 @@ def _queue_anew(want: Want) -> None:
         want.state = WantState.NEW
 
 
-def subscribe(task: Task, inputs: list[Datum]) -> None:
-    """Let a task wait for those of its inputs that are not here."""
+def subscribe(tables: Tables, task: Task, inputs: list[Datum]) -> None:
+    """Let a task wait for those of its inputs that are not in memory."""
     task.inputs = inputs
     for datum in inputs:
+        pin(tables, datum)
         if datum.want is not None:
             datum.want.waiters[task] = None
             task.missing += 1
@@ -117,6 +130,8 @@ def remove(tables: Tables, task: Task) -> None:
                 del want.waiters[task]
                 if not want.waiters:
                     tables.unsettled.append(datum)
+    if task.inputs and task.state is TaskState.GONE:
+        unpin(tables, task)
     if tables.wanted:
         _unsettle_product(tables, task)
     if tables.feed.watch is not None and task.state is TaskState.GONE:
@@ -147,43 +162,107 @@ def hold(tables: Tables, key: str, attempt: int, nbytes: int, value: object) -> 
     bool
         Whether it is kept.
     """
+    former = tables.held.get(key)
+    is_kept = former is None or former.attempt <= attempt
+    if is_kept and former is not None:
+        drop(tables, former)
     datum = tables.wanted.pop((key, attempt), None) if tables.wanted else None
     waiters: dict[Task, None] = {}
     if datum is None:
         datum = Datum(key, attempt, nbytes, value)
     else:
-        if datum.want is not None:
-            waiters = datum.want.waiters
-            if datum.want.is_copy:
-                del tables.copies[key]
-                tables.outbox.replica(key, attempt)
-            datum.want.state = WantState.OVER
-            datum.want = None
-        datum.value = value
-        datum.nbytes = nbytes
+        if datum.want is not None and datum.want.is_copy:
+            del tables.copies[key]
+            tables.outbox.replica(key, attempt)
+        waiters = _come(tables, datum, nbytes, value)
     if tables.copies:
         cancel_older_copy(tables, key, attempt)
-    former = tables.held.get(key)
-    is_kept = former is None or former.attempt <= attempt
     if is_kept:
-        if former is not None:
-            tables.held_nbytes -= former.nbytes
-            tables.discarded.append(former)
-            end_actor(tables, key, former.attempt)
         tables.held[key] = datum
         tables.held_nbytes += nbytes
+    _serve(tables, waiters)
+    if nbytes >= tables.shelf.nbytes_min:
+        shelve(tables, datum)
+    return is_kept
+
+
+def _come(tables: Tables, datum: Datum, nbytes: int, value: object) -> dict[Task, None]:
+    """Put a value into memory that was not there; return who has waited for it."""
+    want, datum.want = datum.want, None
+    waiters: dict[Task, None] = {}
+    if want is not None:
+        waiters = want.waiters
+        if want.state in ON_DISK:
+            take_off(tables, datum)
+        want.state = WantState.OVER
+    datum.value = value
+    datum.nbytes = nbytes
+    return waiters
+
+
+def _serve(tables: Tables, waiters: Iterable[Task]) -> None:
     for task in waiters:
         task.missing -= 1
         if not task.missing:
             make_ready(tables, task)
-    return is_kept
+
+
+def bring_back(tables: Tables, unspill: Unspill, value: object) -> None:
+    """Give a value that was read from its file to those who wait for it."""
+    datum = unspill.datum
+    if not unspilled(tables, unspill, value):
+        return
+    is_held = tables.held.get(datum.key) is datum
+    if not is_held and datum.want is not None and datum.want.is_copy:
+        hold(tables, datum.key, datum.attempt, datum.nbytes, value)
+        return
+    if is_held:
+        tables.held_nbytes += datum.nbytes
+    else:
+        del tables.wanted[datum.key, datum.attempt]
+    _serve(tables, _come(tables, datum, datum.nbytes, value))
+    rest(tables, datum)
+
+
+def lose_file(tables: Tables, datum: Datum, file: object) -> None:
+    """Take note that a value's file is damaged: those who wait for it need another source."""
+    if not lost(tables, datum, file):
+        return
+    want = datum.want
+    assert want is not None  # It was on disk.
+    if tables.held.get(datum.key) is datum:
+        del tables.held[datum.key]
+        end_actor(tables, datum.key, datum.attempt)
+    if not want.waiters and not want.is_copy:
+        want.state = WantState.OVER
+        tables.wanted.pop((datum.key, datum.attempt), None)
+        return
+    tables.wanted[datum.key, datum.attempt] = datum
+    if tables.address in want.holders:
+        want.holders.remove(tables.address)
+    seek_anew(tables, datum)
+    if any(datum in fetch.data for fetch in tables.fetches.values()):
+        # It was asked for once, and came otherwise; it still may come.
+        want.state = WantState.FETCHING
 
 
 def drop(tables: Tables, datum: Datum) -> None:
-    """Let go of a held value. Tasks that are ready to read it, or do so, still have it."""
+    """Let go of a held value. Tasks that are ready to read it, or do so, still have it.
+
+    Those that wait for it to be read from its file still get it.
+    """
     del tables.held[datum.key]
-    tables.held_nbytes -= datum.nbytes
-    tables.discarded.append(datum)
+    want = datum.want
+    if want is None:
+        tables.held_nbytes -= datum.nbytes
+        tables.discarded.append(datum)
+        if datum.nbytes >= tables.shelf.nbytes_min:
+            take_off(tables, datum)
+    elif want.waiters:
+        tables.wanted[datum.key, datum.attempt] = datum
+    else:
+        want.state = WantState.OVER
+        take_off(tables, datum)
     end_actor(tables, datum.key, datum.attempt)
 
 
@@ -282,13 +361,22 @@ def settle(tables: Tables) -> None:
         if datum.want is None or datum.want.state is WantState.OVER:
             continue
         if not datum.want.waiters and not datum.want.is_copy:
-            # What is on its way may find new waiters until it is here.
-            if datum.want.state is not WantState.FETCHING:
-                datum.want.state = WantState.OVER
-                del tables.wanted[datum.key, datum.attempt]
+            _let_be(tables, datum, datum.want)
+        elif datum.want.state is WantState.SPILLED:
+            tables.shelf.push(datum, datum.want)
         elif datum.want.state in _WITHOUT_SOURCE:
             _find_source(tables, datum, datum.want)
     tables.unsettled.clear()
+
+
+def _let_be(tables: Tables, datum: Datum, want: Want) -> None:
+    """Do no more for a value that nobody waits for any more."""
+    # What is on its way may find new waiters until it is here.
+    if want.state is not WantState.FETCHING and tables.held.get(datum.key) is not datum:
+        if want.state in ON_DISK:
+            take_off(tables, datum)
+        want.state = WantState.OVER
+        del tables.wanted[datum.key, datum.attempt]
 
 
 def _find_source(tables: Tables, datum: Datum, want: Want) -> None:

@@ -17,7 +17,7 @@ from hocket.client.coordination.errors import (
 )
 from hocket.client.shell.coordinating import Ask, call
 from hocket.client.shell.ways import run_blocking, run_in_loop
-from hocket.client.task_client import get_client, session_for_future
+from hocket.client.task_client import get_client, session_for
 from hocket.core.errors import HocketError, LocalProtocolError, PeerLost, UnknownKey
 from hocket.core.task_context import current_task
 from hocket.protocol.messages import (
@@ -32,6 +32,7 @@ from hocket.protocol.messages import (
 if TYPE_CHECKING:
     from hocket.client.shell.session import ClientSession
     from hocket.client.states import Request
+    from hocket.core.cluster_identity import ClusterIdentity
 
 __all__ = [
     "NAME_LENGTH_MAX",
@@ -108,8 +109,8 @@ class NamedPrimitive:
         self._client = client
         self._asynchronous = asynchronous
         self._found: ClientSession | None = None
-        #: Of the scheduler, where it was unpickled.
-        self._address = ""
+        #: Where it was unpickled.
+        self._cluster: ClusterIdentity | None = None
 
     @property
     def asynchronous(self) -> bool:
@@ -130,12 +131,12 @@ class NamedPrimitive:
         return (self.name,)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        address = self._address
+        cluster = self._cluster
         if self._client is not None:
-            address = self._client.address
+            cluster = _session_of_client(self._client).cluster
         elif self._found is not None:
-            address = self._found.address
-        return _rebuild, (type(self), self._arguments(), address, self._asynchronous)
+            cluster = self._found.cluster
+        return _rebuild, (type(self), self._arguments(), cluster, self._asynchronous)
 
     # For the classes of each kind.
 
@@ -150,14 +151,16 @@ class NamedPrimitive:
         ------
         PeerLost
             No client is open.
+        OtherCluster
+            It was unpickled, and the clients that are open are of other clusters.
         """
         found = self._found
         if found is not None and found.machine.closed is None:
             return found
         if self._client is not None:
             found = _session_of_client(self._client)
-        elif self._address:
-            found = session_for_future(self._address)
+        elif self._cluster is not None:
+            found = session_for(self._cluster, f"the {self._what}")
         else:
             task = current_task()
             in_task = task is not None and bool(task.scheduler_address)
@@ -306,9 +309,9 @@ def reply_of(request: Request | None, reply_class: type[Any]) -> Any:
 def _rebuild(
     kind: type[NamedPrimitive],
     arguments: tuple[Any, ...],
-    address: str,
+    cluster: ClusterIdentity | None,
     asynchronous: bool | None,  # noqa: FBT001 - called by pickle only
 ) -> NamedPrimitive:
     made = kind(*arguments, asynchronous=asynchronous)
-    made._address = address  # noqa: SLF001 - of this file
+    made._cluster = cluster  # noqa: SLF001 - of this file
     return made

@@ -79,12 +79,12 @@ class Queue(NamedPrimitive):
         ------
         TimeoutError
             There is no room in time; the value was not put in.
-        SerializationError, CoordinationRefused, LockLost
+        SerializationError, OtherCluster, CoordinationRefused, LockLost
             As for `Variable.set`.
         QueueClosed
             The queue was closed meanwhile.
         """
-        data, keys = dump(value)
+        data, keys = dump(value, self._session().cluster)
         token = 0 if fence is None else token_of(fence)
 
         def finish(request: Request | None) -> None:

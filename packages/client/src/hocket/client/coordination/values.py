@@ -12,19 +12,22 @@ from hocket.protocol.serialize import ArgumentPickler, load_arguments
 if TYPE_CHECKING:
     from hocket.client.shell.session import ClientSession
     from hocket.client.states import Request
+    from hocket.core.cluster_identity import ClusterIdentity
 
 __all__ = ["dump", "take"]
 
 
-def dump(value: Any) -> tuple[bytes, list[str]]:
+def dump(value: Any, cluster: ClusterIdentity) -> tuple[bytes, list[str]]:
     """Return the pickle of a value, and the keys of the futures in it, however deep they lie.
 
     Raises
     ------
     SerializationError
         It cannot be pickled.
+    OtherCluster
+        A future in it is not of this cluster.
     """
-    pickler = ArgumentPickler()
+    pickler = ArgumentPickler(cluster=cluster)
     data = pickler.dumps((value,), {})
     return data, pickler.references
 

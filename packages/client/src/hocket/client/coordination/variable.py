@@ -49,12 +49,14 @@ class Variable(NamedPrimitive):
         ------
         SerializationError
             The value cannot be pickled.
+        OtherCluster
+            A future in it is of another cluster.
         CoordinationRefused
             It is too large.
         LockLost
             The fence is not held any more; the variable is as it was.
         """
-        data, keys = dump(value)
+        data, keys = dump(value, self._session().cluster)
         token = 0 if fence is None else token_of(fence)
         return self._do(
             lambda number, *_: SetVariable(number, self.name, data, keys, token), fence, keeps=value

@@ -16,8 +16,8 @@ from msgspec import Struct
 from hocket.client.machine import ClientMachine
 from hocket.client.shell.ways import DONE, Signal, run_blocking, run_in_loop
 from hocket.client.states import FutureState, Request, Watch
-from hocket.core.errors import LocalProtocolError, NoCapacity
-from hocket.protocol.messages import KeysScattered, RequestRefused, ScatterAccepted
+from hocket.core.errors import LocalProtocolError, NoCapacity, PeerLost
+from hocket.protocol.messages import CancelAnswered, KeysScattered, RequestRefused, ScatterAccepted
 
 __all__ = ["Asker"]
 
@@ -43,6 +43,10 @@ class Asker(ABC):
     @abstractmethod
     def send(self) -> None:
         """Have what the machine wants to say sent."""
+
+    @abstractmethod
+    def wake_fired(self) -> None:
+        """Wake those whom the last change of the machine concerns."""
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Return what a coroutine of pauses returns; if asynchronous, something to be awaited."""
@@ -134,6 +138,35 @@ class Asker(ABC):
         with self.lock:
             request = self.begin().ask(message, signal.wake)
         return await self._await_reply(request, signal, reply_class, timeout_s, needs)
+
+    async def cancel_and_ask(
+        self, states: Iterable[FutureState], timeout_s: float, *, force: bool
+    ) -> tuple[list[str], CancelAnswered | None]:
+        """Do without what is pending, also where it runs, and wait until it is known how that went.
+
+        Returns
+        -------
+        list of str, CancelAnswered or None
+            The keys that were cancelled, and the answer; None: the time is over, or the scheduler
+            gone, and with it all that it had run.
+
+        Raises
+        ------
+        NoCapacity
+            The answer does not fit in one message.
+        """
+        signal = Signal()
+        with self.lock:
+            machine = self.begin()
+            keys, request = machine.cancel(states, interrupt=True, force=force, wake=signal.wake)
+        self.wake_fired()
+        if request is None:
+            return keys, None
+        try:
+            reply = await self._await_reply(request, signal, CancelAnswered, timeout_s, None)
+        except (TimeoutError, PeerLost):
+            return keys, None
+        return keys, reply
 
     async def announce(
         self, keys: Sequence[str], message: Callable[[int], KeysScattered]

@@ -38,8 +38,8 @@ class Connection:
         self._secret = secret
         self._settings = settings
 
-    async def open(self, session: weakref.ref[Any], timeout_s: float) -> None:
-        """Connect a session to its scheduler.
+    async def open(self, session: weakref.ref[Any], timeout_s: float) -> str:
+        """Connect a session to its scheduler; return the id of the cluster.
 
         Parameters
         ----------
@@ -71,6 +71,7 @@ class Connection:
             on_closed=on_closed,
             connect_timeout_s=timeout_s,
         )
+        return self.channel.peer.cluster_id
 
     def leave(self) -> None:
         """Say goodbye; on the loop's thread."""

@@ -8,7 +8,8 @@ import weakref
 from typing import Final
 
 from hocket.client.shell.session import ClientSession
-from hocket.core.errors import PeerLost
+from hocket.core.cluster_identity import ClusterIdentity
+from hocket.core.errors import OtherCluster, PeerLost
 
 __all__ = ["note_session", "session_of"]
 
@@ -21,18 +22,35 @@ def note_session(session: ClientSession) -> None:
     _sessions[next(_session_numbers)] = session
 
 
-def session_of(address: str) -> ClientSession:
-    """Return the session opened last with a scheduler, of those that are open.
+def session_of(cluster: ClusterIdentity, what: str, here: ClusterIdentity | None) -> ClientSession:
+    """Return the session opened last with a cluster, of those that are open.
+
+    Parameters
+    ----------
+    cluster
+        Which.
+    what
+        What it is wanted for, for the error.
+    here
+        The cluster whose task asks, if one does.
 
     Raises
     ------
     PeerLost
-        There is none.
+        None is open at all.
+    OtherCluster
+        All that are open are of other clusters.
     """
+    others = {} if here is None else {here: None}
     for _, session in sorted(_sessions.items(), reverse=True):
-        if session.address == address and session.machine.closed is None and not session.of_tasks:
-            return session
-    raise PeerLost(address=address, reason="no client of this scheduler is open here; make one")
+        if session.machine.closed is None and not session.of_tasks:
+            if session.cluster.is_of(cluster):
+                return session
+            others[session.cluster] = None
+    if others:
+        raise OtherCluster(what=what, cluster=str(cluster), here=" or ".join(map(str, others)))
+    reason = f"no client of this cluster is open here, to which {what} belongs; make one"
+    raise PeerLost(address=cluster.address, reason=reason)
 
 
 def _after_fork_in_child() -> None:

@@ -21,6 +21,7 @@ from hocket.client.shell.asking import Asker
 from hocket.client.shell.connection import Connection, leave_soon
 from hocket.client.shell.ways import on_loop
 from hocket.client.states import FutureState
+from hocket.core.cluster_identity import ClusterIdentity
 from hocket.core.errors import HocketError, LocalProtocolError, PeerLost
 from hocket.core.settings import Settings
 from hocket.transport.loop import LoopThread
@@ -71,10 +72,10 @@ class ClientSession(Asker):
         self.of_tasks = of_tasks
         self.name = name
         self.settings = settings
-        #: The cluster's.
+        #: The cluster's, also to make links with that log in.
         self.secret = secret
-        #: The cluster's, to make links with that log in.
-        self.secret = secret
+        #: Its id is known once it is connected.
+        self.cluster = ClusterIdentity("", address)
         self.machine = ClientMachine(token, settings.client.functions_known_max)
         self.lock = threading.Lock()
         self.loop = loop
@@ -102,7 +103,8 @@ class ClientSession(Asker):
         HandshakeRefused
             Somebody answered who does not want us, or whom we do not want.
         """
-        await on_loop(self.loop, self._connection.open(weakref.ref(self), timeout_s))
+        cluster_id = await on_loop(self.loop, self._connection.open(weakref.ref(self), timeout_s))
+        self.cluster = ClusterIdentity(cluster_id, self.address)
 
     async def close(self, reason: str = "the client was closed") -> None:
         """Leave the scheduler; whoever still waits is told. May be called twice, by any thread."""
@@ -235,10 +237,12 @@ class ClientSession(Asker):
             self._calls_scheduled = True
             self.loop.call(self._flush_calls)
 
-    def cancel(self, states: Iterable[FutureState]) -> None:
-        """Do without what is pending, and ask that it is not run."""
+    def cancel(
+        self, states: Iterable[FutureState], *, interrupt: bool = False, force: bool = False
+    ) -> None:
+        """Do without what is pending; for the rest see `ClientMachine.cancel`."""
         with self.lock:
-            self.begin().cancel(states)
+            self.begin().cancel(states, interrupt=interrupt, force=force)
             closed = self.machine.closed is not None
         self.wake_fired()
         if not closed:

@@ -117,11 +117,20 @@ class Group:
 
     def is_ageing(self, job: Job, now_s: float) -> bool:
         """Tell whether a job is so near its end that another is to be there when it goes."""
-        if self.walltime_s is None or job.running_s is None:
+        if job.running_s is None:
+            return False
+        if job.leaves_s is not None:
+            # What its workers know is nearer to the truth than what was asked for them.
+            leaves_s, life_s = job.leaves_s, job.leaves_s - job.running_s
+        elif self.walltime_s is not None:
+            leaves_s = job.running_s + self.walltime_s - self.margin_s
+            life_s = self.walltime_s - self.margin_s
+        else:
             return False
         lead_s = _LEAD_UNKNOWN_S if self.lead_s is None else max(self.lead_s, _LEAD_MIN_S)
-        early_s = min(self.margin_s + lead_s, self.walltime_s / 2)
-        return now_s >= job.running_s + self.walltime_s - early_s
+        # (Of a short life at least half is to be of use.)
+        early_s = min(lead_s, life_s / 2)
+        return now_s >= leaves_s - early_s
 
     def _rest(self, count: int, limits: JobLimits, now_s: float) -> None:
         rest_s = min(limits.backoff_s * 2.0 ** (count - 1), limits.backoff_max_s)

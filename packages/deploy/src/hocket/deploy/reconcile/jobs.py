@@ -76,6 +76,8 @@ class Job:
         Worker processes that it starts.
     made_s, running_s, up_s, asked_s
         When it was made, first seen to run, complete, and last asked to end.
+    leaves_s
+        When the first of its workers leaves, as they told; None: they know of no end.
     id
         The batch system's; empty until it is submitted.
     reason
@@ -97,6 +99,7 @@ class Job:
     running_s: float | None = None
     up_s: float | None = None
     asked_s: float | None = None
+    leaves_s: float | None = None
     #: Whether it lived on after its workers had come.
     has_worked: bool = False
     #: Since when no worker of it is there although they were.

@@ -7,6 +7,7 @@ ends together is counted together, however many workers it has.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -147,21 +148,40 @@ class Reconciler:
                 job.missed_count = 0
                 self._seen(job, sighting, now_s)
 
-    def workers_seen(self, loads: Mapping[str, int], now_s: float) -> None:
+    def workers_seen(
+        self,
+        loads: Mapping[str, int],
+        now_s: float,
+        leave_in_s: Mapping[str, float] | None = None,
+    ) -> None:
         """Take in which workers the scheduler has, and how many tasks each.
+
+        Parameters
+        ----------
+        loads
+            By worker, its tasks.
+        now_s
+            The time.
+        leave_in_s
+            Of the workers that know of their end, in how many seconds they leave.
 
         A job's worker goes by its name; where there are several, by that, ``-`` and a number; and
         one that was started again has a dot and another number at the end.
         """
         present: dict[str, set[str]] = {}
         self._loads = {}
+        lasting_s: dict[str, float] = {}
         for worker, load in loads.items():
             name = worker.partition(".")[0]
             if name not in self.jobs:
                 name = name.rpartition("-")[0]
             present.setdefault(name, set()).add(worker)
             self._loads[name] = self._loads.get(name, 0) + load
+            if leave_in_s and worker in leave_in_s:
+                lasting_s[name] = min(leave_in_s[worker], lasting_s.get(name, math.inf))
         for job in list(self.live()):
+            if job.name in lasting_s:
+                job.leaves_s = now_s + lasting_s[job.name]
             self._joined(job, present.get(job.name, set()), now_s)
         self._strays = {
             name: workers

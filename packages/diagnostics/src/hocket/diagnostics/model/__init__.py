@@ -5,7 +5,7 @@ from __future__ import annotations
 from hocket.diagnostics.model.bars import Bar, Bars
 from hocket.diagnostics.model.cluster import ClusterModel
 from hocket.diagnostics.model.records import ClientRecord, GroupRecord, RouteRecord, WorkerRecord
-from hocket.diagnostics.model.rings import ColumnRing, Rows
+from hocket.diagnostics.model.rings import ColumnRing, EventRing, Ring, Rows
 
 __all__ = [
     "Bar",
@@ -13,7 +13,9 @@ __all__ = [
     "ClientRecord",
     "ClusterModel",
     "ColumnRing",
+    "EventRing",
     "GroupRecord",
+    "Ring",
     "RouteRecord",
     "Rows",
     "WorkerRecord",

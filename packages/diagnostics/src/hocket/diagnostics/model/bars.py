@@ -10,24 +10,28 @@ lane. At a level of resolution ``r`` a bar swallows the next one of its lane
 So no lane has more than about ``window / r`` bars in a window, however many tasks ran, and none of
 them vanishes. Bars of a coarser level are made from closed bars of the finer one, which costs next
 to nothing.
+
+Each level keeps so many bars and no more, so a coarser one reaches further back: the finest show
+the last minutes, the coarsest hours of a cluster of thousands of lanes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from hocket.diagnostics.model.rings import ColumnRing
+from hocket.diagnostics.model.rings import ColumnRing, Kind
 
 __all__ = ["BAR_COLUMNS", "Bar", "Bars", "Level"]
 
 #: Resolutions in seconds, from fine to coarse.
-RESOLUTIONS_S: Final = (0.002, 0.01, 0.05, 0.25, 1.0, 5.0)
-#: Bars kept at each level. (At 0.25 s and ten busy lanes that is an hour and more.)
+RESOLUTIONS_S: Final = (0.002, 0.01, 0.05, 0.25, 1.0, 5.0, 30.0, 180.0)
+#: Bars kept at each level. (An hour of ten busy lanes at 1 s, and of two thousand at 180 s.)
 BARS_MAX: Final = 40_000
 
-BAR_COLUMNS: Final = {
+BAR_COLUMNS: Final[dict[str, Kind]] = {
     "start_s": "float",
     "stop_s": "float",
     "lane": "integer",
@@ -35,6 +39,7 @@ BAR_COLUMNS: Final = {
     "tasks": "integer",
     "failed": "integer",
     "busy_s": "float",
+    "nbytes": "integer",
 }
 
 
@@ -54,6 +59,8 @@ class Bar:
         How many tasks, and how many of them failed.
     busy_s
         Time in which one ran.
+    nbytes
+        Size of their results.
     """
 
     start_s: float
@@ -63,10 +70,30 @@ class Bar:
     tasks: int
     failed: int
     busy_s: float
+    nbytes: int
     #: The time of its group's tasks, of ``busy_s``.
     group_s: float
 
-    def values(self) -> tuple[float, float, int, str, int, int, float]:
+    def is_one_with(self, group: str, start_s: float, stop_s: float, resolution_s: float) -> bool:
+        """Whether what comes next in the lane cannot be told apart from this."""
+        return stop_s - self.start_s < resolution_s or (
+            self.group == group and start_s - self.stop_s < resolution_s
+        )
+
+    def swallow(self, bar: Bar) -> None:
+        """Take in what comes next in the lane."""
+        self.start_s = min(self.start_s, bar.start_s)
+        self.stop_s = max(self.stop_s, bar.stop_s)
+        self.tasks += bar.tasks
+        self.failed += bar.failed
+        self.busy_s += bar.busy_s
+        self.nbytes += bar.nbytes
+        if self.group == bar.group:
+            self.group_s += bar.group_s
+        elif bar.group_s > self.group_s:
+            self.group, self.group_s = bar.group, bar.group_s
+
+    def values(self) -> tuple[float, float, int, str, int, int, float, int]:
         """Return the values in the order of `BAR_COLUMNS`."""
         return (
             self.start_s,
@@ -76,28 +103,41 @@ class Bar:
             self.tasks,
             self.failed,
             self.busy_s,
+            self.nbytes,
         )
 
 
 class Level:
     """Bars of one resolution: closed ones in a ring, and the open one of each lane."""
 
-    __slots__ = ("closed", "coarser", "open", "resolution_s")
+    __slots__ = ("_latest_s", "closed", "coarser", "open", "resolution_s")
 
     def __init__(self, resolution_s: float, coarser: Level | None, bars_max: int) -> None:
         self.resolution_s: Final = resolution_s
         self.coarser: Final = coarser
-        self.closed: Final = ColumnRing(BAR_COLUMNS, bars_max)  # type: ignore[arg-type]
+        #: (The end of a lane's last bar may be long ago when that is closed, so the latest end of
+        #: all bars up to each is kept along.)
+        columns: dict[str, Kind] = {**BAR_COLUMNS, "latest_s": "float"}
+        self.closed: Final = ColumnRing(columns, bars_max)
+        self._latest_s = -math.inf
         self.open: Final[dict[int, Bar]] = {}
+
+    @property
+    def since_s(self) -> float:
+        """From when on all bars are still there."""
+        return self.closed.first("latest_s") if self.closed.begin else -math.inf
 
     def add(self, bar: Bar) -> None:
         """Take a bar, which belongs to the level from now on."""
         former = self.open.get(bar.lane)
         if former is None:
             self.open[bar.lane] = bar
-        elif not self._swallow(former, bar):
+        elif former.is_one_with(bar.group, bar.start_s, bar.stop_s, self.resolution_s):
+            former.swallow(bar)
+        else:
             self.open[bar.lane] = bar
-            self.closed.append(*former.values())
+            self._latest_s = max(self._latest_s, former.stop_s)
+            self.closed.append(*former.values(), self._latest_s)
             if self.coarser is not None:
                 self.coarser.add(former)
 
@@ -105,22 +145,6 @@ class Level:
         """Yield what is not in `closed` yet, from the finer levels' share on; lanes in order."""
         for lane in sorted(self.open):
             yield self.open[lane]
-
-    def _swallow(self, former: Bar, bar: Bar) -> bool:
-        is_tiny = bar.stop_s - former.start_s < self.resolution_s
-        is_alike = former.group == bar.group and bar.start_s - former.stop_s < self.resolution_s
-        if not (is_tiny or is_alike):
-            return False
-        former.start_s = min(former.start_s, bar.start_s)
-        former.stop_s = max(former.stop_s, bar.stop_s)
-        former.tasks += bar.tasks
-        former.failed += bar.failed
-        former.busy_s += bar.busy_s
-        if former.group == bar.group:
-            former.group_s += bar.group_s
-        elif bar.group_s > former.group_s:
-            former.group, former.group_s = bar.group, bar.group_s
-        return True
 
 
 class Bars:
@@ -148,19 +172,46 @@ class Bars:
         self.levels: Final = tuple(reversed(levels))
 
     def add(
-        self, lane: int, group: str, start_s: float, stop_s: float, *, failed: bool = False
+        self,
+        lane: int,
+        group: str,
+        start_s: float,
+        stop_s: float,
+        *,
+        failed: bool = False,
+        nbytes: int = 0,
     ) -> None:
         """Take a task that ended."""
         busy_s = max(stop_s - start_s, 0.0)
         stop_s = max(stop_s, start_s)
-        self.levels[0].add(Bar(start_s, stop_s, lane, group, 1, int(failed), busy_s, busy_s))
+        bar = Bar(start_s, stop_s, lane, group, 1, int(failed), busy_s, nbytes, busy_s)
+        self.levels[0].add(bar)
 
-    def level_for(self, window_s: float, lanes: int, bars_max: int) -> int:
-        """Return the index of the finest level that shows a window with about so many bars."""
+    def level_for(
+        self, window_s: float, lanes: int, bars_max: int, since_s: float = math.inf
+    ) -> int:
+        """Return the index of the finest level that shows a window with about so many bars.
+
+        Parameters
+        ----------
+        window_s, lanes
+            What is shown.
+        bars_max
+            How many bars may be.
+        since_s
+            When the window begins: finer levels that have forgotten it are passed over.
+        """
         for index, level in enumerate(self.levels):
-            if max(lanes, 1) * window_s / level.resolution_s <= bars_max:
+            if max(lanes, 1) * window_s / level.resolution_s > bars_max:
+                continue
+            if level.since_s <= since_s:
                 return index
         return len(self.levels) - 1
+
+    def last_s(self, lane: int) -> float:
+        """Return until when something ran in a lane."""
+        bar = self.levels[0].open.get(lane)
+        return -math.inf if bar is None else bar.stop_s
 
     def newest(self, index: int) -> list[Bar]:
         """Return the bars that a level's ring does not hold yet, oldest first for each lane.

@@ -13,7 +13,7 @@ import msgspec
 from hocket.diagnostics.model.bars import Bars
 from hocket.diagnostics.model.profile import ProfileTree
 from hocket.diagnostics.model.records import ClientRecord, GroupRecord, RouteRecord, WorkerRecord
-from hocket.diagnostics.model.rings import ColumnRing
+from hocket.diagnostics.model.rings import Ring
 from hocket.diagnostics.model.tables import make_rings
 from hocket.protocol.messages.feed import (
     ClientCame,
@@ -37,7 +37,7 @@ from hocket.protocol.messages.feed import (
 from hocket.protocol.messages.observing import Snapshot
 from hocket.protocol.messages.values import THREADS
 
-__all__ = ["ClusterModel", "Lane"]
+__all__ = ["TRANSFERS", "ClusterModel", "Lane"]
 
 #: Groups, routes, workers that are gone, and lanes, of which the oldest are forgotten beyond.
 GROUPS_MAX: Final = 1_000
@@ -46,11 +46,15 @@ GONE_MAX: Final = 100
 LANES_MAX: Final = 2_000
 #: Time that one row of the table of rates stands for, in seconds.
 RATE_INTERVAL_S: Final = 0.5
+#: How much later than others a worker may tell of what it did, in seconds.
+LATE_S: Final = 2.0
 #: Text of an event of a topic is cut here.
 _TEXT_LENGTH_MAX: Final = 500
 
 #: A place where tasks run one after the other: worker, executor, number.
 Lane = tuple[str, str, int]
+#: Stands for executor and function where a lane is that of a worker's transfers.
+TRANSFERS: Final = "transfers"
 
 
 class ClusterModel:
@@ -79,7 +83,7 @@ class ClusterModel:
 
     def __init__(self, only: str = "") -> None:
         self._only = only
-        self.rings: Final[dict[str, ColumnRing]] = make_rings()
+        self.rings: Final[dict[str, Ring]] = make_rings()
         self.workers: Final[dict[str, WorkerRecord]] = {}
         self.groups: Final[dict[str, GroupRecord]] = {}
         self.clients: Final[dict[int, ClientRecord]] = {}
@@ -123,6 +127,11 @@ class ClusterModel:
         """The workers that are there, by name."""
         found = [record for record in self.workers.values() if not record.gone]
         return sorted(found, key=lambda record: natural(record.name))
+
+    def is_there(self, worker: str) -> bool:
+        """Whether a worker is known, and has not left."""
+        record = self.workers.get(worker)
+        return record is not None and not record.gone
 
     def begin(self, snapshot: Snapshot) -> None:
         """Take what is there as a subscription begins, in place of what was believed."""
@@ -195,30 +204,17 @@ class ClusterModel:
             worker.finished += 1
             worker.failed += is_failure
             worker.busy_s += event.running_s
-        self._finished += 1
-        self._failed += is_failure
+        # (What ended while nobody watched says nothing about now.)
+        if stop_s >= self._rated_s - LATE_S:
+            self._finished += 1
+            self._failed += is_failure
         if event.lane >= 0 or event.executor != THREADS:
             # (Those whose thread is not known began before anybody watched.)
             lane = self._lane((event.worker, event.executor, event.lane))
-            self.bars.add(lane, event.group, event.start_s, stop_s, failed=is_failure)
-        self.rings["tasks"].append(
-            event.key,
-            event.attempt,
-            event.group,
-            event.worker,
-            _OUTCOMES[event.outcome],
-            event.start_s,
-            event.running_s,
-            event.nbytes,
-            event.lane,
-            event.executor,
-            event.waiting_s,
-            event.fetching_s,
-            event.ready_s,
-            event.deserialising_s,
-            event.storing_s,
-            event.error,
-        )
+            self.bars.add(
+                lane, event.group, event.start_s, stop_s, failed=is_failure, nbytes=event.nbytes
+            )
+        self.rings["tasks"].append(event)
         if is_failure:
             self.rings["failures"].append(
                 stop_s, event.key, event.attempt, event.group, event.worker, event.error
@@ -226,15 +222,7 @@ class ClusterModel:
         self.time_s = max(self.time_s, stop_s)
 
     def _on_task_moved(self, event: TaskMoved) -> None:
-        self.rings["moves"].append(
-            event.time_s,
-            event.key,
-            event.attempt,
-            event.group,
-            event.source,
-            event.target,
-            event.worker,
-        )
+        self.rings["moves"].append(event)
         self.time_s = max(self.time_s, event.time_s)
 
     def _on_group_counted(self, event: GroupCounted) -> None:
@@ -288,6 +276,8 @@ class ClusterModel:
         route.nbytes += event.nbytes
         route.duration_s += event.duration_s
         route.errors += bool(event.error)
+        # (Who received it tells of it; where that was a client, who gave it.)
+        self._add_transfer(target or source, event)
         self._transferred_nbytes += event.nbytes
         self.rings["transfers"].append(
             event.start_s,
@@ -300,6 +290,19 @@ class ClusterModel:
             event.error,
         )
         self.time_s = max(self.time_s, event.start_s + event.duration_s)
+
+    def _add_transfer(self, worker: str, event: TransferDone) -> None:
+        """Draw a transfer in the lane of a worker, if it is one that is drawn."""
+        if worker not in self.workers or self._only not in {"", worker}:
+            return
+        self.bars.add(
+            self._lane((worker, TRANSFERS, -1)),
+            TRANSFERS,
+            event.start_s,
+            event.start_s + event.duration_s,
+            failed=bool(event.error),
+            nbytes=event.nbytes,
+        )
 
     def _name_of(self, place: str) -> str:
         """Return the name of a worker that an event calls by its name or its address."""
@@ -370,9 +373,6 @@ class ClusterModel:
             )
         self._rated_s = self.time_s
         self._finished = self._failed = self._transferred_nbytes = 0
-
-
-_OUTCOMES: Final = {outcome: outcome.name.lower() for outcome in TaskOutcome}
 
 
 def natural(name: str) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Column rings: so many rows and no more, read from a cursor on.
+"""Rings of rows: so many and no more, read as columns from a cursor on.
 
 A ring is filled once, however many readers there are; each reader keeps a cursor, which is the
 number of rows that were ever appended before the one it wants next.
@@ -6,17 +6,21 @@ number of rows that were ever appended before the one it wants next.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final, Literal
 
-__all__ = ["ColumnRing", "Kind", "Rows"]
+__all__ = ["ColumnRing", "EventRing", "Kind", "Ring", "Rows"]
 
 #: What a column holds: floats, integers, text.
 Kind = Literal["float", "integer", "text"]
 
 _TYPECODES: Final = {"float": "d", "integer": "q"}
+#: Rows that wait for being put into the columns, at most.
+_FRESH_MAX: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Rows:
         return self.end - self.begin
 
 
-class ColumnRing:
+class Ring(ABC):
     """A bounded table that only grows at its end.
 
     Parameters
@@ -53,20 +57,29 @@ class ColumnRing:
         Rows that are kept. (Up to twice as many are held for a while, so that trimming is cheap.)
     """
 
-    __slots__ = ("_base", "_columns", "_lists", "kinds", "rows_max")
+    __slots__ = ("_base", "kinds", "rows_max")
 
     def __init__(self, columns: Mapping[str, Kind], rows_max: int) -> None:
         self.kinds: Final = dict(columns)
         self.rows_max: Final = rows_max
-        self._columns: dict[str, Any] = {
-            name: [] if kind == "text" else array(_TYPECODES[kind])
-            for name, kind in columns.items()
-        }
-        self._lists = tuple(self._columns.values())
+        #: How many rows are no longer held.
         self._base = 0
 
+    @property
+    @abstractmethod
+    def _held(self) -> int:
+        """How many rows are held."""
+
+    @abstractmethod
+    def _values(self, column: str, begin: int, end: int | None = None) -> Sequence[Any]:
+        """Return values of held rows, in a list or array that is the caller's own."""
+
+    @abstractmethod
+    def append(self, *values: Any) -> None:
+        """Append a row."""
+
     def __len__(self) -> int:
-        return min(len(self._lists[0]), self.rows_max)
+        return min(self._held, self.rows_max)
 
     @property
     def begin(self) -> int:
@@ -76,14 +89,7 @@ class ColumnRing:
     @property
     def end(self) -> int:
         """The cursor after the newest row: how many rows were ever appended."""
-        return self._base + len(self._lists[0])
-
-    def append(self, *values: Any) -> None:
-        """Append a row, given in the order of the columns."""
-        for column, value in zip(self._lists, values, strict=True):
-            column.append(value)
-        if len(self._lists[0]) > 2 * self.rows_max:
-            self._trim()
+        return self._base + self._held
 
     def read(self, cursor: int = 0, rows_max: int | None = None) -> Rows:
         """Return the rows from a cursor on; if they are too many, the newest of them.
@@ -101,16 +107,92 @@ class ColumnRing:
         if rows_max is not None:
             begin = max(begin, end - rows_max)
         offset = begin - self._base
-        columns = {name: column[offset:] for name, column in self._columns.items()}
+        columns = {name: self._values(name, offset) for name in self.kinds}
         return Rows(begin, end, begin - wanted, columns)
+
+    def first(self, column: str) -> Any:
+        """Return the oldest value of a column, or None."""
+        offset = self.begin - self._base
+        return next(iter(self._values(column, offset, offset + 1)), None)
 
     def last(self, column: str) -> Any:
         """Return the newest value of a column, or None."""
-        values = self._columns[column]
-        return values[-1] if values else None
+        return next(iter(self._values(column, max(self._held - 1, 0))), None)
 
-    def _trim(self) -> None:
-        surplus = len(self._lists[0]) - self.rows_max
-        for column in self._lists:
-            del column[:surplus]
-        self._base += surplus
+
+class ColumnRing(Ring):
+    """A ring that keeps columns, and is given a row's values in their order."""
+
+    __slots__ = ("_columns", "_lists")
+
+    def __init__(self, columns: Mapping[str, Kind], rows_max: int) -> None:
+        super().__init__(columns, rows_max)
+        self._columns: dict[str, Any] = {name: _column(kind) for name, kind in columns.items()}
+        self._lists = tuple(self._columns.values())
+
+    @property
+    def _held(self) -> int:
+        return len(self._lists[0])
+
+    def _values(self, column: str, begin: int, end: int | None = None) -> Sequence[Any]:
+        values: Sequence[Any] = self._columns[column][begin:end]
+        return values
+
+    def append(self, *values: Any) -> None:
+        """Append a row, given in the order of the columns."""
+        for column, value in zip(self._lists, values, strict=True):
+            column.append(value)
+        if len(self._lists[0]) > 2 * self.rows_max:
+            surplus = len(self._lists[0]) - self.rows_max
+            for column in self._lists:
+                del column[:surplus]
+            self._base += surplus
+
+
+class EventRing(Ring):
+    """A ring that keeps events as they are, and makes columns of them when it is read.
+
+    To append one costs next to nothing, so it is for those that are many. A column is the event's
+    attribute of that name, unless told otherwise.
+
+    Parameters
+    ----------
+    columns, rows_max
+        As of any ring.
+    makers
+        By column: what makes its value of an event.
+    """
+
+    __slots__ = ("_events", "_makers")
+
+    def __init__(
+        self,
+        columns: Mapping[str, Kind],
+        rows_max: int,
+        makers: Mapping[str, Callable[[Any], Any]],
+    ) -> None:
+        super().__init__(columns, rows_max)
+        self._events: list[Any] = []
+        self._makers = {name: makers.get(name) or attrgetter(name) for name in columns}
+
+    @property
+    def _held(self) -> int:
+        return len(self._events)
+
+    def _values(self, column: str, begin: int, end: int | None = None) -> Sequence[Any]:
+        made = map(self._makers[column], self._events[begin:end])
+        kind = self.kinds[column]
+        return list(made) if kind == "text" else array(_TYPECODES[kind], made)
+
+    def append(self, *values: Any) -> None:
+        """Append an event."""
+        events = self._events
+        events.append(values[0])
+        if len(events) > 2 * self.rows_max:
+            surplus = len(events) - self.rows_max
+            del events[:surplus]
+            self._base += surplus
+
+
+def _column(kind: Kind) -> Any:
+    return [] if kind == "text" else array(_TYPECODES[kind])

@@ -6,9 +6,11 @@ bytes, ``_nbytes_per_s`` bytes a second. A rate of -1 could not be measured.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
-from hocket.diagnostics.model.rings import ColumnRing, Kind
+from hocket.diagnostics.model.rings import ColumnRing, EventRing, Kind, Ring
+from hocket.protocol.messages.feed import TaskOutcome
 
 __all__ = ["TABLES", "Table", "make_rings"]
 
@@ -198,6 +200,20 @@ TABLES: Final[dict[str, Table]] = {
 }
 
 
-def make_rings() -> dict[str, ColumnRing]:
+_OUTCOMES: Final = {outcome: outcome.name.lower() for outcome in TaskOutcome}
+#: Tables that keep events as they are, since these are many; and what makes a column of one where
+#: that is no attribute.
+_OF_EVENTS: Final[dict[str, dict[str, Callable[[Any], Any]]]] = {
+    "tasks": {"outcome": lambda event: _OUTCOMES[event.outcome]},
+    "moves": {},
+}
+
+
+def make_rings() -> dict[str, Ring]:
     """Return an empty ring for each table, by name."""
-    return {name: ColumnRing(table.columns, table.rows_max) for name, table in TABLES.items()}
+    return {
+        name: EventRing(table.columns, table.rows_max, _OF_EVENTS[name])
+        if name in _OF_EVENTS
+        else ColumnRing(table.columns, table.rows_max)
+        for name, table in TABLES.items()
+    }

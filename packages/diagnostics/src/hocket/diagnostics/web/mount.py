@@ -115,6 +115,8 @@ def _plots(page: Page) -> tuple[Visual, ...]:
 def _import() -> None:
     """Import what takes time, and tame the collector."""
     importlib.import_module("hocket.diagnostics.web.tabs")
+    # Bokeh asks for it with the first array that it sends, which is on the loop.
+    importlib.import_module("numpy.ma")
     document = importlib.import_module("bokeh.document.document")
     setattr(document, "gc", _NoCollector)  # noqa: B010 - a module has no such attribute, says mypy
 

@@ -87,6 +87,7 @@ from hocket.protocol.messages.feed import (
     ProfileSampled,
     RecallStep,
     SchedulerSampled,
+    SpillDone,
     TaskEnded,
     TaskMoved,
     TaskOutcome,
@@ -125,6 +126,7 @@ from hocket.protocol.messages.observing import (
 from hocket.protocol.messages.peer import DataReply, DataStored, FetchData, PeerBusy, PutData
 from hocket.protocol.messages.rotation import SecretChanged
 from hocket.protocol.messages.scheduler_to_client import (
+    CancelAnswered,
     ClusterDescribed,
     EverywhereRan,
     KeysExplained,
@@ -157,6 +159,7 @@ from hocket.protocol.messages.scheduler_to_worker import (
 )
 from hocket.protocol.messages.values import (
     THREADS,
+    CancelOutcome,
     DemandDescription,
     Explanation,
     Failure,
@@ -172,6 +175,7 @@ from hocket.protocol.messages.worker_to_scheduler import (
     TasksBegun,
     TasksDone,
     TasksFailed,
+    TasksInterrupted,
     TasksRejoined,
     TasksRescheduled,
     TasksReturned,
@@ -201,6 +205,8 @@ __all__ = [
     "CallKind",
     "CallerToWorker",
     "CallsEnded",
+    "CancelAnswered",
+    "CancelOutcome",
     "CancelTasks",
     "ChangeBarrier",
     "ChangeEvent",
@@ -297,6 +303,7 @@ __all__ = [
     "SetMetadata",
     "SetVariable",
     "Snapshot",
+    "SpillDone",
     "StateTold",
     "SubmitTasks",
     "Subscribe",
@@ -313,6 +320,7 @@ __all__ = [
     "TasksErred",
     "TasksFailed",
     "TasksFound",
+    "TasksInterrupted",
     "TasksListed",
     "TasksRejoined",
     "TasksRescheduled",

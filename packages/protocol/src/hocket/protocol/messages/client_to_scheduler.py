@@ -87,12 +87,18 @@ class WantKeys(Struct, array_like=True, tag=3, gc=False):
 
 
 class CancelTasks(Struct, array_like=True, tag=4, gc=False):
-    """Do not compute these, if they have not begun and no other client wants them.
+    """Do not compute these, if no other client wants them and no other task needs them.
 
     Answered by ``TasksCancelled`` for the keys that this client will get no result for.
     """
 
     keys: list[str]
+    #: Whether those that run are to be interrupted, and with them what runs only for them.
+    interrupt: bool = False
+    #: Whether they are to end although others want or need them, who will have no results either.
+    force: bool = False
+    #: If not 0, answered by ``CancelAnswered``.
+    request: int = 0
 
 
 class ForgetFunctions(Struct, array_like=True, tag=5, gc=False):

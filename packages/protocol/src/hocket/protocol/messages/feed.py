@@ -35,6 +35,7 @@ __all__ = [
     "ProfileSampled",
     "RecallStep",
     "SchedulerSampled",
+    "SpillDone",
     "TaskEnded",
     "TaskMoved",
     "TaskOutcome",
@@ -79,7 +80,7 @@ class EventKinds(IntFlag):
     GROUPS = 4
     #: `WorkerCame`, `WorkerGone`, `WorkerPauseChanged`, `WorkerSampled`.
     WORKERS = 8
-    #: `TransferDone`.
+    #: `TransferDone`, `SpillDone`.
     TRANSFERS = 16
     #: `TaskRecalled`: what was taken from loaded workers for idle ones.
     RECALLS = 32
@@ -264,6 +265,20 @@ class TransferDone(Struct, array_like=True, tag=168, gc=False):
     error: Text = ""
 
 
+class SpillDone(Struct, array_like=True, tag=176, gc=False):
+    """A worker put a value into a file, since memory was short, or took one back into memory."""
+
+    start_s: Amount
+    duration_s: Amount
+    nbytes: Count
+    worker: Name
+    key: Key
+    #: Whether it was read back.
+    is_read: bool
+    #: What went wrong; "" if nothing did.
+    error: Text = ""
+
+
 class TaskRecalled(Struct, array_like=True, tag=169, gc=False):
     """A task was asked back from a worker with much to do, or the answer came."""
 
@@ -358,7 +373,9 @@ class ProfileSampled(Struct, array_like=True, tag=175, gc=False):
 
 
 #: What only a worker knows. (It names itself; the scheduler puts its own word in place of that.)
-WorkerEvent: TypeAlias = TaskEnded | TransferDone | WorkerSampled | LineLogged | ProfileSampled
+WorkerEvent: TypeAlias = (
+    TaskEnded | TransferDone | SpillDone | WorkerSampled | LineLogged | ProfileSampled
+)
 
 Event: TypeAlias = (
     TaskEnded
@@ -369,6 +386,7 @@ Event: TypeAlias = (
     | WorkerPauseChanged
     | WorkerSampled
     | TransferDone
+    | SpillDone
     | TaskRecalled
     | LineLogged
     | UserEvent
@@ -388,6 +406,7 @@ KIND_OF: Final[dict[type, EventKinds]] = {
     WorkerPauseChanged: EventKinds.WORKERS,
     WorkerSampled: EventKinds.WORKERS,
     TransferDone: EventKinds.TRANSFERS,
+    SpillDone: EventKinds.TRANSFERS,
     TaskRecalled: EventKinds.RECALLS,
     LineLogged: EventKinds.LOGS,
     UserEvent: EventKinds.TOPICS,

@@ -9,6 +9,7 @@ from hocket.protocol.messages.coordination import SchedulerCoordinates
 from hocket.protocol.messages.observing import Tells
 from hocket.protocol.messages.rotation import SecretChanged
 from hocket.protocol.messages.values import (
+    CancelOutcome,
     DemandDescription,
     Explanation,
     Failure,
@@ -16,6 +17,7 @@ from hocket.protocol.messages.values import (
 )
 
 __all__ = [
+    "CancelAnswered",
     "ClusterDescribed",
     "EverywhereRan",
     "KeysExplained",
@@ -57,6 +59,20 @@ class TasksCancelled(Struct, array_like=True, tag=23, gc=False):
     """The client's wish to have these is dropped, as it asked."""
 
     keys: list[str]
+
+
+class CancelAnswered(Struct, array_like=True, tag=38, gc=False):
+    """Answer to ``CancelTasks`` with a request, when it is known what became of what was running.
+
+    All keys that were cancelled are named except those that had not begun; and what was running
+    for them alone.
+    """
+
+    request: int
+    keys: list[str]
+    outcomes: list[CancelOutcome]
+    #: Per key: the name of the worker that runs it or did; "": none.
+    workers: list[str]
 
 
 class KeysLost(Struct, array_like=True, tag=24, gc=False):
@@ -171,6 +187,7 @@ SchedulerToClient = (
     TasksStored
     | TasksErred
     | TasksCancelled
+    | CancelAnswered
     | KeysLost
     | KeysLocated
     | ScatterPlanned

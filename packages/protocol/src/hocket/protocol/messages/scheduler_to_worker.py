@@ -91,6 +91,9 @@ class AbandonTasks(Struct, array_like=True, tag=44, gc=False):
 
     keys: list[str]
     attempts: list[int]
+    #: Whether those that run are to be interrupted. What becomes of each is then said by
+    #: ``TasksInterrupted``.
+    interrupt: bool = False
 
 
 class DropFunctions(Struct, array_like=True, tag=45, gc=False):

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 __all__ = [
     "THREADS",
+    "CancelOutcome",
     "DemandDescription",
     "Explanation",
     "Failure",
@@ -43,6 +44,23 @@ class FailureKind(IntEnum):
     #: The task ran longer than it might; ``text`` has the limit in seconds on its first line, and
     #: then what became of it.
     TIMED_OUT = 9
+    #: A client cancelled it for all that wanted it; ``text`` says which.
+    CANCELLED = 10
+
+
+class CancelOutcome(IntEnum):
+    """What became of a task that was cancelled."""
+
+    #: It had not begun, and will not.
+    NOT_BEGUN = 1
+    #: It was running, and was ended from without.
+    INTERRUPTED = 2
+    #: It had come to an end by itself, before or meanwhile.
+    ENDED = 3
+    #: It runs on and keeps its slot: it cannot be interrupted where it is.
+    GOES_ON = 4
+    #: It is needed by other clients or tasks, and goes on for them.
+    NEEDED = 5
 
 
 class TaskPlace(IntEnum):
@@ -88,6 +106,8 @@ class WorkerDescription(Struct, array_like=True, frozen=True):
     #: Keys that it holds, and their size in bytes.
     held: int
     held_nbytes: int
+    #: In how many seconds it asks to leave, since it ends soon after; None: it knows of no end.
+    leaves_in_s: float | None = None
 
 
 class DemandDescription(Struct, array_like=True, frozen=True):

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from hocket.protocol.messages.actors import ActorSaved
 from hocket.protocol.messages.observing import EventsSeen, LogEvents
-from hocket.protocol.messages.values import Failure
+from hocket.protocol.messages.values import CancelOutcome, Failure
 
 __all__ = [
     "CopiesFailed",
@@ -16,6 +16,7 @@ __all__ = [
     "TasksBegun",
     "TasksDone",
     "TasksFailed",
+    "TasksInterrupted",
     "TasksRejoined",
     "TasksRescheduled",
     "TasksReturned",
@@ -45,6 +46,9 @@ class WorkerJoined(Struct, array_like=True, tag=61, gc=False):
     calls_address: str = ""
     #: Where its own pages are, as a URL; "": it has none.
     dashboard: str = ""
+    #: In how many seconds it asks to leave, since it ends soon after (clocks differ between hosts);
+    #: None: it knows of no end.
+    leaves_in_s: float | None = None
 
 
 class TasksDone(Struct, array_like=True, tag=62, gc=False):
@@ -105,7 +109,10 @@ class HereRan(Struct, array_like=True, tag=67, gc=False):
 
 
 class WorkerReport(Struct, array_like=True, tag=68, gc=False):
-    """How the worker is: its process's memory and CPU time, and what its store holds, in bytes."""
+    """How the worker is: its process's memory and CPU time, and what its store holds, in bytes.
+
+    ``held_nbytes`` of the values are in memory, ``spilled_nbytes`` are in files.
+    """
 
     time_s: float
     memory_nbytes: int
@@ -113,6 +120,7 @@ class WorkerReport(Struct, array_like=True, tag=68, gc=False):
     held_nbytes: int
     running: int
     ready: int
+    spilled_nbytes: int = 0
 
 
 class TasksBegun(Struct, array_like=True, tag=69, gc=False):
@@ -153,6 +161,17 @@ class CopiesFailed(Struct, array_like=True, tag=73, gc=False):
     attempts: list[int]
 
 
+class TasksInterrupted(Struct, array_like=True, tag=77, gc=False):
+    """What became of attempts that were abandoned and to be interrupted.
+
+    Each is named once; one that goes on is named again when it has come to an end.
+    """
+
+    keys: list[str]
+    attempts: list[int]
+    outcomes: list[CancelOutcome]
+
+
 class WorkerPaused(Struct, array_like=True, tag=74, gc=False):
     """Whether the worker is short of memory: it then runs one task at a time, and wants no more."""
 
@@ -179,6 +198,7 @@ WorkerToScheduler = (
     | TasksRejoined
     | TasksRescheduled
     | CopiesFailed
+    | TasksInterrupted
     | WorkerPaused
     | WorkerLeaving
     | ActorSaved

@@ -8,7 +8,8 @@ import pickle
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hocket.core.errors import SerializationError
+from hocket.core.cluster_identity import ClusterIdentity
+from hocket.core.errors import OtherCluster, SerializationError
 from hocket.protocol.serialize.extensions import Reducer, extension_reducers
 from hocket.protocol.serialize.pickling import (
     MAIN,
@@ -19,7 +20,7 @@ from hocket.protocol.serialize.pickling import (
     goes_by_value,
     reason_of,
 )
-from hocket.protocol.serialize.references import collector, inputs_of
+from hocket.protocol.serialize.references import References, collector, inputs_of
 
 __all__ = ["ArgumentPickler", "load_arguments"]
 
@@ -36,15 +37,24 @@ class ArgumentPickler:
     ----------
     extra
         How to take apart objects of these classes, beside what they and `copyreg` know.
+    cluster
+        Where the pickles go, so that futures of another are refused; None: they are not.
     """
 
-    __slots__ = ("_by_value", "_file", "_pickler", "_reducers", "references")
+    __slots__ = ("_by_value", "_cluster", "_file", "_keys", "_pickler", "_reducers", "references")
 
     #: Keys of the futures met in the last `dumps`; each once, in the order met.
     references: list[str]
 
-    def __init__(self, extra: Mapping[type, Reducer] | None = None) -> None:
+    def __init__(
+        self,
+        extra: Mapping[type, Reducer] | None = None,
+        cluster: ClusterIdentity | None = None,
+    ) -> None:
         self.references = []
+        self._cluster = cluster
+        #: Those of the present `dumps`.
+        self._keys: References | None = None
         self._by_value = goes_by_value()
         self._reducers = extra
         self._file = io.BytesIO()
@@ -64,6 +74,8 @@ class ArgumentPickler:
         ------
         SerializationError
             An argument cannot be pickled; the error names it.
+        OtherCluster
+            A future in there is of another cluster.
         """
         if not kwargs:
             for value in args:
@@ -77,7 +89,11 @@ class ArgumentPickler:
         return self._dump_any(args, kwargs)
 
     def _dump_any(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-        keys: list[str] = []
+        keys = self._keys
+        if keys is None:
+            keys = self._keys = References(self._cluster)
+        else:
+            keys.clear()
         token = _begin(keys)
         try:
             if self._pickler is None:
@@ -92,7 +108,7 @@ class ArgumentPickler:
             data = self._dump_refused(args, kwargs)
         finally:
             _end(token)
-        self.references = list(dict.fromkeys(keys)) if keys else keys
+        self.references = list(dict.fromkeys(keys)) if keys else []
         return data
 
     def _dump_extra(self, value: object) -> bytes:
@@ -106,6 +122,8 @@ class ArgumentPickler:
     def _dump_refused(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         try:
             return dump_by_value((args, kwargs), reducers=self._reducers)
+        except OtherCluster:
+            raise
         except Exception as error:
             what, type_name, reason = self._find_culprit(args, kwargs, error)
             failed = SerializationError(what=what, type_name=type_name, reason=reason)

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from hocket.core.errors import SerializationError
 from hocket.protocol.serialize.pickling import PROTOCOL, dump, goes_by_value, reason_of
-from hocket.protocol.serialize.references import collector
+from hocket.protocol.serialize.references import References, collector
 
 __all__ = [
     "DIGEST_NBYTES",
@@ -129,7 +129,7 @@ def load_function(blob: bytes) -> Callable[..., Any]:
 
 def _dump_by_content(function: Callable[..., Any]) -> FunctionPickle:
     label = label_of(function)
-    keys: list[str] = []
+    keys = References()
     token = collector.set(keys)
     try:
         blob = dump(function)

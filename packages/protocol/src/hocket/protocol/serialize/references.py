@@ -2,8 +2,9 @@
 
 A future reduces to ``resolve(key)``. While arguments are pickled for a task, each future that is
 met also notes its key here; so the dependencies are known after the one pass that had to be made
-anyway, however deep the futures lie, and nothing walks over containers. Where the task runs, its
-inputs are set out, and unpickling the arguments picks them up.
+anyway, however deep the futures lie, and nothing walks over containers. A future of another cluster
+is refused on the way. Where the task runs, its inputs are set out, and unpickling the arguments
+picks them up.
 
 Both are context variables, so threads do not see each other's.
 """
@@ -15,9 +16,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-from hocket.core.errors import SerializationError, UnknownKey
+from hocket.core.cluster_identity import ClusterIdentity
+from hocket.core.errors import OtherCluster, SerializationError, UnknownKey
 
 __all__ = [
+    "References",
     "collect_references",
     "collecting",
     "collector",
@@ -26,8 +29,25 @@ __all__ = [
     "resolve",
 ]
 
+
+class References(list[str]):
+    """Keys met by a pickling, in the order met.
+
+    Parameters
+    ----------
+    cluster
+        The only one whose keys mean something where the pickle goes; None: that is seen to later.
+    """
+
+    __slots__ = ("cluster",)
+
+    def __init__(self, cluster: ClusterIdentity | None = None) -> None:
+        super().__init__()
+        self.cluster = cluster
+
+
 #: The keys met by the pickling that is under way in this thread; None: none is.
-collector: Final[ContextVar[list[str] | None]] = ContextVar("hocket_collector", default=None)
+collector: Final[ContextVar[References | None]] = ContextVar("hocket_collector", default=None)
 
 _inputs: Final[ContextVar[Mapping[str, object] | None]] = ContextVar("hocket_inputs", default=None)
 
@@ -37,13 +57,22 @@ def collecting() -> bool:
     return collector.get() is not None
 
 
-def note_reference(key: str) -> None:
+def note_reference(key: str, cluster: ClusterIdentity | None = None) -> None:
     """Note that what is being pickled depends on a key.
+
+    Parameters
+    ----------
+    key
+        Of a task.
+    cluster
+        Where the key means something; None: where the pickle goes.
 
     Raises
     ------
     SerializationError
         No arguments are being pickled.
+    OtherCluster
+        The pickle goes to another cluster.
     """
     keys = collector.get()
     if keys is None:
@@ -52,6 +81,9 @@ def note_reference(key: str) -> None:
             type_name="Future",
             reason="it is only known to the arguments of a task",
         )
+    here = keys.cluster
+    if here is not None and cluster is not None and not here.is_of(cluster):
+        raise OtherCluster(what=f"the future {key!r}", cluster=str(cluster), here=str(here))
     keys.append(key)
 
 
@@ -79,9 +111,9 @@ def resolve(key: str) -> object:
 
 
 @contextmanager
-def collect_references() -> Iterator[list[str]]:
+def collect_references() -> Iterator[References]:
     """Collect the keys that are met while something is pickled within the block."""
-    keys: list[str] = []
+    keys = References()
     token = collector.set(keys)
     try:
         yield keys

@@ -401,6 +401,7 @@ def _sample_of(worker: Worker, now_s: float) -> WorkerSampled:
         0.0,
         report.memory_nbytes,
         report.held_nbytes,
+        report.spilled_nbytes,
         running=report.running,
         ready=report.ready,
         held=len(worker.held),

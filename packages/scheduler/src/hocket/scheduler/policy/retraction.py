@@ -14,6 +14,7 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from hocket.scheduler.policy.lifetimes import outlasts
 from hocket.scheduler.policy.placement.transfer import transfer_s
 from hocket.scheduler.state import ASSIGNED
 
@@ -83,7 +84,11 @@ def _surplus(tables: Tables, donor: Worker, takers: list[Worker]) -> list[Task]:
             continue
         spared_s = load_s + transfer_s(task, donor)
         for worker in _takers(tables, task.options, takers):
-            if worker is not donor and 2 * transfer_s(task, worker) < spared_s:
+            if (
+                worker is not donor
+                and 2 * transfer_s(task, worker) < spared_s
+                and outlasts(tables, worker, task)
+            ):
                 chosen.append(task)
                 break
     return chosen

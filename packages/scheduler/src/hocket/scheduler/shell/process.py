@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import signal
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ def run_scheduler(
     *,
     settings: Settings,
     secret: str = "",
+    cluster_id: str = "",
     ready: Callable[[str], None] | None = None,
     dashboard: Callable[[str], None] | None = None,
     replaced: Callable[[str], None] | None = None,
@@ -32,7 +34,7 @@ def run_scheduler(
     ----------
     addresses
         Where to listen.
-    settings, secret
+    settings, secret, cluster_id
         As for :class:`Scheduler`.
     ready
         Called with the actual first address once it listens.
@@ -45,13 +47,13 @@ def run_scheduler(
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 50)
-    asyncio.run(_serve(addresses, settings, secret, ready, dashboard, replaced))
+    scheduler = functools.partial(Scheduler, settings, secret=secret, cluster_id=cluster_id)
+    asyncio.run(_serve(scheduler, addresses, ready, dashboard, replaced))
 
 
 async def _serve(
+    make: Callable[[], Scheduler],
     addresses: Sequence[str],
-    settings: Settings,
-    secret: str,
     ready: Callable[[str], None] | None,
     dashboard: Callable[[str], None] | None,
     replaced: Callable[[str], None] | None,
@@ -60,7 +62,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    scheduler = Scheduler(settings, secret=secret)
+    scheduler = make()
     await scheduler.start(*addresses)
     if replaced is not None and hasattr(signal, "SIGUSR1"):
         loop.add_signal_handler(signal.SIGUSR1, lambda: replaced(scheduler.replace_secret()))

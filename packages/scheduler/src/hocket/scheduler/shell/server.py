@@ -38,6 +38,7 @@ log = logging.getLogger("hocket.scheduler")
 
 #: A scheduler grants fewer locks than two to this power in each second that it lives.
 _TOKENS_PER_S_BITS = 20
+_CLUSTER_ID_NBYTES = 8
 
 
 class Scheduler:
@@ -49,9 +50,12 @@ class Scheduler:
         Timings and bounds.
     secret
         What peers must prove to know; may be empty on this host only.
+    cluster_id
+        The cluster's, which is told to all that come; empty: a fresh one.
     """
 
-    def __init__(self, settings: Settings, *, secret: str = "") -> None:
+    def __init__(self, settings: Settings, *, secret: str = "", cluster_id: str = "") -> None:
+        self.cluster_id = cluster_id or secrets.token_hex(_CLUSTER_ID_NBYTES)
         self._settings = settings
         self._secret = secret
         limits = settings.scheduler
@@ -112,6 +116,7 @@ class Scheduler:
                     secret=self._secret,
                     settings=self._settings,
                     on_channel=self._on_channel,
+                    cluster_id=self.cluster_id,
                 )
                 self._listeners.append(listener)
         except BaseException:

@@ -9,6 +9,7 @@ from hocket.scheduler.state.copies import Copies, Copy, Goal, Undertaking
 from hocket.scheduler.state.drain import Drain
 from hocket.scheduler.state.queue import Queue
 from hocket.scheduler.state.roster import Roster
+from hocket.scheduler.state.stopping import Stopping
 from hocket.scheduler.state.task import (
     ASSIGNED,
     FAILED,
@@ -46,6 +47,7 @@ __all__ = [
     "Options",
     "Queue",
     "Roster",
+    "Stopping",
     "Task",
     "TaskClass",
     "TaskState",

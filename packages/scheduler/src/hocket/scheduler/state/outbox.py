@@ -275,11 +275,11 @@ class WorkerOutbox(Outbox[SchedulerToWorker]):
         tail.keys.append(key)
         tail.attempts.append(attempt)
 
-    def abandon(self, key: str, attempt: int) -> None:
-        """Say that nobody waits for an attempt."""
+    def abandon(self, key: str, attempt: int, *, interrupt: bool = False) -> None:
+        """Say that nobody waits for an attempt, and whether it is to be interrupted if it runs."""
         tail = self._tail(len(key) + _ROW_NBYTES)
-        if type(tail) is not AbandonTasks:
-            tail = AbandonTasks([], [])
+        if type(tail) is not AbandonTasks or tail.interrupt is not interrupt:
+            tail = AbandonTasks([], [], interrupt)
             self._frame.append(tail)
         tail.keys.append(key)
         tail.attempts.append(attempt)

@@ -63,6 +63,15 @@ class Queue:
             and task not in self._resting
         )
 
+    def leave(self, live_count: int, held: list[tuple[int, Task]]) -> None:
+        """Note how many are left at the end of its turn, and take back what was passed over."""
+        self.live_count = live_count
+        if not live_count:
+            # (What is left is stale.)
+            self.entries.clear()
+        for entry in held:
+            heappush(self.entries, entry)
+
     def discard(self) -> None:
         """Note that a task left in another way than by its turn; its state is not queued."""
         self.live_count -= 1

@@ -80,13 +80,19 @@ class Options:
         What it reserves while it runs, and which of a worker's executors runs it.
     avoided
         Ids of workers that failed it: they are taken only if no other fits.
+    length
+        Among which of the long tasks it stands in a queue; 0: it is none of those.
+    ran_s
+        How long it ran, if that was cut short since its worker had to end.
     """
 
     __slots__ = (
         "allow_other_workers",
         "avoided",
         "executor",
+        "length",
         "priority",
+        "ran_s",
         "resources",
         "retries",
         "retry_delay_s",
@@ -108,6 +114,8 @@ class Options:
         executor: str = THREADS,
         timeout_s: float = 0.0,
         avoided: tuple[int, ...] = (),
+        length: int = 0,
+        ran_s: float = 0.0,
     ) -> None:
         self.priority = priority
         self.retries = retries
@@ -118,18 +126,36 @@ class Options:
         self.executor = executor
         self.timeout_s = timeout_s
         self.avoided = avoided
+        self.length = length
+        self.ran_s = ran_s
         #: Tasks with equal signatures can run on the same workers. They share a queue, but that
         #: those without inputs have one of their own, since they can be held back.
         self.signature: tuple[object, ...] = ()
-        if workers or self.resources or executor != THREADS or avoided:
+        if workers or self.resources or executor != THREADS or avoided or length:
             amounts = tuple(sorted(self.resources.items()))
-            self.signature = (workers, allow_other_workers, amounts, executor, avoided)
+            self.signature = (workers, allow_other_workers, amounts, executor, avoided, length)
         self.root_signature: tuple[object, ...] = ("root", *self.signature)
 
     def avoiding(self, worker_id: int) -> Options:
         """Return the same options, but that this worker is avoided as well."""
         if worker_id in self.avoided:
             return self
+        return self._changed(avoided=(*self.avoided[-_AVOIDED_MAX + 1 :], worker_id))
+
+    def of_length(self, length: int) -> Options:
+        """Return the same options, but that the task stands among those of this length."""
+        return self._changed(length=length)
+
+    def cut_short(self, ran_s: float) -> Options:
+        """Return the same options, but that the task ran so long on a worker that had to end."""
+        return self._changed(ran_s=max(ran_s, self.ran_s))
+
+    def _changed(
+        self,
+        avoided: tuple[int, ...] | None = None,
+        length: int | None = None,
+        ran_s: float | None = None,
+    ) -> Options:
         return Options(
             self.priority,
             self.retries,
@@ -139,7 +165,9 @@ class Options:
             retry_delay_s=self.retry_delay_s,
             executor=self.executor,
             timeout_s=self.timeout_s,
-            avoided=(*self.avoided[-_AVOIDED_MAX + 1 :], worker_id),
+            avoided=self.avoided if avoided is None else avoided,
+            length=self.length if length is None else length,
+            ran_s=self.ran_s if ran_s is None else ran_s,
         )
 
 

@@ -10,9 +10,13 @@ from hocket.scheduler.state.outbox import FRAME_NBYTES_AIM, Outbox, WorkerOutbox
 
 if TYPE_CHECKING:
     from hocket.protocol.messages import WorkerJoined, WorkerReport
+    from hocket.scheduler.state.stopping import Stopping
     from hocket.scheduler.state.task import Options, Task
 
-__all__ = ["BANDWIDTH_NBYTES_PER_S", "NOTEWORTHY_NBYTES", "Worker"]
+__all__ = ["BANDWIDTH_NBYTES_PER_S", "ENDLESS_S", "NOTEWORTHY_NBYTES", "Worker"]
+
+#: How long lives a worker that knows of no end.
+ENDLESS_S: Final = float("inf")
 
 #: How fast a worker is expected to fetch data.
 BANDWIDTH_NBYTES_PER_S: Final = 500e6
@@ -44,7 +48,11 @@ class Worker:
         "host",
         "id",
         "is_paused",
+        "kept",
+        "kept_nbytes",
+        "leaves_s",
         "leaving",
+        "life_s",
         "listed_s",
         "memory_limit",
         "name",
@@ -59,6 +67,8 @@ class Worker:
         "reserved",
         "resources",
         "seceded",
+        "stopping",
+        "stuck",
         "threads",
         "withheld",
         "worst_priority",
@@ -70,6 +80,7 @@ class Worker:
         joined: WorkerJoined,
         full: dict[int, Outbox[Any]],
         frame_nbytes_aim: int = FRAME_NBYTES_AIM,
+        now_s: float = 0.0,
     ) -> None:
         self.id = id_
         self.name = joined.name
@@ -87,9 +98,13 @@ class Worker:
         self.occupancy_s = 0.0
         #: When it last ended a task, or was given one when it had none.
         self.progress_s = 0.0
-        #: Of those tasks: that it said to be running, and that gave up their slots.
-        self.begun: dict[Task, None] = {}
+        #: Of those tasks: that it said to be running, and when; and that gave up their slots.
+        self.begun: dict[Task, float] = {}
         self.seceded: dict[Task, None] = {}
+        #: By attempt: what it is to interrupt, until it says that this has ended; and of those the
+        #: keys of the ones that keep a thread, since they cannot be interrupted.
+        self.stopping: dict[int, Stopping] = {}
+        self.stuck: dict[int, str] = {}
         #: Of those tasks: how many wait there for what others of them make, or were made to.
         self.followers_count = 0
         #: Of those tasks: what each is expected to add to its memory, in bytes, where that is much.
@@ -108,6 +123,10 @@ class Worker:
         #: Stored tasks whose values it holds (a dict for its order).
         self.held: dict[Task, None] = {}
         self.held_nbytes = 0
+        #: Those of them that no task is going to use up, as far as is known (see `reported`); only
+        #: while the worker has values on its disk.
+        self.kept: dict[Task, None] = {}
+        self.kept_nbytes = 0
         #: Actors that it keeps, or was given to make.
         self.actors: dict[Task, None] = {}
         self.calls_address = joined.calls_address
@@ -122,6 +141,9 @@ class Worker:
         #: Whether it is short of memory, and why it is to end ("" if it is not).
         self.is_paused = False
         self.leaving = ""
+        #: How long it takes tasks from when it joined, and until when; inf: it knows of no end.
+        self.life_s = ENDLESS_S if joined.leaves_in_s is None else joined.leaves_in_s
+        self.leaves_s = now_s + self.life_s
         #: The load under which the roster lists it.
         self.listed_s = -1.0
         self.outbox = WorkerOutbox(id_, full, self.functions, frame_nbytes_aim)
@@ -135,7 +157,12 @@ class Worker:
     def free_threads_count(self) -> int:
         """Threads that have nothing to do."""
         active_count = len(self.assigned) - len(self.seceded) - self.followers_count
-        return max(0, self.threads - active_count)
+        return max(0, self.threads - len(self.stuck) - active_count)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether what cannot be interrupted keeps all its threads."""
+        return len(self.stuck) >= self.threads
 
     def load_s(self, now_s: float) -> float:
         """Return the expected time until all its tasks are done, in seconds.
@@ -172,6 +199,39 @@ class Worker:
             self.resources.get(name, 0.0) >= amount for name, amount in options.resources.items()
         )
 
+    def reported(self, report: WorkerReport) -> None:
+        """Take note of how it is.
+
+        One that has values on its disk puts those there that it used least recently, to make room
+        for others. Those that no task is going to use up are as good as there: they are no reason
+        to hold back anything, since no waiting makes them fewer. All others count as if they were in
+        memory, wherever they are: what makes more of them than is used up would fill the disk.
+        """
+        self.report = report
+        self.kept = {}
+        if report.spilled_nbytes:
+            self.kept = {task: None for task in self.held if not task.needed_by_count}
+        self.kept_nbytes = sum(task.nbytes for task in self.kept)
+
+    def hold(self, task: Task) -> None:
+        """Book a value that it has now."""
+        if task not in self.held:
+            self.held[task] = None
+            self.held_nbytes += task.nbytes
+            report = self.report
+            if report is not None and report.spilled_nbytes and not task.needed_by_count:
+                self.kept[task] = None
+                self.kept_nbytes += task.nbytes
+
+    def unhold(self, task: Task) -> None:
+        """Take a value off its books."""
+        if task in self.held:
+            del self.held[task]
+            self.held_nbytes -= task.nbytes
+            if task in self.kept:
+                del self.kept[task]
+                self.kept_nbytes -= task.nbytes
+
     def free_nbytes(self, part: float) -> float:
         """Return how much more data may come, up to this part of its limit; inf if it has none."""
         if not self.memory_limit:
@@ -180,7 +240,8 @@ class Worker:
         if self.report is not None:
             unmanaged = max(0, self.report.memory_nbytes - self.report.held_nbytes)
         unmanaged = min(unmanaged, _UNMANAGED_PART_MAX * self.memory_limit)
-        taken_nbytes = self.held_nbytes + self.promised_nbytes + self.coming_nbytes
+        used_nbytes = self.held_nbytes - self.kept_nbytes
+        taken_nbytes = used_nbytes + self.promised_nbytes + self.coming_nbytes
         return self.memory_limit * part - unmanaged - taken_nbytes
 
     def __repr__(self) -> str:

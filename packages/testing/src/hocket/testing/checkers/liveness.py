@@ -21,9 +21,19 @@ def check_everything_ended(
     for task in scheduler.machine.tables.tasks.values():
         if task.state not in _ENDED:
             raise InvariantBroken(rule="every task ends", detail=repr(task))
+    for record in scheduler.machine.tables.workers.values():
+        if record.stopping or record.stuck:
+            detail = f"{record.name}: {list(record.stopping.values())}"
+            raise InvariantBroken(rule="what was cancelled comes to an end", detail=detail)
     for worker in workers:
         tables = worker.machine.tables
-        if tables.tasks or tables.running or tables.wanted or tables.fetches:
+        if (
+            tables.tasks
+            or tables.running
+            or tables.wanted
+            or tables.fetches
+            or tables.deadlines.tasks
+        ):
             detail = f"{worker.name}: {[*tables.tasks.values(), *tables.wanted.values()]}"
             raise InvariantBroken(rule="every worker gets quiet", detail=detail)
         if worker.machine.pending:

@@ -51,6 +51,7 @@ class Results:
         self._deaths: Counter[str] = Counter()
         self._deaths_at_failure: dict[str, int] = {}
         self._overdue: set[str] = set()
+        self._cancelled: set[str] = set()
         #: How often it may have been.
         self._suspicions: Counter[str] = Counter()
         #: Keys and addresses of values that were put on workers, and that no client has claimed.
@@ -67,6 +68,10 @@ class Results:
     def task_overdue(self, key: str) -> None:
         """Take note that a task really runs longer than it may."""
         self._overdue.add(key)
+
+    def cancelled(self, keys: Sequence[str]) -> None:
+        """Take note that a client cancels keys for all that want them."""
+        self._cancelled.update(keys)
 
     def worker_lost(self, worker: str, life: int, assigned: Sequence[tuple[str, int]]) -> None:
         """Take note that the scheduler gives a worker up, which it had given these attempts."""
@@ -142,6 +147,7 @@ class Results:
             FailureKind.RAISED: behaviour in _RAISING and self._raised[failure.key] > 0,
             FailureKind.SERIALIZATION: behaviour is Behaviour.STUCK,
             FailureKind.WORKER_DIED: self._has_killed(failure.key),
+            FailureKind.CANCELLED: failure.key in self._cancelled,
             FailureKind.TIMED_OUT: failure.key in self._overdue,
             FailureKind.LOST: behaviour is Behaviour.SCATTERED,
             # Somebody used a key before it was known, or submitted the same that reads such a key:

@@ -31,8 +31,12 @@ def is_news(former: WorkerReport | None, report: WorkerReport) -> bool:
     elapsed_s = max(report.time_s - former.time_s, 1e-9)
     if (report.cpu_s - former.cpu_s) / elapsed_s > _CORE_PART_MIN:
         return True
-    return _differs(former.memory_nbytes, report.memory_nbytes) or _differs(
-        former.held_nbytes, report.held_nbytes
+    if bool(former.spilled_nbytes) is not bool(report.spilled_nbytes):
+        return True
+    return (
+        _differs(former.memory_nbytes, report.memory_nbytes)
+        or _differs(former.held_nbytes, report.held_nbytes)
+        or _differs(former.spilled_nbytes, report.spilled_nbytes)
     )
 
 

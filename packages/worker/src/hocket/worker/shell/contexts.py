@@ -53,6 +53,7 @@ class Contexts:
             scheduler_address=self.scheduler_address,
             secret=self.secret,
             settings=self.settings,
+            cluster_id="" if self.view is None else self.view.cluster_id,
             view=self.view,
             secede=secede,
             rejoin=rejoin,

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from hocket.core.errors import HocketError, LocalProtocolError, SerializationError
 from hocket.core.settings import Settings
@@ -19,6 +19,7 @@ from hocket.protocol.feed import fit_text
 from hocket.protocol.messages import DataReply, DataStored, FetchData, PeerBusy, PutData
 from hocket.protocol.messages.feed import TransferDone
 from hocket.transport import DataAnswer, DataPool, DataServer, now, serve_data
+from hocket.worker.errors import FileDamaged
 from hocket.worker.machine import Answer, WorkerMachine
 from hocket.worker.policy.serving import LARGE_NBYTES_MIN, Serving
 from hocket.worker.shell.packed import Packed, pack_datum, split
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["DataService"]
 
 _logger: Final = logging.getLogger("hocket.worker")
+
+#: A value, the file in which it was, and what is wrong with that.
+_Lost: TypeAlias = tuple[Datum, object, str]
 
 #: Threads that pickle values for others.
 _PACKERS_COUNT: Final = 2
@@ -207,10 +211,17 @@ class DataService:
             raise
 
     async def _pack(self, data: list[Datum | None]) -> tuple[DataReply, list[memoryview]]:
+        lost: list[_Lost] = []
         if all(datum is None or type(datum.value) is Packed for datum in data):
-            return _pack_all(data)
+            return _pack_all(data, lost)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._packers, _pack_all, data)
+        answer = await loop.run_in_executor(self._packers, _pack_all, data, lost)
+        if lost and self._machine is not None:
+            with self._lock:
+                for datum, file, reason in lost:
+                    self._machine.disk.lost(datum, file, reason, now())
+            self._on_event()
+        return answer
 
     def _store(
         self, machine: WorkerMachine, message: PutData, buffers: list[memoryview]
@@ -232,19 +243,25 @@ def _answer_of(attempt: int, error: str, packed: Packed | None) -> Answer:
     return Answer(attempt, error=error) if error else Answer(-1)
 
 
-def _pack_all(data: list[Datum | None]) -> tuple[DataReply, list[memoryview]]:
+def _pack_all(data: list[Datum | None], lost: list[_Lost]) -> tuple[DataReply, list[memoryview]]:
+    """Return the answer to a request; what of it was in files that are damaged goes into `lost`."""
     reply = DataReply([], [], [])
     buffers: list[memoryview] = []
     for datum in data:
         own: list[memoryview] | None = None
         error = ""
+        attempt = -1 if datum is None else datum.attempt
         if datum is not None:
+            file = datum.value
             try:
                 own = pack_datum(datum)
             except SerializationError as failed:
                 error = str(failed)
+            except FileDamaged as failed:
+                lost.append((datum, file, str(failed)))
+                attempt = -1
         reply.sizes.append(None if own is None else [buffer.nbytes for buffer in own])
-        reply.attempts.append(-1 if datum is None else datum.attempt)
+        reply.attempts.append(attempt)
         reply.errors.append(error)
         buffers.extend(own or ())
     return reply, buffers

@@ -17,10 +17,12 @@ from hocket.worker.machine import WorkerMachine
 from hocket.worker.shell.execution import Outcome
 from hocket.worker.state import Task
 
-__all__ = ["FLUSH_INTERVAL_S", "LOOP", "Desk", "Executor", "Flush"]
+__all__ = ["FLUSH_INTERVAL_S", "LOOP", "PROCESSES", "Desk", "Executor", "Flush"]
 
-#: What the executor of coroutines is called; the other is `hocket.protocol.messages.THREADS`.
+#: What the executors of coroutines and of processes are called; for the others see
+#: `hocket.protocol.messages`.
 LOOP: Final = "loop"
+PROCESSES: Final = "processes"
 #: How often reports are looked for while executors are busy, and how soon it is told of a task that
 #: it runs.
 FLUSH_INTERVAL_S: Final = 0.001

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from time import perf_counter, time
 from types import CoroutineType
 from typing import Any, Final, NamedTuple
@@ -25,11 +24,19 @@ from hocket.protocol.serialize import (
     nbytes_of,
 )
 from hocket.worker.feed import Phases
-from hocket.worker.shell.interrupting import Interruptible
+from hocket.worker.shell.interrupting import Guard, TaskInterrupted, run_coroutine
 from hocket.worker.shell.packed import value_of
 from hocket.worker.state import Function, Task
 
-__all__ = ["Outcome", "execute", "execute_in_loop", "failure_of", "run_here"]
+__all__ = [
+    "Outcome",
+    "execute",
+    "execute_in_loop",
+    "failure_after",
+    "failure_before",
+    "failure_of",
+    "run_here",
+]
 
 #: A function that runs beside the tasks gets the worker by this name, if it has the parameter.
 WORKER_ARGUMENT: Final = "hocket_worker"
@@ -92,7 +99,7 @@ def execute(
     task: Task,
     worker: str,
     inline_nbytes_max: int,
-    interruptible: Interruptible | None = None,
+    guard: Guard | None = None,
 ) -> Outcome:
     """Run a task in this thread.
 
@@ -104,8 +111,8 @@ def execute(
         The worker's name, for failures.
     inline_nbytes_max
         The largest pickled value that goes along with the report.
-    interruptible
-        Through which the function is called, if it may have to be interrupted.
+    guard
+        Of this thread, by which the function can be interrupted; None: it is not to be.
     """
     start_s = time()
     began_s = perf_counter()
@@ -119,26 +126,41 @@ def execute(
             args, kwargs = load_arguments(task.payload)
     except BaseException as error:  # noqa: BLE001 - unpickling runs code of the user's
         duration_s = perf_counter() - began_s
-        failure = _failure_before(error, task, worker)
+        failure = failure_before(error, task, worker)
         return Outcome(None, 0, None, failure, start_s, duration_s)
     loaded_s = perf_counter() - began_s
+    if guard is None:
+        guard = Guard()
+    raised: BaseException | None = None
     try:
-        if interruptible is None:
-            value = call(*args, **kwargs)
-            if type(value) is CoroutineType:
-                value = asyncio.run(value)
-        else:
-            value = interruptible.run(partial(_call, call, args, kwargs))
+        # (See `interrupting`.)
+        guard.task = task
+        if guard.unwanted is task:
+            raise TaskInterrupted  # noqa: TRY301 - as if it came a moment later
+        value = call(*args, **kwargs)
+        if type(value) is CoroutineType:
+            value = run_coroutine(value, guard)
+        guard.task = None
     except BaseException as error:  # noqa: BLE001 - code of the user's
+        guard.task = None
+        raised = error
+    if guard.unwanted is not None:
+        try:
+            try:
+                guard.settle()
+            except TaskInterrupted:
+                guard.settle()
+        except TaskInterrupted:
+            guard.settle()
+    if raised is not None:
         duration_s = perf_counter() - began_s
-        return Outcome(None, 0, None, _end_of(error, task, worker), start_s, duration_s)
+        try:
+            return Outcome(None, 0, None, _end_of(raised, task, worker), start_s, duration_s)
+        finally:
+            # Its traceback knows this frame.
+            del raised
     times = (start_s, perf_counter() - began_s, loaded_s, began_s)
     return _kept(value, task, worker, inline_nbytes_max, times)
-
-
-def _call(call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    value = call(*args, **kwargs)
-    return asyncio.run(value) if type(value) is CoroutineType else value
 
 
 async def execute_in_loop(task: Task, worker: str, inline_nbytes_max: int) -> Outcome:
@@ -157,7 +179,7 @@ async def execute_in_loop(task: Task, worker: str, inline_nbytes_max: int) -> Ou
         args, kwargs = load_arguments(task.payload, _inputs_of(task))
     except BaseException as error:  # noqa: BLE001 - unpickling runs code of the user's
         duration_s = perf_counter() - began_s
-        failure = _failure_before(error, task, worker)
+        failure = failure_before(error, task, worker)
         return Outcome(None, 0, None, failure, start_s, duration_s)
     loaded_s = perf_counter() - began_s
     try:
@@ -188,7 +210,7 @@ def _kept(
             if len(inline) > inline_nbytes_max:
                 inline = None
     except BaseException as error:  # noqa: BLE001 - pickling runs code of the user's
-        failure = _failure_after(error, value, task, worker)
+        failure = failure_after(error, value, task, worker)
         return Outcome(None, 0, None, failure, start_s, duration_s)
     phases = (loaded_s, perf_counter() - began_s - duration_s)
     return Outcome(value, nbytes, inline, None, start_s, duration_s, phases)
@@ -240,14 +262,14 @@ def _text_of(error: BaseException) -> str:
         return f"<no text, since __str__ raises {type(its_error).__name__}>"
 
 
-def _failure_before(error: BaseException, task: Task, worker: str) -> Failure:
+def failure_before(error: BaseException, task: Task, worker: str) -> Failure:
     """Return why a task did not even begin."""
     what = error.what if isinstance(error, SerializationError) else "the arguments"
     failed = _cannot_load(f"{what} of task {task.key!r}", error)
     return failure_of(failed, task.key, task.attempt, worker, FailureKind.SERIALIZATION)
 
 
-def _failure_after(error: BaseException, value: object, task: Task, worker: str) -> Failure:
+def failure_after(error: BaseException, value: object, task: Task, worker: str) -> Failure:
     """Return why the value of a task that ran cannot be sent."""
     cause = error.__cause__ if isinstance(error, SerializationError) else error
     cause = cause or error

@@ -1,76 +1,112 @@
 """Interrupting code of the user's in a thread: an exception is raised in it from without.
 
 It arrives with the next step of Python code; what waits inside of a system call, or computes
-outside of Python, goes on until it comes back. Nothing but the user's code may be hit, however
-close the end of it is: a pending exception is taken back before any other code runs.
+outside of Python, goes on until it comes back. Waits of ours are ended, so that it arrives there.
+
+Nothing but the user's code may be hit, however close the end of it is. A thread says what it runs
+by storing that in its `Guard`, and takes it back when it is done; no lock is taken for that. Who
+interrupts says first that it will, and looks then what the thread runs. So either it sees that the
+thread is done, or the thread sees that it was to be interrupted; then the thread waits until the
+other is done, and takes back what may still be pending. (Each sees the other's store, since the
+interpreter runs one thread at a time.)
+
+Between the store and the end of that an exception may arrive twice: one that was pending, and one
+of who had just looked. It arrives in calls only, so what stands between them is safe.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
-__all__ = ["Interruptible", "TaskInterrupted"]
+__all__ = ["Guard", "TaskInterrupted", "run_coroutine"]
 
 
 class TaskInterrupted(BaseException):
-    """Raised in a task whose time is over. Not an `Exception`, so that few tasks swallow it."""
+    """Raised in a task that is to end now. Not an `Exception`, so that few tasks swallow it."""
 
 
-class Interruptible:
-    """One call of a function that can be interrupted."""
+class Guard:
+    """What a thread runs of the user's, so that it can be interrupted. Made in the thread.
 
-    __slots__ = ("_is_closed", "_is_wanted", "_lock", "_thread")
+    The thread sees to it that `run` is this::
+
+        guard.task = task
+        if guard.unwanted is task: raise TaskInterrupted
+        ... code of the user's ...
+        guard.task = None
+        if guard.unwanted is not None: guard.settle()
+
+    Attributes
+    ----------
+    task
+        What runs now; stored by the thread only.
+    unwanted
+        What was to be interrupted, until the thread takes note of it.
+    """
+
+    __slots__ = ("_lock", "_thread", "_wake", "task", "unwanted")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        #: Where the function runs; 0: it does not.
-        self._thread = 0
-        self._is_wanted = False
-        self._is_closed = False
+        self._thread = threading.get_ident()
+        self._wake: Callable[[], object] | None = None
+        self.task: object = None
+        self.unwanted: object = None
 
-    def run(self, function: Callable[[], Any]) -> Any:
-        """Call a function in this thread.
+    def interrupt(self, task: object) -> None:
+        """Interrupt a task, if it runs here or is about to; for any other thread."""
+        with self._lock:
+            self.unwanted = task
+            if self.task is not task:
+                return
+            _raise_in(self._thread, TaskInterrupted)
+            wake = self._wake
+            if wake is not None:
+                wake()
 
-        Raises
-        ------
-        TaskInterrupted
-            It was interrupted, perhaps before it began.
+    def settle(self) -> None:
+        """Let nothing arrive in this thread any more; `task` must have been taken back.
+
+        An exception that was pending may be raised here: call it again then, up to twice.
         """
+        with self._lock:
+            self._wake = None
+            _raise_in(self._thread, None)
+            self.unwanted = None
+
+    def wake_by(self, wake: Callable[[], object] | None) -> None:
+        """Say how a wait of this thread is ended, and that it is over (None).
+
+        It is called in another thread; it may raise nothing and not wait. In a thread that is not
+        the guard's this does nothing.
+        """
+        if threading.get_ident() == self._thread:
+            self._wake = wake
+
+
+def run_coroutine(coroutine: Coroutine[Any, Any, Any], guard: Guard) -> Any:
+    """Run a coroutine of the user's in this thread, on a loop of its own."""
+    with asyncio.Runner() as runner:
+        guard.wake_by(partial(_stir, runner.get_loop()))
         try:
-            with self._lock:
-                if self._is_wanted:
-                    raise TaskInterrupted
-                self._thread = threading.get_ident()
-            return function()
+            return runner.run(coroutine)
         finally:
-            self.close()
+            guard.wake_by(None)
 
-    def interrupt(self) -> None:
-        """Interrupt the function, once it runs; for any other thread."""
-        with self._lock:
-            self._is_wanted = True
-            if self._thread:
-                _raise_in(self._thread, TaskInterrupted)
 
-    def close(self) -> None:
-        """Let nothing arrive in this thread any more. May be called twice."""
-        # Until then it may, at any step.
-        while not self._is_closed:
-            try:
-                self._close()
-            except TaskInterrupted:
-                continue
+def _stir(loop: asyncio.AbstractEventLoop) -> None:
+    with suppress(RuntimeError):  # It is closed, so nothing waits there.
+        loop.call_soon_threadsafe(_do_nothing)
 
-    def _close(self) -> None:
-        with self._lock:
-            self._thread = 0
-            if self._is_wanted:
-                # It may not have arrived yet.
-                _raise_in(threading.get_ident(), None)
-        self._is_closed = True
+
+def _do_nothing() -> None:
+    pass
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:

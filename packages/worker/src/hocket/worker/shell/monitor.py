@@ -26,7 +26,7 @@ class Monitor:
     interval_s
         Time between two looks while the worker is busy.
     counts
-        Returns the bytes held, the tasks running and the tasks ready.
+        Returns the bytes held, the tasks running and ready, and the bytes spilled.
     send
         Sends a report to the scheduler.
     watch
@@ -38,12 +38,14 @@ class Monitor:
         self,
         interval_s: float,
         *,
-        counts: Callable[[], tuple[int, int, int]],
+        counts: Callable[[], tuple[int, int, int, int]],
         send: Callable[[WorkerReport], None],
         watch: Callable[[int], bool] | None = None,
     ) -> None:
         self._policy = ReportPolicy(interval_s)
         self._counts = counts
+        #: Whether it was reported that values are in files.
+        self._has_spilled = False
         self._send = send
         self._watch = watch
         self._process = psutil.Process()
@@ -90,14 +92,26 @@ class Monitor:
     def _look_at_memory(self) -> None:
         assert self._watch is not None
         self._memory_timer = None
-        if self._watch(self._process.memory_info().rss):
+        is_watched = self._watch(self._process.memory_info().rss)
+        if bool(self._counts()[3]) is not self._has_spilled and self._timer is not None:
+            # The scheduler counts with memory in another way from then on.
+            self._timer.cancel()
+            self._look()
+        if is_watched:
             self._arm_watch()
 
     def _sample(self) -> WorkerReport:
-        held_nbytes, running, ready = self._counts()
+        held_nbytes, running, ready, spilled_nbytes = self._counts()
+        self._has_spilled = spilled_nbytes > 0
         with self._process.oneshot():
             memory_nbytes = self._process.memory_info().rss
             times = self._process.cpu_times()
         return WorkerReport(
-            now(), memory_nbytes, times.user + times.system, held_nbytes, running, ready
+            now(),
+            memory_nbytes,
+            times.user + times.system,
+            held_nbytes,
+            running,
+            ready,
+            spilled_nbytes,
         )

@@ -176,7 +176,7 @@ class Onlooking:
                 signs.cpu,
                 signs.memory_nbytes,
                 min(machine.held_nbytes, NBYTES_MAX),
-                0,
+                min(machine.disk.spilled_nbytes, NBYTES_MAX),
                 machine.running_count,
                 machine.ready_count,
                 max(waiting, 0),

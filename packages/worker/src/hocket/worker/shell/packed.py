@@ -13,9 +13,11 @@ from typing import Final
 from hocket.core.actor_class import UNSHARED
 from hocket.core.errors import SerializationError
 from hocket.protocol.serialize import pack, unpack
+from hocket.worker.errors import FileDamaged
+from hocket.worker.shell.spill_files import SpillFile, read_patiently
 from hocket.worker.state import Datum
 
-__all__ = ["Packed", "pack_datum", "split", "value_of"]
+__all__ = ["Packed", "pack_datum", "pack_value", "split", "value_of"]
 
 #: A smaller value is copied out of the block in which it came with others, so that it does not keep
 #: the whole block alive.
@@ -90,17 +92,38 @@ def pack_datum(datum: Datum) -> list[memoryview]:
     ------
     SerializationError
         It cannot be pickled; the error names key and type.
+    FileDamaged
+        It is in a file, and that is not what it was.
     """
     value = datum.value
+    if type(value) is SpillFile:
+        try:
+            return read_patiently(value)
+        except FileDamaged:
+            if datum.value is value:
+                raise
+            # It was read back meanwhile, and the file removed.
+            value = datum.value
+    return pack_value(value, f"the value of {datum.key!r}")
+
+
+def pack_value(value: object, what: str) -> list[memoryview]:
+    """Return a value in memory as buffers.
+
+    Raises
+    ------
+    SerializationError
+        It cannot be pickled; the error names what it is, and its type.
+    """
     if type(value) is Packed:
         return value.buffers
     try:
-        return [memoryview(buffer) for buffer in pack(value, f"the value of {datum.key!r}")]
+        return [memoryview(buffer) for buffer in pack(value, what)]
     except SerializationError:
         raise
     except BaseException as error:  # Reducers of the user's may raise even SystemExit.
         raise SerializationError(
-            what=f"the value of {datum.key!r}",
+            what=what,
             type_name=type(value).__qualname__,
             reason=f"{type(error).__name__} was raised while it was pickled",
         ) from error

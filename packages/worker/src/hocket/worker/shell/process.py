@@ -93,14 +93,13 @@ def run_worker(  # noqa: PLR0913 (all that a worker is)
         secret=secret,
     )
     worker.owns_process = True
+    worker.leaves_s = end_s - settings.worker.lifetime_margin_s
     kind = settings.transport.loop
     with asyncio.Runner(loop_factory=lambda: new_event_loop(kind)) as runner:
-        return runner.run(_serve(worker, ready, end_s - settings.worker.lifetime_margin_s, end_s))
+        return runner.run(_serve(worker, ready, end_s))
 
 
-async def _serve(
-    worker: Worker, ready: Callable[[str], None] | None, leave_s: float, end_s: float
-) -> int:
+async def _serve(worker: Worker, ready: Callable[[str], None] | None, end_s: float) -> int:
     loop = asyncio.get_running_loop()
     asked: asyncio.Future[str] = loop.create_future()
     forced: asyncio.Future[str] = loop.create_future()
@@ -122,8 +121,8 @@ async def _serve(
             asked.set_result("the worker's time is over")
 
     _on_signals(stop)
-    if math.isfinite(leave_s):
-        loop.call_later(max(leave_s - monotonic(), 0.0), expire)
+    if math.isfinite(worker.leaves_s):
+        loop.call_later(max(worker.leaves_s - monotonic(), 0.0), expire)
     if not await _started(worker, asked):
         return 0
     if ready is not None:

@@ -13,7 +13,7 @@ from typing import Any, Final, TextIO
 from hocket.core.recent_logs import LogLine
 from hocket.core.task_context import current_task
 
-__all__ = ["capture", "listeners", "recent_lines"]
+__all__ = ["capture", "keep", "listeners", "recent_lines"]
 
 _LINES_MAX: Final = 10_000
 _TEXT_LENGTH_MAX: Final = 4000
@@ -38,10 +38,19 @@ def recent_lines() -> list[LogLine]:
     return list(_lines)
 
 
+def keep(line: LogLine) -> None:
+    """Keep a line of a process that runs tasks for this one, if its own are kept."""
+    if _handlers:
+        _keep_line(line)
+
+
 def _keep(time_s: float, level: str, logger: str, text: str) -> None:
     task = current_task()
     key = "" if task is None else task.key
-    line = LogLine(time_s, level, logger, key, text[:_TEXT_LENGTH_MAX])
+    _keep_line(LogLine(time_s, level, logger, key, text[:_TEXT_LENGTH_MAX]))
+
+
+def _keep_line(line: LogLine) -> None:
     _lines.append(line)
     for listener in listeners:
         listener(line)

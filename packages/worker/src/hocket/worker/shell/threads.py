@@ -20,10 +20,11 @@ from time import monotonic, sleep
 from typing import Final
 
 from hocket.core.task_context import PROVIDER, TaskContext
+from hocket.protocol.messages import THREADS
 from hocket.worker.shell.contexts import Contexts
-from hocket.worker.shell.desk import LOOP, Desk, Flush
+from hocket.worker.shell.desk import Desk, Flush
 from hocket.worker.shell.execution import Outcome, execute
-from hocket.worker.shell.interrupting import Interruptible
+from hocket.worker.shell.interrupting import Guard
 from hocket.worker.state import Task
 
 __all__ = ["ThreadExecutor"]
@@ -67,8 +68,9 @@ class ThreadExecutor:
         self._machine = desk.machine
         self._contexts = contexts
         self._slots = slots
-        #: The ready tasks of the other executor: what ends here may have made them so.
-        self._loop_lane = desk.machine.tables.ready.lanes[LOOP]
+        #: The ready tasks of the other executors: what ends here may have made them so.
+        lanes = desk.machine.tables.ready.lanes
+        self._lanes_beside = [lane for name, lane in lanes.items() if name != THREADS]
         self._inline_nbytes_max = inline_nbytes_max
         self._on_broken = on_broken
         # All that follows is guarded by the lock.
@@ -178,17 +180,18 @@ class ThreadExecutor:
         for seat in list(self._seats.values()):
             seat.interrupt(task)
 
-    def next_task(self, task: Task | None, outcome: Outcome | None) -> Task | None:
-        """Report how a task ended, and take the next one. For the threads.
+    def next_task(self, seat: _Seat, outcome: Outcome | None) -> Task | None:
+        """Report how the task of a thread ended, and give it the next one. For the threads.
 
         Parameters
         ----------
-        task
-            None if the thread was waiting for one.
+        seat
+            Of the thread; without a task if it was waiting for one.
         outcome
             None if the task did not begin, since the worker ends.
         """
         desk, machine = self._desk, self._machine
+        task, following = seat.task, None
         self._acquire()
         try:
             if task is None:
@@ -208,9 +211,16 @@ class ThreadExecutor:
                 # There is a report, or at least the news that another has begun. Where a thread was
                 # woken, the loop looks in soon by itself.
                 desk.flush_soon()
-            if self._idle_count or self._seceded or self._loop_lane.count:
+            if self._idle_count or self._seceded:
                 desk.wake()
+            else:
+                for lane in self._lanes_beside:
+                    if lane.count:
+                        desk.wake()
+                        break
         finally:
+            # In one go with the taking: whoever hears that it was taken may want it interrupted.
+            seat.task = following
             desk.lock.release()
         return following
 
@@ -283,15 +293,15 @@ class ThreadExecutor:
 class _Seat:
     """One of the threads."""
 
-    __slots__ = ("_context", "_desk", "_executor", "_interruptible", "task")
+    __slots__ = ("_context", "_desk", "_executor", "guard", "task")
 
     def __init__(self, executor: ThreadExecutor, desk: Desk) -> None:
         self._executor = executor
         self._desk = desk
         self._context: TaskContext | None = None
-        #: What can be interrupted, if its time is limited.
-        self._interruptible: tuple[Task, Interruptible] | None = None
-        #: What the thread runs.
+        #: By which the code of the user's can be interrupted.
+        self.guard = Guard()
+        #: What the thread was given; guarded by the lock.
         self.task: Task | None = None
 
     def context(self) -> TaskContext | None:
@@ -307,15 +317,14 @@ class _Seat:
     def run_tasks(self, wakeups: SimpleQueue[None], inline_nbytes_max: int) -> None:
         """Run tasks until the executor has no use for this thread any more."""
         PROVIDER.set(self.context)
-        executor, desk = self._executor, self._desk
+        executor, desk, guard = self._executor, self._desk, self.guard
         worker = desk.machine.name
         task: Task | None = None
         outcome: Outcome | None = None
         while True:
-            task = executor.next_task(task, outcome)
+            task = executor.next_task(self, outcome)
             # What was dropped meanwhile ends here, and not under the lock.
             outcome = None
-            self.task = task
             if task is None:
                 self._context = None
                 if executor.is_superfluous():
@@ -326,24 +335,12 @@ class _Seat:
                 continue
             if task.announced and not self._announce():
                 continue
-            if task.terms.timeout_s:
-                outcome = self._execute_interruptibly(task, inline_nbytes_max)
-            else:
-                outcome = execute(task, worker, inline_nbytes_max)
-
-    def _execute_interruptibly(self, task: Task, inline_nbytes_max: int) -> Outcome:
-        interruptible = Interruptible()
-        self._interruptible = task, interruptible
-        outcome = execute(task, self._desk.machine.name, inline_nbytes_max, interruptible)
-        interruptible.close()
-        self._interruptible = None
-        return outcome
+            outcome = execute(task, worker, inline_nbytes_max, guard)
 
     def interrupt(self, task: Task) -> None:
-        """Interrupt a task, if the thread runs it and it can be."""
-        current = self._interruptible
-        if current is not None and current[0] is task:
-            current[1].interrupt()
+        """Interrupt a task, if the thread has it and it can be."""
+        if self.task is task:
+            self.guard.interrupt(task)
 
     def _announce(self) -> bool:
         """Wait until the scheduler is told that a task begins. Return whether it may."""

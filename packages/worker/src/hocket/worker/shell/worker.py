@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import socket
 import threading
@@ -38,15 +39,17 @@ from hocket.worker.shell.call_service import CallService
 from hocket.worker.shell.contexts import Contexts
 from hocket.worker.shell.coroutines import LOOP_SLOTS, CoroutineExecutor
 from hocket.worker.shell.data_service import DataService
-from hocket.worker.shell.desk import LOOP, Desk
+from hocket.worker.shell.desk import LOOP, PROCESSES, Desk
 from hocket.worker.shell.flusher import Flusher
 from hocket.worker.shell.guests import Guests
 from hocket.worker.shell.monitor import Monitor
 from hocket.worker.shell.onlooking import Onlooking
 from hocket.worker.shell.place import DataPlace, memory_limit_of, threads_count_of
+from hocket.worker.shell.process_executor import ProcessExecutor
 from hocket.worker.shell.recording import recent_lines
+from hocket.worker.shell.spiller import Spiller
 from hocket.worker.shell.threads import ThreadExecutor
-from hocket.worker.state import Fetch, Interrupt, Leave
+from hocket.worker.state import DropFile, Fetch, Interrupt, Leave, Spill, Unspill
 from hocket.worker.tables import Command
 
 __all__ = ["Worker"]
@@ -110,13 +113,16 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop
         self._machine: WorkerMachine
         self._desk: Desk
+        self._spiller: Spiller
         self._flusher: Flusher
         self._threads: ThreadExecutor
         self._coroutines: CoroutineExecutor
+        self._processes: ProcessExecutor
         self._actors: ActorExecutor
         self._calls: CallService
         self._monitor: Monitor
         self.feed: Onlooking
+        self._view: WorkerView
         self._guests: Guests
         self._place: DataPlace | None = None
         self._data: DataService | None = None
@@ -129,6 +135,8 @@ class Worker:
         self._services: list[Service] = []
         #: Whether the process has nothing else to do, and ends with it.
         self.owns_process = False
+        #: When it asks to leave, by the monotonic clock; inf: it knows of no end.
+        self.leaves_s = math.inf
 
     async def start(self) -> None:
         """Join the scheduler.
@@ -171,6 +179,7 @@ class Worker:
                 on_messages=self._on_messages,
                 on_closed=self._on_closed,
             )
+            self._view.cluster_id = self._channel.peer.cluster_id
         except BaseException:
             await self._release()
             raise
@@ -185,21 +194,30 @@ class Worker:
         self._services = start_services(WORKER_SERVICES, facts)
         self._channel.send([self._introduction()])
         self._flusher.start(self._desk, self._channel)
+        if self._machine.disk.is_used:
+            self._spiller.start()
         self._threads.start()
         self._monitor.start()
 
     def _make_executors(self) -> None:
         own = self._settings.worker
+        processes_count = max(self._threads_count, len(self._gpus))
         self._machine = WorkerMachine(
             name=self.name,
             address=self.address,
             settings=own,
             resources=self._resources,
-            executors={THREADS: self._threads_count, LOOP: LOOP_SLOTS, ACTORS: ACTOR_SLOTS},
+            executors={
+                THREADS: self._threads_count,
+                LOOP: LOOP_SLOTS,
+                PROCESSES: processes_count,
+                ACTORS: ACTOR_SLOTS,
+            },
             memory_limit=self._memory_limit,
         )
         self._desk = Desk(self._machine, self._lock, wake_loop=self._flusher.wake)
-        view = WorkerView(
+        self._spiller = Spiller(self._desk, own)
+        self._view = view = WorkerView(
             self.name,
             self.address,
             self._scheduler_address,
@@ -227,6 +245,13 @@ class Worker:
             contexts,
             inline_nbytes_max=own.inline_nbytes_max,
             loop=self._settings.transport.loop,
+            on_broken=self._break,
+        )
+        self._processes = ProcessExecutor(
+            self._desk,
+            contexts,
+            slots=processes_count,
+            inline_nbytes_max=own.inline_nbytes_max,
             on_broken=self._break,
         )
         self._actors = ActorExecutor(
@@ -319,7 +344,9 @@ class Worker:
         ended = self._coroutines.close(timeout_s)
         ended = self._threads.close(max(deadline_s - monotonic(), 0.0)) and ended
         ended = self._actors.close(max(deadline_s - monotonic(), 0.0)) and ended
+        ended = self._processes.close(max(deadline_s - monotonic(), 0.0)) and ended
         self._guests.close(timeout_s)
+        self._spiller.close(timeout_s)
         return ended
 
     async def _release(self) -> None:
@@ -346,6 +373,9 @@ class Worker:
             executors=dict(self._machine.slots),
             calls_address=self._calls_address,
             dashboard=link_of(self._services),
+            leaves_in_s=(
+                max(self.leaves_s - monotonic(), 0.0) if math.isfinite(self.leaves_s) else None
+            ),
         )
 
     # What comes from the scheduler.
@@ -393,11 +423,14 @@ class Worker:
         assert self._data is not None
         if isinstance(command, Fetch):
             self._data.fetch(command)
+        elif isinstance(command, Spill | Unspill | DropFile):
+            self._spiller.obey(command)
         elif isinstance(command, Leave):
             self._end(command.reason, clean=True)
         elif isinstance(command, Interrupt):
             self._threads.interrupt(command.task)
             self._coroutines.interrupt(command.task)
+            self._processes.interrupt(command.task)
         else:
             self._guests.run(command)
 
@@ -407,6 +440,7 @@ class Worker:
     def _forget_functions(self) -> None:
         with self._lock:
             self._machine.forget_loaded()
+        self._processes.renew()
 
     def _log_event(self, topics: list[str], message: object) -> None:
         """Pass on what code here says about topics; called in any thread."""
@@ -436,16 +470,18 @@ class Worker:
 
     # What the monitor needs.
 
-    def _counts(self) -> tuple[int, int, int]:
+    def _counts(self) -> tuple[int, int, int, int]:
         with self._lock:
             machine = self._machine
-            return machine.held_nbytes, machine.running_count, machine.ready_count
+            spilled_nbytes = machine.disk.spilled_nbytes
+            return machine.held_nbytes, machine.running_count, machine.ready_count, spilled_nbytes
 
     def _on_memory(self, nbytes: int) -> bool:
         """Take note of the memory in use; return whether it may change soon."""
         with self._lock:
             self._machine.memory_sampled(nbytes)
-            is_watched = self._machine.paused or self._machine.running_count > 0
+            machine = self._machine
+            is_watched = machine.paused or machine.running_count > 0 or machine.disk.is_busy
         self._flusher.stir()
         return is_watched
 

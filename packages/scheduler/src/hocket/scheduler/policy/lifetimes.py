@@ -1,0 +1,79 @@
+"""Lifetimes: no worker is given a task that is not expected to end before the worker leaves.
+
+Workers in jobs of a batch system know when they are killed, and tell when they leave, some time
+before that. How long a task runs is learnt from those of its class that have ended; a time-out is
+the most that it can be. Of what is not known nothing is expected, so that it can be learnt: such a
+task goes to anybody who is not about to leave. If it was cut short there, it is not tried again
+where it would be cut short as well.
+"""
+
+from __future__ import annotations
+
+from math import log2
+from typing import TYPE_CHECKING, Final
+
+from hocket.scheduler.state.worker import ENDLESS_S
+
+if TYPE_CHECKING:
+    from hocket.scheduler.state import Task, Worker
+    from hocket.scheduler.tables import Tables
+
+__all__ = ["length_of", "needed_s", "outlasts"]
+
+#: One that was cut short is taken to need so many times as long as it had run.
+_CUT_FACTOR: Final = 1.25
+#: What is expected is a mean, and a task may well be shorter: one that seems to take longer than
+#: any worker lasts may try on one that has so much of the longest life before it, unless it seems
+#: to take more than so many times that.
+_FRESH_PART: Final = 0.9
+_DOUBT_FACTOR: Final = 2.0
+
+
+def needed_s(tables: Tables, task: Task) -> float:
+    """Return how long a worker must last for a task, in seconds; 0: nothing is known of that."""
+    options, kind = task.options, task.kind
+    expected_s = 0.0
+    if kind is not None and kind.measured_count:
+        expected_s = kind.duration_s
+        if options.timeout_s:
+            expected_s = min(expected_s, options.timeout_s)
+    elif options.timeout_s <= tables.life_s_max * _FRESH_PART:
+        # It may be much less; but somebody will have so much time.
+        expected_s = options.timeout_s
+    fresh_s = tables.life_s_max * _FRESH_PART
+    if fresh_s < expected_s <= fresh_s * _DOUBT_FACTOR:
+        expected_s = fresh_s
+    if options.ran_s:
+        expected_s = max(expected_s, options.ran_s * _CUT_FACTOR)
+    return expected_s
+
+
+def outlasts(tables: Tables, worker: Worker, task: Task, load_s: float | None = None) -> bool:
+    """Tell whether a worker is expected to end a task before it leaves.
+
+    Parameters
+    ----------
+    tables
+        The scheduler's.
+    worker
+        Which.
+    task
+        That it would be given.
+    load_s
+        Until it could begin, in seconds; None: when its worker has ended what it has.
+    """
+    if worker.leaves_s == ENDLESS_S:
+        return True
+    if load_s is None:
+        load_s = worker.load_for_s(task.options, tables.now_s)
+    return tables.now_s + load_s + needed_s(tables, task) <= worker.leaves_s
+
+
+def length_of(tables: Tables, task: Task) -> int:
+    """Return among which of the long tasks one stands: of one length all are about as long.
+
+    They have queues of their own, so that those for which no worker lasts long enough keep no
+    shorter ones waiting.
+    """
+    needed, long_s = needed_s(tables, task), tables.limits.long_s
+    return 1 + int(log2(needed / long_s)) if needed >= long_s else 0

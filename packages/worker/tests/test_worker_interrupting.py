@@ -1,0 +1,199 @@
+"""Interrupting: the user's code is hit, and nothing else, whenever it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from time import sleep
+
+import pytest
+
+from hocket.protocol.messages import Failure
+from hocket.protocol.serialize import dump_function, dump_value
+from hocket.worker.lanes import Lane
+from hocket.worker.shell.execution import execute
+from hocket.worker.shell.interrupting import Guard
+from hocket.worker.state import Function, Task, Terms
+
+TIMEOUT_S = 20
+
+
+def task_of(function, *args):
+    pickled = dump_function(function)
+    function = Function(pickled.digest, pickled.label, pickled.blob)
+    return Task("k", 7, 0, function, dump_value((args, {})), True, Terms(Lane("threads", 1), ()))
+
+
+def run(task, guard):
+    """Return a task's value, or the text of its failure."""
+    outcome = execute(task, "w", 1000, guard)
+    # Nothing is pending: this would be hit.
+    for _ in range(50):
+        pass
+    assert guard.task is None
+    failure = outcome.failure
+    assert failure is None or isinstance(failure, Failure)
+    return outcome.value if failure is None else failure.text
+
+
+def count_to(number):
+    count = 0
+    for _ in range(number):
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("length", [1, 20, 2000])
+def test_an_interrupt_hits_nothing_but_the_function(length):
+    """However close to its end it comes, and however many come at once: thousands of times."""
+    guard = Guard()
+    task = task_of(count_to, length)
+    is_over = threading.Event()
+
+    def interrupt():
+        while not is_over.is_set():
+            guard.interrupt(task)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        ends = set()
+        for _ in range(3000):
+            end = run(task, guard)
+            ends.add(end if isinstance(end, int) else end.split()[-1].rpartition(".")[2])
+    finally:
+        is_over.set()
+        thread.join()
+    assert ends <= {length, "TaskInterrupted"}
+    assert "TaskInterrupted" in ends
+
+
+def test_what_is_interrupted_before_it_begins_does_not_begin():
+    guard = Guard()
+    begun = []
+    task = task_of(count_to, 1)
+    task.function.loaded = type("Loaded", (), {"call": staticmethod(begun.append)})
+    guard.interrupt(task)
+    assert "TaskInterrupted" in run(task, guard)
+    assert not begun
+    assert run(task, guard) is None
+    assert begun == [1]
+
+
+def test_another_task_in_its_place_is_not_hit():
+    guard = Guard()
+    former, present = task_of(count_to, 1), task_of(count_to, 2)
+    guard.interrupt(former)
+    assert run(present, guard) == 2
+
+
+def fail():
+    raise KeyError("no")
+
+
+def test_errors_and_values_pass_through():
+    guard = Guard()
+    assert run(task_of(count_to, 7), guard) == 7
+    assert "KeyError" in run(task_of(fail), guard)
+
+
+async def wait_for_ever(log):
+    try:
+        BEGUN.release()
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0)
+        LOG.append(log)
+
+
+BEGUN = threading.Semaphore(0)
+LOG: list[str] = []
+
+
+def test_a_coroutine_on_a_thread_is_interrupted_where_it_waits():
+    guard = Guard()
+    task = task_of(wait_for_ever, "cleaned up")
+
+    def interrupt():
+        assert BEGUN.acquire(timeout=TIMEOUT_S)
+        guard.interrupt(task)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    assert "TaskInterrupted" in run(task, guard)
+    thread.join()
+    assert LOG == ["cleaned up"]
+
+
+def swallow(times):
+    swallowed = 0
+    BEGUN.release()
+    while swallowed < times:
+        try:
+            while True:
+                pass
+        except BaseException:  # noqa: BLE001 - what users do
+            swallowed += 1
+            BEGUN.release()
+    return swallowed
+
+
+def test_one_that_swallows_it_is_interrupted_again():
+    guard = Guard()
+    task = task_of(swallow, 3)
+
+    def interrupt():
+        for _ in range(3):
+            assert BEGUN.acquire(timeout=TIMEOUT_S)
+            guard.interrupt(task)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    assert run(task, guard) == 3
+    thread.join()
+    assert BEGUN.acquire(timeout=TIMEOUT_S)
+
+
+def test_a_wait_of_ours_is_ended():
+    guard = Guard()
+    gate = threading.Lock()
+    gate.acquire()
+    task = task_of(count_to, 1)
+
+    def wait(_):
+        guard.wake_by(gate.release)
+        BEGUN.release()
+        gate.acquire()
+
+    task.function.loaded = type("Loaded", (), {"call": staticmethod(wait)})
+
+    def interrupt():
+        assert BEGUN.acquire(timeout=TIMEOUT_S)
+        sleep(0.01)
+        guard.interrupt(task)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    assert "TaskInterrupted" in run(task, guard)
+    thread.join()
+
+
+def test_waits_of_other_threads_are_theirs():
+    guard = Guard()
+    ended = []
+    task = task_of(count_to, 1)
+
+    def spin(_):
+        in_thread(guard.wake_by, lambda: ended.append(1))
+        in_thread(guard.interrupt, task)
+        count_to(1000)
+
+    task.function.loaded = type("Loaded", (), {"call": staticmethod(spin)})
+    assert "TaskInterrupted" in run(task, guard)
+    assert not ended
+
+
+def in_thread(function, *args):
+    thread = threading.Thread(target=function, args=args)
+    thread.start()
+    thread.join()

@@ -1,0 +1,59 @@
+"""Two clusters in one program: what is of one is refused by the other, everywhere."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from hocket.client import Client, Future, get_client
+from hocket.core.errors import OtherCluster
+from hocket.deploy import LocalCluster
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[tuple[LocalCluster, LocalCluster]]:
+    with LocalCluster(1, 1, processes=False) as near, LocalCluster(1, 1, processes=False) as far:
+        yield near, far
+
+
+def follow(box: list[Future]) -> Any:
+    return get_client().gather(box[0])
+
+
+class Reader:
+    """An actor that is handed futures."""
+
+    def read(self, future: Future) -> Any:
+        return future.result(timeout=10)
+
+
+def test_two_clusters_in_one_program(both: tuple[LocalCluster, LocalCluster]) -> None:
+    near, far = both
+    with Client(near) as client, Client(far) as other:
+        assert client.cluster_id != other.cluster_id
+        future = other.submit(operator.neg, 1, key="theirs")
+        for use in (
+            lambda: client.submit(abs, future),
+            lambda: client.gather([future]),
+            lambda: client.publish_dataset(x=[future]),
+        ):
+            with pytest.raises(OtherCluster, match=f"'theirs'.*{other.cluster_id}"):
+                use()
+        assert other.submit(abs, future).result(timeout=10) == 1
+
+
+def test_clients_of_one_cluster_hand_futures_on(both: tuple[LocalCluster, LocalCluster]) -> None:
+    near, far = both
+    with Client(near) as first, Client(far), Client(near) as second:
+        assert first.cluster_id == second.cluster_id
+        for number in range(20):
+            # It may not have arrived when the other speaks of it.
+            future = first.submit(operator.neg, number)
+            assert second.submit(abs, future).result(timeout=10) == number
+        # Unpickled, it is of a client of its cluster, whichever was made last.
+        first.publish_dataset(handed=future)
+        assert second.submit(abs, second.get_dataset("handed")).result(timeout=10) == 19
+        assert first.actor(Reader).read(future).result(timeout=10) == -19
