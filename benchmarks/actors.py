@@ -11,19 +11,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
-import importlib.util
 import json
-import os
-import platform
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-PEERS_PYTHON = Path(__file__).parent.parent / ".venvs" / "peers" / "bin" / "python"
+from apart import engines_there, print_table, run_apart
+
 TIMEOUT_S = 300
 WORKERS = 2
 
@@ -150,30 +145,13 @@ def measure(engine: str, name: str) -> float:
 # ------------------------------------------------------------------------ the table
 
 
-def run_once(engine: str, name: str) -> float:
-    """Run one measurement in a process of its own."""
-    python = sys.executable
-    if engine == "dask" and PEERS_PYTHON.exists():
-        python = str(PEERS_PYTHON)
-    done = subprocess.run(
-        [python, __file__, "--one", engine, name],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-    )
-    if done.returncode:
-        raise SystemExit(f"{name} on {engine} failed:\n{done.stderr[-3000:]}")
-    return float(json.loads(done.stdout.splitlines()[-1]))
-
-
 def row_of(name: str, engines: list[str], rounds: int) -> str:
     """Measure a workload on all engines in turn; return its row of the table."""
     found: dict[str, list[float]] = {engine: [] for engine in engines}
     for _ in range(rounds):
         for engine in engines:
-            found[engine].append(run_once(engine, name))
+            arguments = ("--one", engine, name)
+            found[engine].append(run_apart(engine, __file__, *arguments, timeout_s=TIMEOUT_S))
     medians = {engine: statistics.median(figures) for engine, figures in found.items()}
     cells = [f"{medians[engine]:,.0f}" for engine in engines]
     if "dask" in medians and "hocket" in medians:
@@ -194,29 +172,17 @@ def main() -> None:
     if options.one:
         print(json.dumps(measure(*options.one)))
         return
-    engines = options.engines.split(",")
-    if not PEERS_PYTHON.exists() and importlib.util.find_spec("distributed") is None:
-        print("left out: dask.distributed (run `python tools/do.py bench actors`)")
-        engines = ["hocket"]
+    engines = engines_there(options.engines)
     columns = ["workload", "unit", *engines]
     if len(engines) > 1:
         columns.append("hocket / dask")
-    title = (
-        f"{WORKERS} workers of one thread, {os.cpu_count()} cores, Python"
-        f" {platform.python_version()}; medians of {options.rounds} rounds, in turn."
+    print_table(
+        f"{WORKERS} workers of one thread; medians of {options.rounds} rounds, in turn",
+        columns,
+        options.workloads.split(","),
+        lambda name: row_of(name, engines, options.rounds),
+        options.markdown,
     )
-    lines = [
-        title,
-        "",
-        "| " + " | ".join(columns) + " |",
-        "|---|---|" + "---:|" * (len(columns) - 2),
-    ]
-    print("\n".join(lines), flush=True)
-    for name in options.workloads.split(","):
-        lines.append(row_of(name, engines, options.rounds))
-        print(lines[-1], flush=True)
-    if options.markdown:
-        Path(options.markdown).write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ from typing import Any, Final
 
 import psutil
 
+from apart import engines_there, print_table, run_apart
+
 
 def nothing(number: int) -> int:
     """Return at once."""
@@ -107,8 +109,9 @@ def drive(client: Any, rate: float, seconds: float) -> float:
 _SETTLING_S: Final = 3.0
 
 
-def measure(engine: str, tab_counts: list[int], rate: float, seconds: float) -> None:
-    """Print a line for each number of tabs."""
+def measure(engine: str, tab_counts: list[int], rate: float, seconds: float) -> list[list[Any]]:
+    """Return a row for each number of tabs."""
+    rows: list[list[Any]] = []
     with {"hocket": hocket_cluster, "dask": dask_cluster}[engine]() as (client, pid, url):
         drive(client, rate, 2)
         scheduler = psutil.Process(pid)
@@ -120,7 +123,8 @@ def measure(engine: str, tab_counts: list[int], rate: float, seconds: float) -> 
                 text=True,
             )
             assert tabs.stdout is not None
-            tabs.stdout.readline()  # They are open.
+            if tabs.stdout.readline() != "open\n":
+                raise SystemExit("the tabs could not be opened")
             drive(client, rate, _SETTLING_S)
             before = scheduler.cpu_times()
             began = time.perf_counter()
@@ -129,16 +133,10 @@ def measure(engine: str, tab_counts: list[int], rate: float, seconds: float) -> 
             after = scheduler.cpu_times()
             busy = after.user + after.system - before.user - before.system
             received, _ = tabs.communicate()
-            facts = {
-                "engine": engine,
-                "tabs": count,
-                "tasks_per_s": round(tasks_per_s),
-                "scheduler_cpu_percent": round(100 * busy / wall, 1),
-                "us_per_task": round(1e6 * busy / (tasks_per_s * wall)),
-                **json.loads(received),
-            }
-            print(json.dumps(facts), flush=True)
+            row = [engine, count, round(tasks_per_s), round(100 * busy / wall, 1)]
+            rows.append([*row, round(1e6 * busy / (tasks_per_s * wall)), *json.loads(received)])
             time.sleep(1)
+    return rows
 
 
 async def be_tabs(url: str, count: int, seconds: float) -> None:
@@ -147,56 +145,79 @@ async def be_tabs(url: str, count: int, seconds: float) -> None:
     from tornado.websocket import websocket_connect
 
     received = [0, 0]
-    opened = asyncio.Semaphore(0)
 
-    async def be_tab() -> None:
+    async def open_tab() -> Any:
         page = (await AsyncHTTPClient().fetch(url, request_timeout=60)).body.decode()
         found = re.search(r'(?:"token":\s*|data-token=)"([^"]+)"', page)
-        assert found is not None
+        if found is None:
+            raise SystemExit(f"{url} is no page of Bokeh's")
         origin = "/".join(url.split("/")[:3])
         request = HTTPRequest(f"ws{url.removeprefix('http')}/ws", headers={"Origin": origin})
         connection = await websocket_connect(request, subprotocols=["bokeh", found[1]])
         await connection.read_message()
-        opened.release()
+        return connection
+
+    async def read(connection: Any) -> None:
         while (message := await connection.read_message()) is not None:
             received[0] += len(message)
             received[1] += 1
 
-    tabs = [asyncio.create_task(be_tab()) for _ in range(count)]
-    for _ in tabs:
-        await opened.acquire()
+    connections = await asyncio.gather(*(open_tab() for _ in range(count)))
     print("open", flush=True)
-    received[:] = [0, 0]
+    tabs = [asyncio.create_task(read(connection)) for connection in connections]
     await asyncio.sleep(seconds)
     for tab in tabs:
         tab.cancel()
     await asyncio.gather(*tabs, return_exceptions=True)
     per_tab_s = max(count, 1) * seconds
-    facts = {
-        "kb_per_s_and_tab": round(received[0] / per_tab_s / 1000, 1),
-        "frames_per_s_and_tab": round(received[1] / per_tab_s, 1),
-    }
-    print(json.dumps(facts))
+    print(json.dumps([round(received[0] / per_tab_s / 1000, 1), round(received[1] / per_tab_s, 1)]))
 
 
 def main() -> None:
-    """Measure both, one after the other."""
+    """Measure both, in turn."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, default=5000)
     parser.add_argument("--dask-rate", type=float, default=500)
     parser.add_argument("--tabs", default="0,1,10")
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--engines", default="hocket,dask")
+    parser.add_argument("--markdown", help="write the table to this file, too")
+    parser.add_argument("--one", nargs=2, metavar=("ENGINE", "RATE"), help=argparse.SUPPRESS)
     parser.add_argument("--as-tabs", metavar="URL", help=argparse.SUPPRESS)
     options = parser.parse_args()
     counts = [int(each) for each in options.tabs.split(",")]
     if options.as_tabs:
         asyncio.run(be_tabs(options.as_tabs, counts[0], options.seconds))
         return
-    for engine in options.engines.split(","):
-        rates = [options.dask_rate] if engine == "dask" else [options.rate, options.dask_rate]
-        for rate in rates:
-            measure(engine, counts, rate, options.seconds)
+    if options.one:
+        engine, rate = options.one
+        print(json.dumps(measure(engine, counts, float(rate), options.seconds)))
+        return
+    engines = engines_there(options.engines)
+    plan = [("hocket", options.rate), ("hocket", options.dask_rate), ("dask", options.dask_rate)]
+
+    def rows_of(name: str) -> str:
+        """Return the rows of an engine and a rate."""
+        engine, rate = name.split()
+        chosen = ("--tabs", options.tabs, "--seconds", str(options.seconds))
+        rows = run_apart(engine, __file__, "--one", engine, rate, *chosen)
+        return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+
+    print_table(
+        "two workers of one thread, tabs of the status page",
+        [
+            "engine",
+            "tabs",
+            "tasks/s",
+            "scheduler, % of a core",
+            "us a task",
+            "kB/s a tab",
+            "frames/s",
+        ],
+        [f"{engine} {rate}" for engine, rate in plan if engine in engines],
+        rows_of,
+        options.markdown,
+    )
 
 
 if __name__ == "__main__":

@@ -15,21 +15,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
-import importlib.util
 import json
-import os
-import platform
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-PEERS_PYTHON = Path(__file__).parent.parent / ".venvs" / "peers" / "bin" / "python"
-TIMEOUT_S = 600
+from apart import engines_there, print_table, run_apart
+
 WORKERS = 2
 
 
@@ -263,35 +257,13 @@ def _processors_s() -> float:
 # ------------------------------------------------------------------------ the table
 
 
-def python_of(engine: str) -> str:
-    """Return the interpreter that an engine is installed for."""
-    if engine == "hocket":
-        return sys.executable
-    return str(PEERS_PYTHON) if PEERS_PYTHON.exists() else sys.executable
-
-
-def run_once(engine: str, name: str) -> dict[str, float]:
-    """Run one measurement in a process of its own."""
-    done = subprocess.run(
-        [python_of(engine), __file__, "--one", engine, name],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-    )
-    if done.returncode:
-        raise SystemExit(f"{name} on {engine} failed:\n{done.stderr[-3000:]}")
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return result
-
-
 def row_of(name: str, engines: list[str], rounds: int) -> str:
     """Measure a workload on all engines in turn; return its row of the table."""
     found: dict[str, list[dict[str, float]]] = {engine: [] for engine in engines}
     for _ in range(rounds):
         for engine in engines:
-            found[engine].append(run_once(engine, name))
+            arguments = ("--one", engine, name)
+            found[engine].append(run_apart(engine, __file__, *arguments))
     others = [one for one in engines if one != "hocket" and "hocket" in engines]
     cells = []
     for measured in ("wall_s", "processors_s"):
@@ -317,30 +289,18 @@ def main() -> None:
     if options.one:
         print(json.dumps(measure(*options.one)))
         return
-    engines = options.engines.split(",")
-    if not PEERS_PYTHON.exists() and importlib.util.find_spec("distributed") is None:
-        print("left out: dask.distributed (run `python tools/do.py bench dask_collections`)")
-        engines = ["hocket"]
+    engines = engines_there(options.engines)
     ratios = [f"{one} / hocket" for one in engines if one != "hocket" and "hocket" in engines]
     columns = ["workload", "tasks", *engines, *ratios]
     columns += [f"{one}, processors" for one in [*engines, *ratios]]
-    title = (
-        f"{WORKERS} workers of one thread, {os.cpu_count()} cores, Python"
-        f" {platform.python_version()}; seconds, medians of {options.rounds} rounds, in turn;"
-        f" those on the clock, then those of all processors."
+    print_table(
+        f"{WORKERS} workers of one thread; seconds, medians of {options.rounds} rounds, in turn;"
+        " those on the clock, then those of all processors",
+        columns,
+        options.workloads.split(","),
+        lambda name: row_of(name, engines, options.rounds),
+        options.markdown,
     )
-    lines = [
-        title,
-        "",
-        "| " + " | ".join(columns) + " |",
-        "|---|---|" + "---:|" * (len(columns) - 2),
-    ]
-    print("\n".join(lines), flush=True)
-    for name in options.workloads.split(","):
-        lines.append(row_of(name, engines, options.rounds))
-        print(lines[-1], flush=True)
-    if options.markdown:
-        Path(options.markdown).write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,9 @@ engines`` makes; without it they are left out with a word.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,28 +18,16 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from apart import engines_there, run_apart
 from workloads import MEMORY_LIMIT, WORKERS, WORKLOADS
 
-PEERS_PYTHON = HERE.parent / ".venvs" / "peers" / "bin" / "python"
-TIMEOUT_S = 600
 #: dask takes its time; it runs this share of the tasks (rates do not depend on it much).
 PEER_SHARE = {"dask": 0.2, "dask-eager": 0.2}
 
 
 def run_once(engine: str, workload: str, n: int) -> dict[str, Any]:
     """Run one workload on one engine in a process of its own."""
-    python = sys.executable if engine in ("hocket", "pool") else str(PEERS_PYTHON)
-    done = subprocess.run(
-        [python, str(HERE / "workloads.py"), engine, workload, str(n)],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-    )
-    if done.returncode:
-        raise SystemExit(f"{workload} on {engine} failed:\n{done.stderr[-3000:]}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, Any] = run_apart(engine, str(HERE / "workloads.py"), engine, workload, str(n))
     return result
 
 
@@ -129,12 +115,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the usual task counts")
     parser.add_argument("--markdown", help="write the table to this file, too")
     options = parser.parse_args()
-    engines = options.engines.split(",")
-    if not PEERS_PYTHON.exists():
-        left_out = [one for one in engines if one not in ("hocket", "pool")]
-        if left_out:
-            print(f"left out: {', '.join(left_out)} (run `python tools/do.py bench engines`)")
-            engines = [one for one in engines if one not in left_out]
+    engines = engines_there(options.engines)
     measured = []
     for workload in options.workloads.split(","):
         measured.append(Rounds(workload, engines, options.rounds, options.scale))

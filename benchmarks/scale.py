@@ -26,9 +26,9 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from apart import PEERS_PYTHON
 from graphs import SCALE_SHAPES
 
-PEERS_PYTHON = HERE.parent / ".venvs" / "peers" / "bin" / "python"
 TIMEOUT_S = 3_600
 #: Reports between two turns where turns are small.
 SMALL_TURN_PEERS = 8

@@ -156,7 +156,16 @@ def wait_until_it_moves(tab: Tab) -> None:
 
 
 #: Pages on which nothing need happen in half a minute.
-STILL = {"resources", "clients", "stealing", "profile", "worker-profile", "graph", "worker-logs"}
+STILL = {
+    "resources",
+    "clients",
+    "stealing",
+    "profile",
+    "worker-profile",
+    "graph",
+    "worker-logs",
+    "gpus",
+}
 
 
 @pytest.mark.parametrize("name", PAGES)

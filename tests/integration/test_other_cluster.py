@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hocket.client import Client, Future, get_client
+from hocket.client import Client, Future, Variable
 from hocket.core.errors import OtherCluster
 from hocket.deploy import LocalCluster
 
@@ -17,10 +17,6 @@ from hocket.deploy import LocalCluster
 def both() -> Iterator[tuple[LocalCluster, LocalCluster]]:
     with LocalCluster(1, 1, processes=False) as near, LocalCluster(1, 1, processes=False) as far:
         yield near, far
-
-
-def follow(box: list[Future]) -> Any:
-    return get_client().gather(box[0])
 
 
 class Reader:
@@ -49,11 +45,18 @@ def test_clients_of_one_cluster_hand_futures_on(both: tuple[LocalCluster, LocalC
     near, far = both
     with Client(near) as first, Client(far), Client(near) as second:
         assert first.cluster_id == second.cluster_id
-        for number in range(20):
-            # It may not have arrived when the other speaks of it.
-            future = first.submit(operator.neg, number)
-            assert second.submit(abs, future).result(timeout=10) == number
+        for number in range(5):
+            # It has not arrived when the other speaks of it, each in turn.
+            many = first.map(operator.neg, range(number, number + 3000))
+            sums = second.map(operator.add, many[-2:], many[-2:])
+            future = first.submit(sum, [*sums, many[0]])
+            Variable("v", second).set(future)
+            del many, sums
+            assert second.gather(future) == -5 * number - 4 * 2999 + 2
+            assert Variable("v", first).get(timeout=10).result(timeout=10) == future.result()
+        graph = {"a": future, "b": (operator.neg, "a")}
+        assert second.get(graph, ["a", "b"]) == [future.result(), -future.result()]
         # Unpickled, it is of a client of its cluster, whichever was made last.
         first.publish_dataset(handed=future)
-        assert second.submit(abs, second.get_dataset("handed")).result(timeout=10) == 19
-        assert first.actor(Reader).read(future).result(timeout=10) == -19
+        assert second.submit(abs, second.get_dataset("handed")).result(timeout=10) > 0
+        assert first.actor(Reader).read(future).result(timeout=10) == future.result()

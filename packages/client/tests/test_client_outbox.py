@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from hocket.client.batches import TaskBatch, TaskOptions
-from hocket.client.outbox import Outbox
-from hocket.protocol.messages import DescribeCluster, ForgetFunctions, SubmitTasks
+from hocket.client.outbox import Outbox, Pause
+from hocket.protocol.messages import DescribeCluster, ForgetFunctions, ReleaseKeys, SubmitTasks
 from hocket.protocol.serialize import FunctionPickle
 
 FUNCTIONS = [FunctionPickle(name * 16, name * 10, name.decode(), []) for name in (b"f", b"g")]
@@ -159,3 +159,53 @@ def test_what_goes_in_comes_out_in_order(
                     )
                 )
     assert seen == expected
+
+
+def until_a_pause(added: list[str | Pause]) -> list[str]:
+    """Return what comes before the first pause that is not over."""
+    ours = itertools.takewhile(lambda one: isinstance(one, str) or one.over, added)
+    return [one for one in ours if isinstance(one, str)]
+
+
+@given(st.lists(st.sampled_from(["call", "message", "pause", "end", "take"]), max_size=40))
+def test_nothing_passes_a_pause_and_the_order_holds(steps: list[str]) -> None:
+    outbox = Outbox(10)
+    numbers = itertools.count()
+    #: What was added, in order; what is a pause stands for itself.
+    added: list[str | Pause] = []
+    sent: list[str] = []
+
+    for step in steps:
+        before = outbox.added_count
+        if step == "call":
+            added.append(f"k{next(numbers)}")
+            outbox.add_call(str(added[-1]), FUNCTIONS[0], b"", [])
+        elif step == "message":
+            added.append(f"k{next(numbers)}")
+            outbox.add(ReleaseKeys([str(added[-1])]))
+            assert outbox.added_count > before
+        elif step == "pause":
+            added.append(pause := Pause())
+            outbox.add_pause(pause)
+        elif step == "take":
+            sent += [key for message in taken(outbox) for key in message.keys]
+            assert sent == until_a_pause(added)
+        elif pauses := [one for one in added if isinstance(one, Pause) and not one.over]:
+            pauses[-1].over = True
+    for one in added:
+        if isinstance(one, Pause):
+            one.over = True
+    sent += [key for message in taken(outbox) for key in message.keys]
+    assert sent == until_a_pause(added)
+    assert not outbox
+
+
+def test_a_count_tells_whether_anything_comes_after_a_question() -> None:
+    outbox = Outbox(10)
+    outbox.add_call("a", FUNCTIONS[0], b"", [])
+    outbox.add(DescribeCluster(1))
+    asked_count = outbox.added_count
+    outbox.add_pause(Pause())
+    assert outbox.added_count == asked_count
+    outbox.add_call("b", FUNCTIONS[0], b"", [])
+    assert outbox.added_count != asked_count

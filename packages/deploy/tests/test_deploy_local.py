@@ -13,7 +13,7 @@ import pytest
 from hocket.client import Client
 from hocket.core.errors import ConnectFailed, HandshakeRefused, SettingsError, UserError
 from hocket.deploy import LocalCluster
-from hocket.deploy.local import layout
+from hocket.deploy.local_layout import layout
 from hocket.deploy.processes import Processes
 
 

@@ -11,8 +11,10 @@ from hocket.diagnostics.model import ClusterModel
 from hocket.protocol.messages import ExplainKeys, Explanation, KeysExplained
 from hocket.protocol.messages.feed import (
     ClientCame,
+    DeviceSampled,
     Event,
     EventKinds,
+    GpuSampled,
     GroupCounted,
     LineLogged,
     ProfileSampled,
@@ -175,6 +177,13 @@ class MadeUpCluster:
                 draw.random() * 1e8,
                 draw.random() * 1e7,
                 draw.random() * 1e7,
+                {"GPU": 1.0, "memory": 0.0} if name == self.names[0] else {},
+                [DeviceSampled("GPU", 0, "GPU-1", 1.0, ["train-1", "train-2"])]
+                if name == self.names[0]
+                else [],
+                [GpuSampled("GPU-1", "A100", draw.random(), draw.randrange(2**36), 2**36)]
+                if name == self.names[0]
+                else [],
             )
             other = draw.choice(self.names)
             yield TransferDone(

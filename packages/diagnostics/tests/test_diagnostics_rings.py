@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hocket.diagnostics.model import ColumnRing
+from hocket.diagnostics.model import ColumnRing, EventRing
 from hocket.diagnostics.model.tables import TABLES, make_rings
 
+COLUMNS = {"number": "integer", "half": "float", "name": "text"}
 
-@given(st.integers(1, 20), st.integers(0, 100), st.integers(0, 130), st.integers(1, 30))
-def test_a_ring_is_the_end_of_a_list(rows_max, count, cursor, limit):
-    ring = ColumnRing({"number": "integer", "half": "float", "name": "text"}, rows_max)
+
+@given(
+    st.booleans(),
+    st.integers(1, 20),
+    st.integers(0, 100),
+    st.integers(0, 130),
+    st.integers(1, 30),
+)
+def test_a_ring_is_the_end_of_a_list(keeps_events, rows_max, count, cursor, limit):
+    if keeps_events:
+        ring = EventRing(COLUMNS, rows_max, {"name": lambda event: str(event.number)})
+    else:
+        ring = ColumnRing(COLUMNS, rows_max)
     for number in range(count):
-        ring.append(number, number / 2, str(number))
+        row = (number, number / 2, str(number))
+        ring.append(*([SimpleNamespace(number=number, half=number / 2)] if keeps_events else row))
     assert ring.end == count
+    assert ring.first("number") == (max(count - rows_max, 0) if count else None)
+    assert ring.last("name") == (str(count - 1) if count else None)
     assert len(ring) == min(count, rows_max)
 
     rows = ring.read(cursor, limit)
@@ -22,6 +38,7 @@ def test_a_ring_is_the_end_of_a_list(rows_max, count, cursor, limit):
     wanted = 0 if cursor > count else cursor
     expected = list(range(count))[max(wanted, count - rows_max, count - limit) :]
     assert list(rows.columns["number"]) == expected
+    assert list(rows.columns["half"]) == [number / 2 for number in expected]
     assert list(rows.columns["name"]) == [str(number) for number in expected]
     assert rows.end == count
     assert len(rows) == len(expected)

@@ -60,7 +60,7 @@ from hocket.protocol.messages import (
     WorkerToCaller,
     WorkerToScheduler,
 )
-from hocket.protocol.messages.feed import KIND_OF
+from hocket.protocol.messages.feed import KIND_OF, DeviceSampled, GpuSampled
 from hocket.protocol.roles import Role
 
 DIGEST = b"d" * 16
@@ -106,6 +106,7 @@ FITTING: dict[str, Any] = {
     "input_holders": [[0], [1, 0]],
     "sizes": [[3, 0], [5]],
     "errors": ["", ""],
+    "outcomes": [messages.CancelOutcome.GOES_ON, messages.CancelOutcome.ENDED],
     "priority": -5,
     "executors": {"threads": 2},
     "holders": [[0], [1, 0]],
@@ -445,7 +446,24 @@ def test_numbers_of_events_are_bounded(bad):
     for name in ("time_s", "cpu", "loop_lag_s"):
         refused(with_(SAMPLES[Events], events=[with_(sampled, **{name: bad})]), "events")
     refused(with_(SAMPLES[Events], events=[with_(sampled, running=-1)]), "events")
+    gpu, device = GpuSampled("g", busy_part=bad), DeviceSampled("GPU", 0, "", bad)
+    for change in ({"gpus": [gpu]}, {"devices": [device]}, {"reserved": {"GPU": bad}}):
+        refused(with_(SAMPLES[Events], events=[with_(sampled, **change)]), "events")
     assert DECODER_OF[Events].decode(encode([with_(SAMPLES[Events], events=[sampled])]))
+
+
+def test_devices_of_a_sample_are_bounded():
+    sampled = messages.WorkerSampled(1.5, "w", 0.5, 7, 5)
+    device, gpu = DeviceSampled("GPU", 0, "uuid", 1.0, ["k"]), GpuSampled("g")
+    full = with_(sampled, devices=[device], gpus=[gpu], reserved={"GPU": 1.0})
+    for change in (
+        {"devices": [device] * 257},
+        {"gpus": [gpu] * 257},
+        {"devices": [with_(device, keys=["k"] * 17)]},
+    ):
+        refused(with_(SAMPLES[Events], events=[with_(full, **change)]), "events")
+    message = with_(SAMPLES[Events], events=[full])
+    assert DECODER_OF[Events].decode(encode([message])) == [message]
 
 
 def test_what_cannot_be_encoded_is_our_bug():

@@ -47,12 +47,12 @@ plain = st.recursive(
 class Future:
     """What a client's future does when it is pickled."""
 
-    def __init__(self, key: str, cluster: ClusterIdentity | None = None) -> None:
+    def __init__(self, key: str, session: Session | None = None) -> None:
         self.key = key
-        self.cluster = cluster
+        self.session = session
 
     def __reduce__(self) -> tuple[Any, ...]:
-        note_reference(self.key, self.cluster)
+        note_reference(self.key, self.session, self)
         return resolve, (self.key,)
 
 
@@ -292,16 +292,19 @@ def test_what_a_script_defines_reaches_a_process_with_another_main(tmp_path: Any
     assert (done.stdout, done.stderr) == ("fine\n", "")
 
 
-HERE, SAME, OTHER = (
-    ClusterIdentity("1", "tcp://a:1"),
-    ClusterIdentity("1", "tcp://a.example:1"),
-    ClusterIdentity("2", "tcp://a:1"),
-)
+class Session:
+    """Whose futures are."""
+
+    def __init__(self, cluster_id: str, address: str = "tcp://a:1") -> None:
+        self.cluster = ClusterIdentity(cluster_id, address)
+
+
+HERE, SAME, OTHER = Session("1"), Session("1", "tcp://a.example:1"), Session("2")
 
 
 @pytest.mark.parametrize("wrap", [lambda x: x, lambda x: [{"deep": (x,)}], lambda x: lambda: x])
 def test_a_future_of_another_cluster_is_refused_by_name(wrap: Any) -> None:
-    pickler = ArgumentPickler(cluster=HERE)
+    pickler = ArgumentPickler(owner=HERE)
     with pytest.raises(OtherCluster, match=r"'k'.*tcp://a:1 \(id 2\).*tcp://a:1 \(id 1\)"):
         pickler.dumps((1, wrap(Future("k", OTHER))), {})
     # What comes after it does not suffer; a cluster is its id, whatever it is called.
@@ -311,10 +314,21 @@ def test_a_future_of_another_cluster_is_refused_by_name(wrap: Any) -> None:
     assert not collecting()
 
 
+def test_futures_of_others_of_the_cluster_are_told_apart() -> None:
+    pickler = ArgumentPickler(owner=HERE)
+    guest, deep = Future("g", SAME), Future("h", SAME)
+    pickler.dumps((guest, Future("k", HERE), lambda: deep), {})
+    assert (pickler.references, pickler.guests) == (["g", "k", "h"], [guest, deep])
+    guests = pickler.guests
+    pickler.dumps((Future("k", HERE),), {})
+    assert (pickler.references, pickler.guests) == (["k"], [])
+    pickler.dumps((guest,), {})
+    pickler.dumps((1,), {})
+    assert (pickler.references, pickler.guests) == ([], [])
+    assert guests == [guest, deep]
+
+
 def test_where_nobody_says_which_cluster_any_will_do() -> None:
     pickler = ArgumentPickler()
     pickler.dumps((Future("k", OTHER), Future("k", HERE)), {})
-    assert pickler.references == ["k"]
-    earlier = pickler.references
-    pickler.dumps(([],), {})
-    assert (earlier, pickler.references) == (["k"], [])
+    assert (pickler.references, pickler.guests) == (["k"], [])

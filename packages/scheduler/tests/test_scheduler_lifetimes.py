@@ -128,6 +128,38 @@ def test_more_than_are_sorted_in_one_turn(house: Make) -> None:
     assert outs == [{}, {}, {"s": 1}]
 
 
+def test_what_a_worker_got_before_its_length_was_known_counts_too(house: Make) -> None:
+    it = house(workers=0)
+    it.join(1, leaves_in_s=50.0)
+    submit(it, "f", ["a", "b", "c"])
+    assert given_to(it, it.turn()) == {"a": 1, "b": 1}
+    end(it, 1, "a", 20.0)
+    # 30 s are left, and the second one takes 20.
+    assert given_to(it, it.turn()) == {}
+    assert "it has other work for about 20 s" in why(it, "c").refusals[0]
+
+
+def test_what_has_run_already_need_not_be_waited_for(house: Make) -> None:
+    it = house(workers=0)
+    it.join(1, leaves_in_s=1000.0)
+    teach(it, 1, "long", 300.0)
+    submit(it, "long", ["a"])
+    it.turn()
+    it.say(1, TasksBegun(["a"], [it.tables.tasks["a"].attempt]))
+    it.now_s += 290.0
+    # 410 s are left: ten for that, and 300 for this.
+    submit(it, "long", ["b"])
+    assert given_to(it, it.turn()) == {"b": 1}
+
+
+def test_a_thread_that_is_free_begins_at_once(house: Make) -> None:
+    it = house(workers=0)
+    it.join(1, threads=2, leaves_in_s=1000.0)
+    teach(it, 1, "long", 400.0)
+    submit(it, "long", ["a", "b"])
+    assert given_to(it, it.turn()) == {"a": 1, "b": 1}
+
+
 def test_why_says_who_would_not_last(house: Make) -> None:
     it = house(workers=0)
     it.join(1, leaves_in_s=1000.0)

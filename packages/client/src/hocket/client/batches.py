@@ -29,6 +29,8 @@ class TaskBatch:
     #: Per task, where keys may be there already: a digest of what it computes.
     specs: list[bytes] | None = None
     options: TaskOptions = NO_OPTIONS
+    #: Futures of other clients that they depend on.
+    guests: list[Any] = field(default_factory=list)
 
     def only(self, rows: list[int]) -> TaskBatch:
         """Return the batch with some of its rows."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from hocket.client.futures import Future
 from hocket.client.options import make_options
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hocket.client.actors import Actor
     from hocket.client.executor import ClientExecutor
 
-__all__ = ["Caller", "check_callable"]
+__all__ = ["Caller", "check_callable", "check_options"]
 
 
 class Caller:
@@ -381,29 +381,44 @@ def check_callable(function: object, timeout: object = None, outputs: object = N
     TypeError
         It cannot; or it is a generator function; or there is an option that may be meant for it.
     """
-    if not callable(function):
-        raise TypeError(
-            f"the first argument must be a function, not {function!r:.100} of type"
-            f" {type(function).__name__}"
-        )
-    if makes_generator(function):
+    check_options(function, timeout=timeout, outputs=outputs)
+    if _makes_generator(function):
         raise TypeError(
             f"{function!r:.100} is a generator function: what it yields comes by"
             " client.stream(function, ...); for a list of all of it, submit a function that"
             " returns list(...)"
         )
-    for name, value, use in (
-        ("timeout", timeout, "limits how long the task may run"),
-        ("outputs", outputs, "names what the task returns"),
-    ):
+
+
+_OPTION_USES: Final = {
+    "timeout": "limits how long the task may run",
+    "outputs": "names what the task returns",
+    "ahead": "limits what is made before it is taken",
+}
+
+
+def check_options(function: object, **options: object) -> None:
+    """Refuse what cannot be called, and options that may be meant for it.
+
+    Raises
+    ------
+    TypeError
+        It cannot, or there are.
+    """
+    if not callable(function):
+        raise TypeError(
+            f"the first argument must be a function, not {function!r:.100} of type"
+            f" {type(function).__name__}"
+        )
+    for name, value in options.items():
         if value is not None and _wants(function, name):
             raise TypeError(
-                f"{name}={value!r} {use}, but {function!r:.100} has a parameter of that name, too;"
-                f" bind that with functools.partial(function, {name}=...)"
+                f"{name}={value!r} {_OPTION_USES[name]}, but {function!r:.100} has a parameter of"
+                f" that name, too; bind that with functools.partial(function, {name}=...)"
             )
 
 
-def makes_generator(function: object) -> bool:
+def _makes_generator(function: object) -> bool:
     """Tell whether a function returns a generator whenever it is called."""
     while isinstance(function, functools.partial):
         function = function.func

@@ -35,6 +35,7 @@ from hocket.client.shell.open_sessions import note_session
 from hocket.client.shell.scatter import scatter
 from hocket.client.shell.session import ClientSession
 from hocket.client.shell.ways import apart, run_blocking, run_in_loop, waits
+from hocket.client.streaming import Streamer
 from hocket.client.submit import Submitter
 from hocket.core.errors import PeerLost
 from hocket.core.settings import Settings
@@ -57,7 +58,16 @@ class _Opening(NamedTuple):
 
 
 class Client(
-    Caller, Canceller, Computer, Mover, Inspector, Equipper, Publisher, Restarter, Onlooker
+    Caller,
+    Streamer,
+    Canceller,
+    Computer,
+    Mover,
+    Inspector,
+    Equipper,
+    Publisher,
+    Restarter,
+    Onlooker,
 ):
     """A connection to a cluster: submits work, and brings back results.
 

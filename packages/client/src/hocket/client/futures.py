@@ -179,7 +179,7 @@ class Future(Struct, eq=False, weakref=True):
             if status is LOST or self.session.machine.closed is not None:
                 reason = f"the client of the future {self.key!r} is closed; hand over its result"
                 raise PeerLost(address=self.session.address, reason=reason)
-            note_reference(self.key, self.session.cluster)
+            note_reference(self.key, self.session, self)
             return resolve, (self.key,)
         return _attach, (self.key, *self.session.cluster)
 

@@ -120,12 +120,14 @@ class _GraphSubmission:
         #: By id, arguments of the graph that were too big to travel with their tasks.
         self._scattered: dict[int, Future] = {}
         self._has_nested = False
-        cluster = submitter.session.cluster
+        owner = submitter.session
+        #: Futures of other clients that the task pickled last depends on.
+        self._guests: list[Any] = []
         self._pickler = ArgumentPickler(
-            {Ref: self._reduce_ref, Literal: _reduce_literal, Task: self._reduce_nested}, cluster
+            {Ref: self._reduce_ref, Literal: _reduce_literal, Task: self._reduce_nested}, owner
         )
         self._nested_pickler = ArgumentPickler(
-            {Ref: self._reduce_nested_ref, _Input: _reduce_input}, cluster
+            {Ref: self._reduce_nested_ref, _Input: self._reduce_input}, owner
         )
 
     def run(
@@ -144,6 +146,7 @@ class _GraphSubmission:
         last = len(self._tasks) - 1
         for position, (key, rank) in enumerate(zip(self._tasks, ranks, strict=True)):
             function, payload, references, holds = self._pickle(key)
+            batch.guests += self._guests
             self._submitter.check_size(len(function.blob) + len(payload), function)
             batch.add(self._texts[key], rank, function, payload, references, holds)
             is_full = position == last or len(batch.keys) == batch_tasks
@@ -220,20 +223,23 @@ class _GraphSubmission:
         pickle_call = self._submitter.pickle_call
         if not isinstance(entry, Task):
             value = entry.value if isinstance(entry, Literal) else entry
-            return self._pickle_function(identity), *pickle_call(
-                self._pickler, (value,), {}, self._scattered
-            )
+            pickled = pickle_call(self._pickler, (value,), {}, self._scattered)
+            self._guests = self._pickler.guests
+            return self._pickle_function(identity), *pickled
         function = self._pickle_function(entry.function)
         self._has_nested = False
         args, kwargs = entry.args, dict(entry.kwargs)
         if function.references:
             function, args = self._submitter.pickle_function(entry.function, args)
-        pickled = pickle_call(self._pickler, args, kwargs, self._scattered)
+        pickler = self._pickler
+        pickled = pickle_call(pickler, args, kwargs, self._scattered)
         if self._has_nested:
             # It runs tasks of its own, so it must be run as a whole.
             label = function.label
             function = self._pickle_function(evaluate)._replace(label=label)
-            pickled = pickle_call(self._nested_pickler, (entry, {}), {})
+            pickler = self._nested_pickler
+            pickled = pickle_call(pickler, (entry, {}), {})
+        self._guests = pickler.guests
         return function, *pickled
 
     def _pickle_function(self, function: Callable[..., Any]) -> FunctionPickle:
@@ -244,8 +250,14 @@ class _GraphSubmission:
         return pickled
 
     def _reduce_ref(self, ref: Ref) -> tuple[Any, ...]:
-        text = self._texts[ref.key]
-        note_reference(text)
+        return self._reduce_text(self._texts[ref.key])
+
+    def _reduce_input(self, given: _Input) -> tuple[Any, ...]:
+        return self._reduce_text(given.text)
+
+    def _reduce_text(self, text: str) -> tuple[Any, ...]:
+        future = self._given.get(text)
+        note_reference(text, None if future is None else future.session, future)
         return resolve, (text,)
 
     def _reduce_nested(self, task: Task) -> Any:
@@ -261,11 +273,6 @@ def _reduce_literal(literal: Literal) -> tuple[Any, ...]:
     return identity, (literal.value,)
 
 
-def _reduce_input(given: _Input) -> tuple[Any, ...]:
-    note_reference(given.text)
-    return resolve, (given.text,)
-
-
 class _GrowingBatch:
     """A batch while tasks are added to it."""
 
@@ -273,6 +280,7 @@ class _GrowingBatch:
         self.functions: list[FunctionPickle] = []
         self.keys: list[str] = []
         self.holds: list[Future] = []
+        self.guests: list[Any] = []
         self.nbytes = 0
         self._payloads: list[bytes] = []
         self._references: list[list[str]] = []
@@ -314,4 +322,5 @@ class _GrowingBatch:
             ranks=self._ranks,
             wanted=wanted,
             options=options,
+            guests=self.guests,
         )

@@ -24,7 +24,7 @@ from hocket.client.batches import TaskBatch
 from hocket.client.chosen_keys import ChosenKeys
 from hocket.client.feeds import Feeds
 from hocket.client.options import NO_OPTIONS, TaskOptions
-from hocket.client.outbox import Outbox
+from hocket.client.outbox import Outbox, Pause
 from hocket.client.questions import ANSWERS, Questions, undo_of
 from hocket.client.states import (
     CANCELLED,
@@ -132,6 +132,16 @@ class ClientMachine:
         """Have a message sent; ``nbytes`` of pickles are in it."""
         if self.closed is None:
             self._outbox.add(message, nbytes)
+
+    @property
+    def said_count(self) -> int:
+        """A number that changes whenever something is to be said that a question comes after."""
+        return self._outbox.added_count
+
+    def pause(self, pause: Pause) -> None:
+        """Have what is said from now on wait until a pause is over."""
+        if self.closed is None:
+            self._outbox.add_pause(pause)
 
     # ------------------------------------------------------------------ futures
 
@@ -283,22 +293,10 @@ class ClientMachine:
         force: bool = False,
         wake: Callable[[], None] | None = None,
     ) -> tuple[list[str], Request | None]:
-        """Do without what is pending, and ask that it is not computed.
+        """Do without what is pending; return its keys, and the question what became of it.
 
-        Parameters
-        ----------
-        states
-            Of the futures; those that are not pending stay as they are.
-        interrupt, force
-            Whether it is not to run on where it runs already, or where others want it.
-        wake
-            Called, outside of the machine, when it is known what became of it; None: it is not
-            asked for.
-
-        Returns
-        -------
-        list of str, Request or None
-            The keys that were cancelled, and the question what became of them.
+        With ``interrupt`` it does not run on where it runs, with ``force`` not even for others. It
+        is asked what became of it if somebody is to be woken by the answer.
         """
         keys: list[str] = []
         # At once, not when it is confirmed: the scheduler drops the wish in any case.
@@ -308,7 +306,8 @@ class ClientMachine:
                 self._watching.settle(state, CANCELLED)
                 self.actors.cancelled(state.key)
         request = self._questions.ask(wake) if wake is not None and keys else None
-        self._leave(keys, interrupt, force, 0 if request is None else request.number)
+        number = 0 if request is None else request.number
+        self._leave(keys, number, interrupt=interrupt, force=force)
         return keys, request
 
     def cancel_all(self) -> None:
@@ -330,11 +329,7 @@ class ClientMachine:
             self.post(RetryTasks(keys))
 
     def _leave(
-        self,
-        keys: list[str],
-        interrupt: bool = False,
-        force: bool = False,
-        request: int = 0,  # noqa: FBT001, FBT002 - as the message has them
+        self, keys: list[str], request: int = 0, *, interrupt: bool = False, force: bool = False
     ) -> None:
         """Drop the wish for keys, and pass over news of them until that is confirmed.
 

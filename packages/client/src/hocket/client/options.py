@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hocket.core.errors import SettingsError
+from hocket.core.resource_names import MEMORY
 from hocket.core.units import parse_bytes, parse_seconds
 from hocket.protocol.checks import KEY_LENGTH_MAX, NAME_LENGTH_MAX, PRIORITY_MAX
 from hocket.protocol.messages import THREADS
@@ -22,9 +23,6 @@ __all__ = [
 ]
 
 _RETRIES_MAX: Final = 1_000_000
-
-#: The resource that is counted in bytes.
-_MEMORY: Final = "memory"
 
 _SOURCE: Final = "the call"
 
@@ -111,7 +109,7 @@ def _amounts(resources: Mapping[str, float | str]) -> dict[str, float]:
     for name, amount in resources.items():
         check_text("resources", name, NAME_LENGTH_MAX)
         what = f"resources[{name!r}]"
-        if name == _MEMORY and isinstance(amount, str):
+        if name == MEMORY and isinstance(amount, str):
             amounts[name] = float(parse_bytes(amount, name=what, source=_SOURCE))
             continue
         try:
@@ -120,7 +118,7 @@ def _amounts(resources: Mapping[str, float | str]) -> dict[str, float]:
             amounts[name] = math.nan
         if not 0 <= amounts[name] < math.inf:
             allowed = "a finite amount from 0"
-            if name == _MEMORY:
+            if name == MEMORY:
                 allowed += ", in bytes, or text with a unit such as '5 GB'"
             raise _wrong(what, amount, allowed)
     return amounts

@@ -15,11 +15,20 @@ from hocket.client.options import NO_OPTIONS, TaskOptions
 from hocket.protocol.messages import ForgetFunctions
 from hocket.protocol.serialize import FunctionPickle
 
-__all__ = ["Outbox"]
+__all__ = ["Outbox", "Pause"]
 
 #: Single calls that one batch takes, and bytes of their pickles.
 _CALLS_MAX: Final = 1000
 _CALLS_NBYTES_MAX: Final = 1024 * 1024
+
+
+class Pause:
+    """What comes after it waits until it is over."""
+
+    __slots__ = ("over",)
+
+    def __init__(self) -> None:
+        self.over = False
 
 
 class Outbox:
@@ -31,12 +40,14 @@ class Outbox:
         Pickled functions that the scheduler is asked to remember.
     """
 
-    __slots__ = ("_entries", "_functions", "_open", "_open_nbytes", "_open_rows")
+    __slots__ = ("_entries", "_functions", "_open", "_open_nbytes", "_open_rows", "added_count")
 
     def __init__(self, functions_known_max: int) -> None:
         self._functions = KnownFunctions(functions_known_max)
-        #: Messages, each with the bytes of pickles in it, and batches.
-        self._entries: list[tuple[Struct, int] | TaskBatch] = []
+        #: Messages, each with the bytes of pickles in it, batches and pauses.
+        self._entries: list[tuple[Struct, int] | TaskBatch | Pause] = []
+        #: Changes with each that is added, but not with a call that goes to the last batch.
+        self.added_count = 0
         #: The last entry, if it is a batch that takes more calls.
         self._open: TaskBatch | None = None
         self._open_nbytes = 0
@@ -49,11 +60,18 @@ class Outbox:
     def add(self, message: Struct, nbytes: int = 0) -> None:
         """Add a message with so many bytes of pickles in it."""
         self._entries.append((message, nbytes))
+        self.added_count += 1
         self._open = None
 
     def add_batch(self, batch: TaskBatch) -> None:
         """Add a batch of tasks."""
         self._entries.append(batch)
+        self.added_count += 1
+        self._open = None
+
+    def add_pause(self, pause: Pause) -> None:
+        """Have what is added from now on wait until a pause is over."""
+        self._entries.append(pause)
         self._open = None
 
     def add_call(
@@ -75,6 +93,7 @@ class Outbox:
         ):
             batch = self._open = TaskBatch([], [], [], options=options)
             self._entries.append(batch)
+            self.added_count += 1
             self._open_nbytes = 0
             self._open_rows = {}
         functions = batch.functions
@@ -99,6 +118,8 @@ class Outbox:
     def take_frames(self, frame_nbytes_max: int) -> list[list[Struct]]:
         """Return what is to be sent, in order, in lists that each fit in a frame, and forget it.
 
+        Of what comes after a pause that is not over, nothing.
+
         Parameters
         ----------
         frame_nbytes_max
@@ -106,8 +127,15 @@ class Outbox:
         """
         frames: list[list[Struct]] = []
         room = 0
-        for entry in self._entries:
+        entries = self._entries
+        self.clear()
+        for index, entry in enumerate(entries):
             forgotten: list[bytes] = []
+            if type(entry) is Pause:
+                if entry.over:
+                    continue
+                self._entries = entries[index:]
+                break
             if type(entry) is TaskBatch:
                 message, nbytes = entry.message()
                 forgotten = self._functions.leave_out_known(message)
@@ -121,5 +149,4 @@ class Outbox:
             room -= nbytes
             if forgotten:
                 frames[-1].append(ForgetFunctions(forgotten))
-        self.clear()
         return frames

@@ -12,6 +12,7 @@ from hocket.core.errors import HocketError
 from hocket.protocol.messages import (
     CancelAnswered,
     ClusterDescribed,
+    ClusterEnds,
     EventsListed,
     EverywhereRan,
     GrantGiven,
@@ -44,6 +45,7 @@ __all__ = ["ANSWERS", "Questions", "undo_of"]
 ANSWERS: Final[tuple[type[Struct], ...]] = (
     CancelAnswered,
     ClusterDescribed,
+    ClusterEnds,
     EventsListed,
     EverywhereRan,
     GrantGiven,

@@ -13,7 +13,9 @@ from hocket.core.errors import SettingsError
 from hocket.core.worker_view import WorkerView
 from hocket.protocol.messages import (
     ClusterDescribed,
+    ClusterEnds,
     DescribeCluster,
+    EndCluster,
     EverywhereRan,
     FailureKind,
     RunEverywhere,
@@ -115,31 +117,58 @@ class Restarter:
             _raise_if_missing(outcomes, timeout)
         return outcomes
 
-    def shutdown(self) -> Any:
-        """End the cluster, and close this client.
+    def shutdown(self, *, drain: bool = False, timeout: float | None = None) -> Any:
+        """End the cluster, its workers and its scheduler, and close this client.
 
-        It must have been made by the client, or handed to it as an object.
+        Whoever has started them is told that they ended, and a cluster that the client was handed
+        as an object is closed. All other clients of the cluster lose it, and are told who ended it.
+
+        Parameters
+        ----------
+        drain
+            Whether tasks that run come to their end first; nothing new begins. It may take for
+            ever where one waits for others.
+        timeout
+            Seconds to wait for that, after which it ends all the same; None waits for ever.
 
         Raises
         ------
         SettingsError
-            The client knows no more than the scheduler's address.
+            The client knows no more than the address, and the scheduler's settings do not let
+            clients end the cluster.
+        PeerLost
+            The client is closed, or its scheduler gone.
         """
         asynchronous = self._session.asynchronous
-        return run_in_loop(self._shut_down()) if asynchronous else run_blocking(self._shut_down())
+        ending = self._shut_down(timeout, drains=drain)
+        return run_in_loop(ending) if asynchronous else run_blocking(ending)
 
-    async def _shut_down(self) -> None:
+    async def _shut_down(self, timeout_s: float | None, *, drains: bool) -> None:
         client = cast("Client", self)
         close = getattr(client.cluster, "close", None)
-        if close is None:
-            raise SettingsError(
-                name="cluster",
-                value=client.cluster,
-                allowed="a cluster object; one that was started elsewhere is ended there",
-                source="Client.shutdown()",
-            )
+        if close is None or drains:
+            await self._end_cluster(timeout_s, drains=drains)
         await client._end()  # noqa: SLF001 - it is a part of that
-        await apart(close)
+        if close is not None:
+            await apart(close)
+
+    async def _end_cluster(self, timeout_s: float | None, *, drains: bool) -> None:
+        """Ask the scheduler to end, and wait until it has."""
+        session, left = self._session, deadline(timeout_s)
+        reply = await session.ask(ClusterEnds, lambda number: EndCluster(number, drains))
+        if not reply.accepted:
+            raise SettingsError(
+                name="scheduler.clients_may_end",
+                value=False,
+                allowed="True where clients may end the cluster; end it where it was started",
+                source=f"the scheduler at {session.address}",
+            )
+        while session.machine.closed is None:
+            seconds = left()
+            if drains and seconds is not None and seconds <= 0:
+                drains = False
+                await session.ask(ClusterEnds, EndCluster)
+            await Signal().wait(_LOOK_S)
 
     async def _restart(self, names: Sequence[str], timeout_s: float | None) -> dict[str, str]:
         session, left = self._session, deadline(timeout_s)

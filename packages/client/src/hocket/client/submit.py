@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from hocket.client.batches import TaskBatch
 from hocket.client.futures import Future
 from hocket.client.options import NO_OPTIONS, TaskOptions, check_key
+from hocket.client.shell.guests import introduce, keep_until_heard
 from hocket.client.shell.session import ClientSession
 from hocket.core.errors import LimitExceeded, SerializationError, SettingsError
 from hocket.protocol.serialize import (
@@ -77,12 +78,18 @@ class Submitter:
             batch, holds = self.name_call(function, args, kwargs, key, options=options)
             (future,) = self.hand_over(batch)
         else:
-            pickled, payload, references, holds = self._pickle_one(function, args, kwargs)
+            pickled, pickler, payload, holds = self._pickle_one(function, args, kwargs)
             session = self.session
             prefix = f"{pickled.label}-{self._token}-"
+            if pickler.guests:
+                introduce(session, pickler.guests)
             with session.lock:
-                state = session.begin().submit_call(prefix, pickled, payload, references, options)
+                state = session.begin().submit_call(
+                    prefix, pickled, payload, pickler.references, options
+                )
             session.send()
+            if pickler.guests:
+                keep_until_heard(session, pickler.guests)
             future = Future(state, session)
         if holds:
             future.record.holds = holds
@@ -101,21 +108,22 @@ class Submitter:
 
         Without a key, it is made from the call.
         """
-        pickled, payload, references, holds = self._pickle_one(function, args, kwargs)
+        pickled, pickler, payload, holds = self._pickle_one(function, args, kwargs)
         spec = _spec_of(pickled, payload)
         name = check_key(key) if key is not None else f"{pickled.label}-{spec.hex()}"
-        batch = TaskBatch([pickled], [name], [payload], [references], specs=[spec])
+        batch = TaskBatch([pickled], [name], [payload], [pickler.references], specs=[spec])
         batch.options = options
+        batch.guests = pickler.guests
         return batch, holds
 
     def _pickle_one(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[FunctionPickle, bytes, list[str], list[Future] | None]:
+    ) -> tuple[FunctionPickle, ArgumentPickler, bytes, list[Future] | None]:
         pickled, args = self.pickle_function(function, args)
-        pickler = ArgumentPickler(cluster=self.session.cluster)
-        payload, references, holds = self.pickle_call(pickler, args, kwargs)
+        pickler = ArgumentPickler(owner=self.session)
+        payload, _, holds = self.pickle_call(pickler, args, kwargs)
         self.check_size(len(payload) + len(pickled.blob), pickled)
-        return pickled, payload, references, holds
+        return pickled, pickler, payload, holds
 
     def map(
         self,
@@ -167,12 +175,13 @@ class Submitter:
         The rows live until all of their batches are handed over, and with them the futures in them.
         """
         first, kwargs, start = calls.first, calls.kwargs, calls.start
-        pickler = ArgumentPickler(cluster=self.session.cluster)
+        pickler = ArgumentPickler(owner=self.session)
         dumps = pickler.dumps
         nbytes_max = self._inline_nbytes_max
         payloads: list[bytes] = []
         references: list[list[str]] = []
         holds: list[tuple[int, list[Future]]] = []
+        guests: list[Any] = []
         nbytes = 0
         try:
             for args in calls.rows:
@@ -192,20 +201,21 @@ class Submitter:
                     references = [[] for _ in payloads]
                 if keys or references:
                     references.append(keys)
+                    guests += pickler.guests
                 payloads.append(payload)
                 nbytes += len(payload)
                 if nbytes > self.batch_nbytes:
                     self.check_size(len(payload), calls.function)
-                    yield TaskBatch([calls.function], [], payloads, references or None), holds
+                    yield _batch_of(calls, payloads, references, guests), holds
                     start += len(payloads)
-                    payloads, references, holds, nbytes = [], [], [], 0
+                    payloads, references, holds, guests, nbytes = [], [], [], [], 0
         except SerializationError as error:
             what = f"{error.what} of call {start + len(payloads)} of the map"
             raise SerializationError(
                 what=what, type_name=error.type_name, reason=error.reason
             ) from error.__cause__
         if payloads:
-            yield TaskBatch([calls.function], [], payloads, references or None), holds
+            yield _batch_of(calls, payloads, references, guests), holds
 
     def _name(self, batch: TaskBatch, function: FunctionPickle, keys: Iterator[str] | None) -> None:
         """Give the tasks of a batch keys that may be there already."""
@@ -233,6 +243,8 @@ class Submitter:
             The client is closed, or the scheduler gone.
         """
         session = self.session
+        if batch.guests:
+            introduce(session, batch.guests)
         with session.lock:
             machine = session.begin()
             if not batch.keys:
@@ -241,6 +253,8 @@ class Submitter:
                 batch.keys = [f"{prefix}{one}" for one in range(number, number + count)]
             states = machine.submit(batch)
         session.send()
+        if batch.guests:
+            keep_until_heard(session, batch.guests)
         return list(map(Future, states, repeat(session)))
 
     # ------------------------------------------------------------------ pickling
@@ -357,6 +371,12 @@ class _Calls(NamedTuple):
     rows: list[tuple[Any, ...]]
     #: The number of the first row in the whole map.
     start: int
+
+
+def _batch_of(
+    calls: _Calls, payloads: list[bytes], references: list[list[str]], guests: list[Any]
+) -> TaskBatch:
+    return TaskBatch([calls.function], [], payloads, references or None, guests=guests)
 
 
 def _size_of(value: object) -> int:

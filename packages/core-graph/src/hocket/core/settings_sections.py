@@ -233,6 +233,13 @@ class SchedulerSettings(Section):
             least=0.01,
         ),
     ] = 0.6
+    clients_may_end: Annotated[
+        bool,
+        Switch(
+            "Whether a client may end the cluster that knows no more of it than the address"
+            " (Client.shutdown)."
+        ),
+    ] = True
 
 
 @dataclass(frozen=True, slots=True, repr=False)

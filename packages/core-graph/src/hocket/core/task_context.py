@@ -14,7 +14,33 @@ from typing import Final
 
 from hocket.core.settings import Settings
 
-__all__ = ["PROVIDER", "TaskContext", "current_task", "rejoin", "secede"]
+__all__ = ["NO_GUARD", "PROVIDER", "TaskContext", "TaskGuard", "current_task", "rejoin", "secede"]
+
+
+class TaskGuard:
+    """What keeps the interrupting of a task from code that is not its own; this one does nothing.
+
+    All of it is for the task's own thread; in others, nothing happens.
+    """
+
+    __slots__ = ()
+
+    def shield(self) -> object:
+        """Let nothing arrive until `unshield` is called; return what that is to be given."""
+        return None
+
+    def unshield(self, shielded: object) -> None:
+        """Let arrive again what interrupts the task, and at once what came meanwhile."""
+
+    def wake_by(self, wake: Callable[[], object] | None) -> None:
+        """Say how a wait is ended if the task is interrupted, and that it is over (None).
+
+        It is called in another thread; it may raise nothing and not wait.
+        """
+
+
+#: Where nothing is interrupted in a thread.
+NO_GUARD: Final = TaskGuard()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +75,8 @@ class TaskContext:
     secede: Callable[[], bool] = bool
     #: Takes a slot again; returns when there is one.
     rejoin: Callable[[], None] = lambda: None
+    #: Of the thread that runs it.
+    guard: TaskGuard = field(default=NO_GUARD, repr=False)
 
 
 #: Set by whoever runs tasks, once in each thread: returns the present task's context, or None.

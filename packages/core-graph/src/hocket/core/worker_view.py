@@ -10,9 +10,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from hocket.core.resource_names import GPU
 from hocket.core.task_context import current_task
 
-__all__ = ["CURRENT_WORKER", "WorkerView", "current_worker"]
+__all__ = ["CURRENT_WORKER", "WorkerView", "current_worker", "device_ordinal"]
 
 
 @dataclass(eq=False)
@@ -29,6 +30,8 @@ class WorkerView:
         What it has: threads, bytes of memory (0: no limit), and amounts by name.
     device_names
         What its devices are called, by resource, in the order of their indices.
+    sees_own_gpus
+        Whether this process sees those alone that the present task has, and counts them from 0.
     plugins
         What was installed with `hocket.client.Client.register_plugin`, by name.
     storage
@@ -47,6 +50,7 @@ class WorkerView:
     plugins: dict[str, Any] = field(default_factory=dict)
     storage: dict[Any, Any] = field(default_factory=dict)
     cluster_id: str = ""
+    sees_own_gpus: bool = False
     #: Returns a directory of the worker's own, which is made when it is first asked for.
     find_directory: Callable[[], str] = field(default=lambda: "", repr=False)
     #: Returns what was logged and printed lately (`hocket.core.recent_logs.LogLine`).
@@ -118,3 +122,19 @@ def current_worker() -> WorkerView | None:
         found = task.view
         view = found if isinstance(found, WorkerView) else None
     return view
+
+
+def device_ordinal() -> int | None:
+    """Return the first GPU of the task that runs here, as this process counts what it sees.
+
+    Returns
+    -------
+    int | None
+        None outside of tasks, and in those that have none.
+    """
+    task = current_task()
+    indices = () if task is None else task.devices.get(GPU, ())
+    if task is None or not indices:
+        return None
+    is_pinned = isinstance(task.view, WorkerView) and task.view.sees_own_gpus
+    return 0 if is_pinned else indices[0]

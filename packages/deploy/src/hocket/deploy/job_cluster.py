@@ -5,27 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import os
 import secrets
 import sys
-from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Generator, Mapping
+from abc import abstractmethod
+from collections.abc import Awaitable, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from hocket.core.errors import SettingsError
 from hocket.core.settings import Settings
 from hocket.core.settings_file import read_secret
-from hocket.core.units import parse_seconds
 from hocket.deploy.arguments import check_count, check_settings
 from hocket.deploy.census import Census
-from hocket.deploy.cluster_text import cluster_html, cluster_line, obstacle_lines
-from hocket.deploy.job_counts import jobs_count
+from hocket.deploy.cluster import Cluster
+from hocket.deploy.cluster_text import obstacle_lines
 from hocket.deploy.job_door import JobDoor
 from hocket.deploy.job_environment import told_settings, user_paths
 from hocket.deploy.job_logs import read_tail
@@ -39,9 +35,7 @@ from hocket.deploy.reconcile.limits import JobLimits
 from hocket.deploy.reconcile.machine import Reconciler
 from hocket.deploy.serving import invite, listening_address
 from hocket.deploy.supervisor import Supervisor
-from hocket.protocol.login import LOGIN_LIFE_S, open_link
 from hocket.transport.address import parse
-from hocket.transport.clock import now
 from hocket.transport.loop import shared_loop
 from hocket.transport.scheduler_file import write_scheduler_file
 
@@ -56,7 +50,7 @@ _DIRECTORY: Final = "~/.hocket/jobs"
 _CLOSE_TIMEOUT_S: Final = 10.0
 
 
-class JobCluster(ABC):
+class JobCluster(Cluster):
     """What all clusters of jobs are; see `SLURMCluster`, `SGECluster`, `PBSCluster`, `SSHCluster`.
 
     Parameters
@@ -88,22 +82,18 @@ class JobCluster(ABC):
         limits: JobLimits | None = None,
         asynchronous: bool = False,
     ) -> None:
-        self._closed = True
         self._pid = os.getpid()
         check_count("jobs", jobs, least=0)
-        self.settings = check_settings(settings)
-        self.asynchronous = asynchronous
+        settings = check_settings(settings)
+        secret = read_secret(settings.security).decode() or secrets.token_hex(32)
+        super().__init__(settings, groups, secret=secret, asynchronous=asynchronous)
         self.id = secrets.token_hex(4)
-        self.address = ""
-        self._dashboard = ""
         self._jobs_wanted = jobs
-        self._specs = dict(groups)
         base = Path(directory or _DIRECTORY).expanduser().absolute()
         self.files = JobFiles(
             base / f"cluster-{self.id}", folder=str(Path.cwd()), paths=user_paths(sys.path)
         )
         self._limits = limits
-        self.secret = read_secret(self.settings.security).decode() or secrets.token_hex(32)
         self._loop = shared_loop()
         self._processes: Processes | None = None
         self._census: Census | None = None
@@ -118,6 +108,9 @@ class JobCluster(ABC):
         """Return what takes the jobs."""
 
     # Life -----------------------------------------------------------------------------------
+
+    def _begin(self) -> Awaitable[Any]:
+        return asyncio.wrap_future(self._loop.start(self._start()))
 
     async def _start(self) -> None:
         if self._started:
@@ -208,34 +201,6 @@ class JobCluster(ABC):
             if ids:
                 self._door.cancel_at_exit(ids)
 
-    def __enter__(self) -> Self:
-        if self.asynchronous:
-            raise TypeError("this cluster is asynchronous: use `async with`")
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        await asyncio.wrap_future(self._loop.start(self._start()))
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await asyncio.wrap_future(self._loop.start(self._close()))
-
-    def __await__(self) -> Generator[Any, None, Self]:
-        return self.__aenter__().__await__()
-
     def _run(self, coroutine: Coroutine[Any, Any, _T]) -> Any:
         """Wait for a coroutine on the cluster's loop, or return what is to be awaited."""
         if self.asynchronous:
@@ -244,89 +209,14 @@ class JobCluster(ABC):
 
     # What is wanted -------------------------------------------------------------------------
 
-    def scale(
-        self,
-        n: int | None = None,
-        *,
-        jobs: int | None = None,
-        cores: int | None = None,
-        memory: int | str | None = None,
-        group: str | None = None,
-    ) -> Any:
-        """Have so many workers of a group; they come when their jobs start.
-
-        The unit is the job: of jobs with several workers there are as many as hold that many.
-
-        Parameters
-        ----------
-        n
-            Workers.
-        jobs, cores, memory
-            The same in jobs, in cores of all jobs, or in bytes of memory of all jobs; the most that
-            any of them asks for counts.
-        group
-            Which; by default the first.
-
-        Raises
-        ------
-        SettingsError
-            There is no such group, or nothing is asked for.
-        """
-        name = self._group_name(group)
-        count = jobs_count(self._specs[name], n, jobs, cores, memory)
-        return self._run(self._scale(name, count))
+    def _scale_to(self, group: str, jobs_count: int) -> Any:
+        return self._run(self._scale(group, jobs_count))
 
     async def _scale(self, name: str, count: int) -> None:
         self._supervisor.want(name, count)
 
-    def adapt(
-        self,
-        minimum: int = 0,
-        maximum: int | None = None,
-        *,
-        group: str | None = None,
-        idle_timeout: float | str = 300.0,
-        target_duration: float | str = 5.0,
-    ) -> Any:
-        """Have as many workers of a group as there is work for; `scale` ends that.
-
-        More jobs are asked for while tasks wait that those which are there cannot take on; a job
-        goes when all of its workers have had nothing to do for a while, and what they hold is
-        moved.
-
-        Parameters
-        ----------
-        minimum, maximum
-            Workers; of jobs with several, as many as hold the one and not more than the other.
-        group
-            Which; by default the first.
-        idle_timeout
-            How long a job must have had nothing to do.
-        target_duration
-            Work of less than this for each of its threads is not worth another job.
-
-        Raises
-        ------
-        SettingsError
-            There is no such group, or a bound cannot be.
-        """
-        name = self._group_name(group)
-        processes = self._specs[name].processes
-        most = 10 * processes if maximum is None else check_count("maximum", maximum, least=1)
-        rules = AdaptiveRules(
-            minimum=math.ceil(check_count("minimum", minimum, least=0) / processes),
-            maximum=max(1, most // processes),
-            idle_timeout_s=parse_seconds(idle_timeout, name="idle_timeout"),
-            target_s=parse_seconds(target_duration, name="target_duration"),
-        )
-        if rules.minimum > rules.maximum:
-            raise SettingsError(
-                name="minimum",
-                value=minimum,
-                allowed=f"it must not be more than the maximum, {most}, in whole jobs",
-                source="code",
-            )
-        return self._run(self._adapt(name, rules))
+    def _adapt_by(self, group: str, rules: AdaptiveRules) -> Any:
+        return self._run(self._adapt(group, rules))
 
     async def _adapt(self, name: str, rules: AdaptiveRules) -> None:
         self._supervisor.adapt(name, rules)
@@ -348,29 +238,8 @@ class JobCluster(ABC):
         self._specs[spec.group] = spec
         self._supervisor.machine.add_group(_group_of(spec.group, spec))
 
-    def wait(
-        self, n: int | None = None, *, group: str | None = None, timeout: float | None = None
-    ) -> Any:
-        """Wait until workers are there.
-
-        Parameters
-        ----------
-        n
-            How many; None: all that are wanted.
-        group
-            Of which group; None: of all.
-        timeout
-            Seconds to wait; None waits for ever.
-
-        Raises
-        ------
-        GroupStopped
-            Their jobs come to nothing; it says why.
-        TimeoutError
-            They are not there in time; it says what keeps them.
-        """
-        names = list(self._specs) if group is None else [self._group_name(group)]
-        return self._run(self._wait(n, names, timeout))
+    def _wait_for(self, n: int | None, groups: list[str], timeout_s: float | None) -> Any:
+        return self._run(self._wait(n, groups, timeout_s))
 
     async def _wait(self, n: int | None, names: list[str], timeout_s: float | None) -> None:
         supervisor = self._supervisor
@@ -405,15 +274,6 @@ class JobCluster(ABC):
             raise TimeoutError("\n".join([*lines, *obstacle_lines(jobs)]))
 
     # What is there --------------------------------------------------------------------------
-
-    @property
-    def dashboard_link(self) -> str:
-        """A link to the scheduler's pages; empty if hocket-diagnostics is not installed.
-
-        Where other hosts can connect, it logs in whoever has it: once, within ten minutes.
-        """
-        expires_s = now() + LOGIN_LIFE_S
-        return open_link(self._dashboard, self.secret, secrets.token_urlsafe(12), expires_s)
 
     @property
     def workers(self) -> list[str]:
@@ -459,29 +319,6 @@ class JobCluster(ABC):
                 if tail is not None:
                     found[one.name] = tail
         return found
-
-    def _group_name(self, group: str | None) -> str:
-        if group is None:
-            return next(iter(self._specs))
-        if group not in self._specs:
-            raise SettingsError(
-                name="group",
-                value=group,
-                allowed=f"it must be one of {', '.join(self._specs)}",
-                source="code",
-            )
-        return group
-
-    @property
-    def status(self) -> str:
-        """``"running"`` or ``"closed"``."""
-        return "closed" if self._closed else "running"
-
-    def __repr__(self) -> str:
-        return cluster_line(self)
-
-    def _repr_html_(self) -> str:
-        return cluster_html(self)
 
 
 def _group_of(name: str, spec: JobSpec) -> Group:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from hocket.core.errors import SettingsError
+from hocket.core.resource_names import GPU
 from hocket.core.units import MIB, parse_bytes, parse_seconds
 from hocket.deploy.arguments import check_count, check_resources
 
@@ -181,7 +182,7 @@ class JobSpec:
         """What each worker offers."""
         offered = dict(self.resources)
         if self.gpus:
-            offered.setdefault("GPU", self.gpus / self.processes)
+            offered.setdefault(GPU, self.gpus / self.processes)
         return offered
 
 

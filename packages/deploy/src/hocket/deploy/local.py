@@ -2,59 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 import os
 import secrets
-import signal
+import shlex
 import socket
-import sys
 import threading
 import weakref
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
-from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final
 
-from hocket.core.errors import SettingsError, UserError
+from hocket.core.errors import ConnectFailed, SettingsError, UserError
 from hocket.core.settings import Settings
 from hocket.core.settings_file import read_secret
+from hocket.core.units import MIB
 from hocket.deploy.arguments import (
     check_count,
     check_memory_limit,
     check_resources,
     check_settings,
 )
-from hocket.deploy.cluster_text import cluster_html
+from hocket.deploy.cluster import Cluster
 from hocket.deploy.exits import Restarts
-from hocket.deploy.processes import Processes
+from hocket.deploy.job_script import worker_command
+from hocket.deploy.job_spec import DEFAULT_GROUP, JobSpec
+from hocket.deploy.local_layout import cores_count, layout
+from hocket.deploy.process_crew import Crew, ProcessCrew
+from hocket.deploy.reconcile.adaptation import AdaptiveRules
 from hocket.deploy.threads import ThreadCrew
-from hocket.protocol.login import LOGIN_LIFE_S, open_link
-from hocket.transport.clock import now
+
+if TYPE_CHECKING:
+    from hocket.deploy.local_adapting import LocalAdapting
 
 __all__ = ["LocalCluster"]
 
 log = logging.getLogger("hocket.deploy")
 
-#: Up to so many cores each gets a worker of its own.
-_CORES_ONE_EACH: Final = 4
+#: What the names of workers begin with.
+_WORKER: Final = "worker-"
 
 
-class _Crew(Protocol):
-    """What brings scheduler and workers to life."""
-
-    address: str
-
-    @property
-    def dashboard(self) -> str: ...
-    def add(self, name: str) -> None: ...
-    def wait(self, name: str) -> None: ...
-    def remove(self, name: str) -> None: ...
-    def pids(self) -> dict[str, int]: ...
-    def close(self) -> None: ...
-
-
-class LocalCluster:
+class LocalCluster(Cluster):
     """A scheduler and workers on this machine.
 
     Parameters
@@ -73,6 +64,9 @@ class LocalCluster:
     settings
         A settings tree, or overrides of the usual one. The cluster's secret is that of
         ``security.secret`` or ``security.secret_file``, or else a fresh one.
+    asynchronous
+        Whether methods that wait return what is to be awaited; then ``async with`` or ``await``
+        starts it.
 
     Raises
     ------
@@ -87,6 +81,8 @@ class LocalCluster:
     ...     print(cluster.address)
     """
 
+    idle_timeout_s = 60.0
+
     def __init__(
         self,
         n_workers: int | None = None,
@@ -96,59 +92,185 @@ class LocalCluster:
         memory_limit: int | str | None = None,
         resources: Mapping[str, float] | None = None,
         settings: Settings | Mapping[str, object] | None = None,
+        asynchronous: bool = False,
     ) -> None:
         self._closed = True
         self._pid = os.getpid()
-        self.settings = check_settings(settings)
-        n_workers, threads = layout(n_workers, threads_per_worker, _cores())
+        settings = check_settings(settings)
+        n_workers, threads = layout(n_workers, threads_per_worker, cores_count())
         if not isinstance(processes, bool):
             raise SettingsError(
                 name="processes", value=processes, allowed="it must be True or False", source="code"
             )
-        options: dict[str, object] = {
-            "threads": threads,
-            "memory_limit": (
-                self.settings.worker.memory_limit
-                if memory_limit is None
-                else check_memory_limit(memory_limit)
-            ),
-            "resources": check_resources({} if resources is None else resources),
-        }
+        limit = (
+            settings.worker.memory_limit
+            if memory_limit is None
+            else check_memory_limit(memory_limit)
+        )
+        offered = check_resources({} if resources is None else resources)
+        self._options = {"threads": threads, "memory_limit": limit, "resources": offered}
+        memory = limit if isinstance(limit, int) and limit >= MIB else None
+        spec = JobSpec(cores=threads, memory=memory, resources=offered)
         # One that was given lets others join, who read the same settings.
-        self.secret = _given_secret(self.settings) or secrets.token_hex(32)
+        secret = _given_secret(settings) or secrets.token_hex(32)
+        super().__init__(settings, {spec.group: spec}, secret=secret, asynchronous=asynchronous)
         self._threads_per_worker = threads
         self._processes = processes
+        self._count = n_workers
         self._lock = threading.RLock()
+        #: Told when workers come or go.
+        self._changed = threading.Condition(self._lock)
         self._wanted: list[str] = []
+        #: Of those, the ones that are asked to leave, whose end is no surprise.
+        self._leaving: set[str] = set()
         self._names_count = 0
         self._restarts = Restarts()
         #: Why the cluster is of no use any more; empty: it is.
         self._broken = ""
-        self._crew: _Crew
-        if processes:
-            self._crew = _process_crew(self, options)
-        else:
-            self._crew = _thread_crew(self, options)
+        self._crew: Crew | None = None
+        self._adapting: LocalAdapting | None = None
+        if not asynchronous:
+            self._bring_up()
+
+    # Life -----------------------------------------------------------------------------------
+
+    def _begin(self) -> Awaitable[Any]:
+        return self._apart(self._bring_up)
+
+    def _bring_up(self) -> None:
+        if self._crew is not None:
+            return
+        crew = self._crew = (_process_crew if self._processes else _thread_crew)(self)
+        self.address, self._dashboard = crew.address, crew.dashboard
         self._closed = False
         try:
-            self.scale(n_workers)
+            self._resize(self._count)
         except BaseException:
-            self.close()
+            self._end()
             raise
 
-    @property
-    def address(self) -> str:
-        """The scheduler's address."""
-        return self._crew.address
+    def close(self) -> Any:
+        """End all workers and the scheduler. May be called twice.
 
-    @property
-    def dashboard_link(self) -> str:
-        """A link to the scheduler's pages; empty if hocket-diagnostics is not installed.
-
-        Where other hosts can connect, it logs in whoever has it: once, within ten minutes.
+        In a process that was forked from the one that made the cluster it does nothing.
         """
-        expires_s = now() + LOGIN_LIFE_S
-        return open_link(self._crew.dashboard, self.secret, secrets.token_urlsafe(12), expires_s)
+        return self._perform(self._end)
+
+    def _end(self) -> None:
+        if not self._closed:
+            self._closed = True
+            if os.getpid() == self._pid:
+                self._stop_adapting()
+                with self._changed:
+                    self._changed.notify_all()
+                self._running.close()
+
+    def _perform(self, function: Callable[..., object], *args: object) -> Any:
+        """Do something in this thread; or apart, and return what is to be awaited."""
+        return self._apart(function, *args) if self.asynchronous else function(*args)
+
+    def _apart(self, function: Callable[..., object], *args: object) -> Awaitable[Any]:
+        return asyncio.get_running_loop().run_in_executor(None, function, *args)
+
+    # What is wanted -------------------------------------------------------------------------
+
+    def _scale_to(self, group: str, jobs_count: int) -> Any:
+        del group
+        return self._perform(self._scale, jobs_count)
+
+    def _scale(self, count: int) -> None:
+        self._check_open()
+        self._stop_adapting()
+        self._resize(count)
+
+    def _resize(self, count: int) -> None:
+        """Have so many workers; return when new ones are up and old ones were asked to leave."""
+        with self._changed:
+            while len(self._wanted) > count:
+                self._running.remove(self._wanted.pop())
+            self._changed.notify_all()
+        self.grow(count)
+
+    def grow(self, count: int) -> None:
+        """Have so many workers at least; return when new ones are up."""
+        self._check_open()
+        fresh = []
+        with self._changed:
+            while len(self._wanted) < count:
+                fresh.append(self._add())
+            self._changed.notify_all()
+        for name in fresh:
+            self._running.wait(name)
+
+    def _adapt_by(self, group: str, rules: AdaptiveRules) -> Any:
+        del group
+        return self._perform(self._adapt, rules)
+
+    def _adapt(self, rules: AdaptiveRules) -> None:
+        from hocket.deploy.local_adapting import LocalAdapting  # noqa: PLC0415 (few need it)
+
+        self._check_open()
+        self._stop_adapting()
+        self.grow(rules.minimum)
+        (spec,) = self._specs.values()
+        self._adapting = LocalAdapting(self, spec, rules)
+        self._adapting.start()
+
+    def _stop_adapting(self) -> None:
+        adapting, self._adapting = self._adapting, None
+        if adapting is not None:
+            adapting.stop()
+
+    def _wait_for(self, n: int | None, groups: list[str], timeout_s: float | None) -> Any:
+        del groups
+        return self._perform(self._wait, n, timeout_s)
+
+    def _wait(self, n: int | None, timeout_s: float | None) -> None:
+        until_s = math.inf if timeout_s is None else monotonic() + timeout_s
+        while True:
+            self._check_open()
+            with self._changed:
+                names = self._wanted[:n]
+                count = len(self._wanted) if n is None else n
+            for index, name in enumerate(names):
+                self._await_worker(name, until_s, f"{index} of {count}")
+            with self._changed:
+                if self._wanted[: len(names)] != names:
+                    # Others have come in the place of some.
+                    continue
+                if len(names) >= count:
+                    return
+                if self._adapting is None:
+                    raise SettingsError(
+                        name="n",
+                        value=n,
+                        allowed=f"{len(names)} are wanted, and no more will come; scale first",
+                        source="code",
+                    )
+                self._changed.wait(None if timeout_s is None else max(0.0, until_s - monotonic()))
+            if monotonic() >= until_s:
+                raise TimeoutError(f"{len(names)} of {count} workers are there after {timeout_s} s")
+
+    def _await_worker(self, name: str, until_s: float, there: str) -> None:
+        """Wait for a worker, if it is not gone."""
+        began_s = monotonic()
+        try:
+            self._running.wait(name, max(0.0, until_s - began_s))
+        except ConnectFailed as error:
+            if monotonic() >= until_s:
+                text = f"{there} workers are there after {until_s - began_s:g} s"
+                raise TimeoutError(text) from None
+            if name in self.workers:
+                raise
+            log.debug("%s is gone: %s", name, error)
+
+    # What is there --------------------------------------------------------------------------
+
+    @property
+    def _running(self) -> Crew:
+        if self._crew is None:
+            raise _ClusterClosed(address=self.address, broken="")
+        return self._crew
 
     @property
     def workers(self) -> list[str]:
@@ -159,31 +281,26 @@ class LocalCluster:
     @property
     def worker_pids(self) -> dict[str, int]:
         """The process id of each worker."""
-        pids = self._crew.pids()
+        pids = self._running.pids()
         return {name: pids[name] for name in self.workers if name in pids}
 
     @property
     def scheduler_pid(self) -> int:
         """The process id of the scheduler."""
         self._check_open()
-        return self._crew.pids()["scheduler"]
-
-    @property
-    def status(self) -> str:
-        """``"running"`` or ``"closed"``."""
-        return "closed" if self._closed else "running"
+        return self._running.pids()["scheduler"]
 
     @property
     def jobs(self) -> list[dict[str, Any]]:
         """The workers as other clusters tell of their jobs: each a process of this host."""
-        pids = self._crew.pids()
+        pids = self._running.pids()
         host = socket.gethostname()
         return [
             {
                 "name": name,
-                "group": "workers",
+                "group": DEFAULT_GROUP,
                 "id": str(pids.get(name, "")),
-                "state": "up",
+                "state": "up" if name in pids else "starting",
                 "reason": "",
                 "hosts": host,
                 "workers": [name],
@@ -191,51 +308,87 @@ class LocalCluster:
             for name in self.workers
         ]
 
-    def scale(self, n_workers: int) -> None:
-        """Have this many workers; return when new ones are up and old ones were asked to leave.
+    def job_script(self, group: str | None = None) -> str:
+        """Return a command that starts a worker like those of this cluster, from anywhere here.
+
+        (They themselves are forked from a process that has everything imported.) The cluster's
+        secret is not in it: put it into the variable ``HOCKET_SECURITY__SECRET``.
 
         Raises
         ------
-        SettingsError
-            That is no number of workers.
-        ConnectFailed
-            A worker ended or took too long while starting.
+        UserError
+            The workers are threads of this process, which no command starts.
         """
-        check_count("n_workers", n_workers, least=0)
+        spec = self._specs[self._group_name(group)]
+        if not self._processes:
+            raise _NoCommand(address=self.address)
+        name = f"another-{self._names_count}"
+        return shlex.join(worker_command(spec, name, [self.address])) + "\n"
+
+    def logs(self, job: str | None = None, *, lines: int = 100) -> Any:
+        """Return what workers logged lately and what tasks printed there, by the workers' names.
+
+        Parameters
+        ----------
+        job
+            The name or the process id of a worker; None: all.
+        lines
+            How many of each, the last ones.
+        """
+        check_count("lines", lines, least=0)
+        return self._perform(self._logs, job, lines)
+
+    def _logs(self, job: str | None, lines: int) -> dict[str, str]:
+        from hocket.deploy.worker_logs import read_worker_logs  # noqa: PLC0415 (few need it)
+
         self._check_open()
-        fresh = []
-        with self._lock:
-            while len(self._wanted) < n_workers:
-                fresh.append(self._add())
-            while len(self._wanted) > n_workers:
-                self._crew.remove(self._wanted.pop())
-        for name in fresh:
-            self._crew.wait(name)
+        pids = self._running.pids()
+        names = [name for name in self.workers if job in (None, name, str(pids.get(name)))]
+        return read_worker_logs(self.address, self.secret, self.settings, names, lines)
 
-    def close(self) -> None:
-        """End all workers and the scheduler. May be called twice.
+    # Workers that end -----------------------------------------------------------------------
 
-        In a process that was forked from the one that made the cluster it does nothing.
-        """
-        if not self._closed:
-            self._closed = True
-            if os.getpid() == self._pid:
-                self._crew.close()
+    def let_go(self, name: str) -> bool:
+        """Expect a worker to leave; return False if it is not there."""
+        with self._changed:
+            if name not in self._wanted:
+                return False
+            self._leaving.add(name)
+            return True
+
+    def keep(self, name: str) -> None:
+        """Expect a worker to stay after all."""
+        with self._changed:
+            self._leaving.discard(name)
+
+    def gone(self, name: str) -> None:
+        """Take note that a worker has left, as it was asked to."""
+        with self._changed:
+            self._leaving.discard(name)
+            if name in self._wanted:
+                self._wanted.remove(name)
+                self._running.remove(name)
+                self._changed.notify_all()
 
     def _add(self) -> str:
-        name = f"worker-{self._names_count}"
+        name = f"{_WORKER}{self._names_count}"
         self._names_count += 1
         self._wanted.append(name)
-        self._crew.add(name)
+        self._running.add(name)
         return name
 
     def _on_exit(self, name: str, cause: str) -> None:
         """Hear that a process of the cluster ended which was not asked to."""
-        with self._lock:
+        with self._changed:
             if self._closed:
                 return
-            if name in self._wanted:
+            if name in self._leaving:
+                self.gone(name)
+            elif name in self._wanted:
                 self._replace(name, cause)
+            elif name.startswith(_WORKER):
+                # One that had left by then.
+                return
             elif not self._broken:
                 self._broken = f"{name} ended: {cause}"
                 log.error(
@@ -245,7 +398,8 @@ class LocalCluster:
                 )
                 # They would wait for a while, and end one by one with an error each.
                 while self._wanted:
-                    self._crew.remove(self._wanted.pop())
+                    self._running.remove(self._wanted.pop())
+            self._changed.notify_all()
 
     def _replace(self, name: str, cause: str) -> None:
         """Put another worker in the place of one that died."""
@@ -260,20 +414,6 @@ class LocalCluster:
     def _check_open(self) -> None:
         if self._closed or self._broken:
             raise _ClusterClosed(address=self.address, broken=self._broken)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _repr_html_(self) -> str:
-        return cluster_html(self)
 
     def __repr__(self) -> str:
         if self._closed:
@@ -299,39 +439,19 @@ class _ClusterClosed(UserError):
         return f"the cluster at {self.address} is {what}; make another"
 
 
-def layout(n_workers: int | None, threads: int | None, cores: int) -> tuple[int, int]:
-    """Return how many workers with how many threads each suit what was asked and the machine.
+class _NoCommand(UserError):
+    """No command starts such workers."""
 
-    Raises
-    ------
-    SettingsError
-        A number is none, or too small.
-    """
-    if n_workers is not None:
-        check_count("n_workers", n_workers, least=0)
-    if threads is not None:
-        check_count("threads_per_worker", threads, least=1)
-    if n_workers is None and threads is None:
-        # Few processes, that still use several interpreters well: the smallest divisor of the
-        # number of cores that is at least its square root.
-        n_workers = cores
-        if cores > _CORES_ONE_EACH:
-            n_workers = next(
-                one for one in range(1, cores + 1) if cores % one == 0 and one**2 >= cores
-            )
-    if n_workers is None:
-        assert threads is not None
-        n_workers = max(1, cores // threads)
-    if threads is None:
-        threads = max(1, cores // max(1, n_workers))
-    return n_workers, threads
+    address: str
 
+    def __init__(self, *, address: str) -> None:
+        super().__init__(address=address)
 
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    def describe(self) -> str:
+        return (
+            f"the workers of the cluster at {self.address} are threads of this process, which no"
+            " command starts; have processes=True"
+        )
 
 
 def _given_secret(settings: Settings) -> str:
@@ -348,61 +468,16 @@ def _given_secret(settings: Settings) -> str:
     )
 
 
-def _process_crew(cluster: LocalCluster, options: dict[str, object]) -> _Crew:
-    return _ProcessCrew(cluster, options)
+def _process_crew(cluster: LocalCluster) -> Crew:
+    owner = weakref.ref(cluster)
+
+    def on_exit(name: str, cause: str) -> None:
+        alive = owner()
+        if alive is not None:
+            alive._on_exit(name, cause)  # noqa: SLF001 - its own crew
+
+    return ProcessCrew(cluster.settings, cluster.secret, cluster._options, on_exit)  # noqa: SLF001
 
 
-def _thread_crew(cluster: LocalCluster, options: dict[str, object]) -> _Crew:
-    return ThreadCrew(cluster.settings, cluster.secret, options)
-
-
-class _ProcessCrew:
-    """Scheduler and workers as processes under a fork server."""
-
-    def __init__(self, cluster: LocalCluster, options: dict[str, object]) -> None:
-        owner = weakref.ref(cluster)
-
-        def on_exit(name: str, cause: str) -> None:
-            alive = owner()
-            if alive is not None:
-                alive._on_exit(name, cause)  # noqa: SLF001 - its own crew
-
-        self._timeout_s = cluster.settings.local.start_timeout_s
-        self._common = {
-            "settings": cluster.settings.to_flat(),
-            "secret": cluster.secret,
-        }
-        self._options = options
-        self._processes = Processes(on_exit)
-        try:
-            self._processes.start(
-                "scheduler", "scheduler", {**self._common, "addresses": ["tcp://127.0.0.1:0"]}
-            )
-            facts = self._processes.wait_ready("scheduler", self._timeout_s)
-            self.address: str = facts["address"]
-            self.dashboard: str = facts.get("dashboard", "")
-        except BaseException:
-            self._processes.close()
-            raise
-
-    def add(self, name: str) -> None:
-        options = {
-            **self._common,
-            **self._options,
-            "scheduler": self.address,
-            "name": name,
-            "path": [one or str(Path.cwd()) for one in sys.path],
-        }
-        self._processes.start(name, "worker", options)
-
-    def wait(self, name: str) -> None:
-        self._processes.wait_ready(name, self._timeout_s)
-
-    def remove(self, name: str) -> None:
-        self._processes.stop(name, signal.SIGTERM)
-
-    def pids(self) -> dict[str, int]:
-        return self._processes.pids()
-
-    def close(self) -> None:
-        self._processes.close()
+def _thread_crew(cluster: LocalCluster) -> Crew:
+    return ThreadCrew(cluster.settings, cluster.secret, cluster._options)  # noqa: SLF001

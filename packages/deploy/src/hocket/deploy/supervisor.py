@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from hocket.core.errors import HocketError
 from hocket.deploy.census import Census
+from hocket.deploy.demands import demand_of, offer_of
 from hocket.deploy.errors import GroupStopped
 from hocket.deploy.job_door import JobDoor, Refused
 from hocket.deploy.job_logs import read_tail
 from hocket.deploy.job_script import JobFiles
 from hocket.deploy.job_spec import JobSpec
-from hocket.deploy.reconcile.adaptation import AdaptiveRules, Adaptor, Demand, Offer
+from hocket.deploy.reconcile.adaptation import AdaptiveRules, Adaptor
 from hocket.deploy.reconcile.commands import (
     CancelJob,
     Command,
@@ -28,7 +29,7 @@ from hocket.deploy.reconcile.jobs import JobState
 from hocket.deploy.reconcile.machine import Reconciler
 from hocket.protocol.messages import DemandDescription
 
-__all__ = ["Supervisor", "demand_of", "offer_of"]
+__all__ = ["Supervisor"]
 
 log = logging.getLogger("hocket.deploy")
 
@@ -313,14 +314,3 @@ class Supervisor:
         error = GroupStopped(group=command.group, reason=command.reason, log=tail)
         self.stopped[command.group] = error
         log.error("%s", error)
-
-
-def offer_of(spec: JobSpec) -> Offer:
-    """Return what a job of a group can take on at once."""
-    resources = {name: n * spec.processes for name, n in spec.worker_resources.items()}
-    return Offer(spec.threads * spec.processes, resources)
-
-
-def demand_of(told: DemandDescription) -> Demand:
-    """Return what the scheduler says of tasks that wait."""
-    return Demand(told.count, told.duration_s or None, told.resources)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from collections.abc import Mapping
@@ -65,7 +66,7 @@ class ThreadCrew:
 
         self._workers[name] = self._loop.run(start())
 
-    def wait(self, name: str) -> None:
+    def wait(self, name: str, timeout_s: float = math.inf) -> None:
         """Return at once: :meth:`add` has waited."""
 
     def remove(self, name: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from hocket.core.errors import HandshakeRefused, HocketError, SettingsError
+from hocket.core.resource_names import GPU
 from hocket.core.settings import Settings
 from hocket.deploy.arguments import check_resources
 from hocket.deploy.supervising import supervise
@@ -23,7 +24,6 @@ from hocket.protocol.roles import Role
 from hocket.transport.clock import monotonic, now
 from hocket.transport.joining import find_invitation, only_known_cluster
 from hocket.worker.gpus import pinning, share_of
-from hocket.worker.resources import GPU
 from hocket.worker.shell import LOST_SCHEDULER, find_gpus, run_worker
 
 __all__ = ["end_of_life", "margin_of", "parse_resources", "serve_workers"]

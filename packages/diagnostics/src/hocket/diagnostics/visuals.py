@@ -90,6 +90,8 @@ class Page:
     #: Pages are listed in this order, and then in that in which they were made.
     order: int = 100
     visuals: list[Visual] = field(default_factory=list)
+    #: Whether it is listed, as things are; None: always.
+    when: Callable[[ClusterModel], bool] | None = None
 
 
 class Book:
@@ -116,10 +118,11 @@ class Book:
         return None
 
     def put(self, page: Page) -> Page:
-        """Add a page; if it is there, title, text and order are those of the new one."""
+        """Add a page; if it is there, all but its visuals is as the new one has it."""
         _check_name(page.name)
         known = self._pages.setdefault((page.role, page.name), page)
         known.title, known.text, known.order = page.title, page.text, page.order
+        known.when = page.when
         return known
 
     def add(self, role: RoleName, on: str, visual: Visual) -> None:
@@ -138,7 +141,13 @@ BOOK: Final = Book()
 
 
 def page(
-    name: str, title: str, *, role: RoleName = "scheduler", text: str = "", order: int = 100
+    name: str,
+    title: str,
+    *,
+    role: RoleName = "scheduler",
+    text: str = "",
+    order: int = 100,
+    when: Callable[[ClusterModel], bool] | None = None,
 ) -> None:
     """Give a page a title, words of its own, and a place in the list of pages.
 
@@ -152,8 +161,10 @@ def page(
         Whether it is one of the scheduler's pages or of each worker's.
     order
         The lower, the earlier in the list; ours are below 100.
+    when
+        Whether it is listed, as things are; by default it always is.
     """
-    BOOK.put(Page(name, title, role, text, order))
+    BOOK.put(Page(name, title, role, text, order, when=when))
 
 
 def plot(  # noqa: PLR0913 (each can be left out)

@@ -55,9 +55,10 @@ class Books:
         self.hungry: dict[Worker, None] = {}
         self.loaded: dict[Worker, None] = {}
         self.threads_count = 0
-        #: Workers that have a memory limit; and those that know when they end, and the longest life
-        #: of any worker (None: it is to be looked for).
+        #: Workers that have a memory limit; that have GPUs; and those that know when they end, and
+        #: the longest life of any worker (None: it is to be looked for).
         self.limited_count = 0
+        self.gpu_workers_count = 0
         self.mortal_count = 0
         self._life_s_max: float | None = None
         #: Before this time it is not looked for tasks to ask back.
@@ -402,6 +403,7 @@ class Books:
         self._fitting.clear()
         self.threads_count += worker.threads
         self.limited_count += bool(worker.memory_limit)
+        self.gpu_workers_count += worker.has_gpus
         self.mortal_count += worker.life_s < ENDLESS_S
         self._life_s_max = None
         self.idle[worker] = None
@@ -419,6 +421,7 @@ class Books:
         self._fitting.clear()
         self.threads_count -= worker.threads
         self.limited_count -= bool(worker.memory_limit)
+        self.gpu_workers_count -= worker.has_gpus
         self.mortal_count -= worker.life_s < ENDLESS_S
         self._life_s_max = None
         self.open.drop(worker)

@@ -53,6 +53,11 @@ class Cancelling:
         #: By attempt: whom to tell what became of it.
         self._waiting: dict[int, _Round] = {}
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether some worker has not said what became of what a client asked about."""
+        return bool(self._waiting)
+
     def cancel(self, client: Client, message: CancelTasks) -> None:
         """Let a client do without keys."""
         around = _Round(client, message.request)

@@ -25,6 +25,7 @@ from hocket.scheduler.policy.lifetimes import length_of, outlasts
 from hocket.scheduler.policy.memory import is_probed, may_add
 from hocket.scheduler.policy.placement import PLACEMENTS
 from hocket.scheduler.policy.placement.transfer import LATENCY_S, transfer_s
+from hocket.scheduler.policy.sparing import has_kinds, is_plain, is_spare
 from hocket.scheduler.state import (
     ASSIGNED,
     STORED,
@@ -171,6 +172,7 @@ class _Drain:
         self._tables = tables
         self._place = PLACEMENTS[tables.limits.placement]
         self._is_limited = bool(tables.limited_count)
+        self._may_spare = has_kinds(tables)
         self._is_mortal = bool(tables.mortal_count)
         #: Of the present queue: kinds of tasks for which no worker with room lasts long enough.
         self._long_kinds: set[TaskClass | None] = set()
@@ -290,7 +292,10 @@ class _Drain:
         tables = self._tables
         if task.options.executor == ACTORS:
             return choose_home(tables, task)
-        worker = line.idlest(tables, share_count, self._fitness_test(line, task))
+        is_fit = self._fitness_test(line, task)
+        worker = line.idlest(tables, share_count, is_fit)
+        if self._may_spare and worker is not None and worker.has_gpus and is_plain(task.options):
+            worker = self._other(line, share_count, is_fit) or worker
         if line.is_root and worker is not None:
             if is_probed(tables, task) and not worker.free_threads_count:
                 worker = None
@@ -302,6 +307,17 @@ class _Drain:
             chosen = self._place(tables, task, worker, line.fitting)
             return chosen if outlasts(tables, chosen, task) else worker
         return worker
+
+    def _other(
+        self, line: _Line, share_count: int, is_fit: Callable[[Worker], bool] | None
+    ) -> Worker | None:
+        """Choose a worker that spares one with GPUs a task; None: there is none to spare."""
+        other = line.idlest(
+            self._tables, share_count, lambda one: is_spare(one) and (is_fit is None or is_fit(one))
+        )
+        # (What is free now only becomes less in this turn.)
+        self._may_spare = other is not None
+        return other
 
     def _memory_test(self, line: _Line, task: Task) -> Callable[[Worker], bool] | None:
         """Return what tells whether a worker has memory for a task; None: all have."""

@@ -21,7 +21,7 @@ from hocket.protocol.messages import (
     RequestRefused,
 )
 from hocket.scheduler.naming import enumerate_names
-from hocket.scheduler.policy.lifetimes import needed_s, outlasts
+from hocket.scheduler.policy.lifetimes import begins_in_s, needed_s, outlasts
 from hocket.scheduler.policy.memory import is_probed, may_add
 from hocket.scheduler.state import (
     ASSIGNED,
@@ -335,7 +335,7 @@ class Explaining:
         text = f"its time ends, and it leaves in {format_seconds(rest_s)}"
         if needed_s(tables, task):
             text += f"; {self._length(task)}"
-        load_s = worker.load_for_s(task.options, tables.now_s)
+        load_s = begins_in_s(tables, worker, task)
         if load_s:
             text += f"; it has other work for about {format_seconds(load_s)}"
         return text

@@ -49,6 +49,8 @@ def check(tables: Tables) -> None:
     _demand(mortal_count == tables.mortal_count, "workers with an end are counted", mortal_count)
     limited_count = sum(1 for worker in tables.workers.values() if worker.memory_limit)
     _demand(limited_count == tables.limited_count, "limited workers are counted", limited_count)
+    gpus_count = sum(worker.has_gpus for worker in tables.workers.values())
+    _demand(gpus_count == tables.gpu_workers_count, "workers with GPUs are counted", gpus_count)
     threads_count = sum(worker.threads for worker in tables.workers.values())
     _demand(threads_count == tables.threads_count, "threads are counted", tables.threads_count)
     _check_copies(tables)

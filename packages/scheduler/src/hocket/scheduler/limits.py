@@ -44,6 +44,9 @@ class Limits:
     #: one copy always may.
     copies_nbytes_max: int = 64 * 2**20
 
+    #: Whether clients may end the cluster.
+    clients_may_end: bool = True
+
     @property
     def is_eager(self) -> bool:
         """Whether there is no commit window: all that is ready is given out."""

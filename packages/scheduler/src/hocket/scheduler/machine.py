@@ -22,30 +22,22 @@ from hocket.protocol.messages import (
     CopiesFailed,
     DescribeCluster,
     DropSetup,
+    EndCluster,
     EventsSeen,
     ExplainKeys,
-    Failure,
-    FailureKind,
-    ForgetFunctions,
     HereRan,
     InputsMissing,
     KeepSetup,
-    KeysScattered,
     ListTasks,
     ListVariables,
     LocateKeys,
     LogEvents,
     PlanScatter,
     RebalanceKeys,
-    ReleaseKeys,
     ReplicasStored,
     ReplicateKeys,
-    ReportMissing,
     RetireWorkers,
-    RetryTasks,
     RunEverywhere,
-    ScatterAccepted,
-    SubmitTasks,
     TasksBegun,
     TasksDone,
     TasksFailed,
@@ -56,7 +48,6 @@ from hocket.protocol.messages import (
     TasksSeceded,
     VariablesListed,
     WaitForWorkers,
-    WantKeys,
     WorkerJoined,
     WorkerLeaving,
     WorkerPaused,
@@ -68,9 +59,9 @@ from hocket.scheduler.commit import commit
 from hocket.scheduler.coordination import Coordination, CoordinationLimits
 from hocket.scheduler.coordination.tasks import TasksOfTables
 from hocket.scheduler.draining import Draining
+from hocket.scheduler.ending import Ending
 from hocket.scheduler.explain import Explaining
 from hocket.scheduler.feed import Feed
-from hocket.scheduler.intake import accept_scattered, accept_tasks
 from hocket.scheduler.losses import client_lost, copy_missing, worker_lost
 from hocket.scheduler.policy.fairness import note_finished
 from hocket.scheduler.policy.retraction import (
@@ -84,17 +75,15 @@ from hocket.scheduler.refusal import Refusal
 from hocket.scheduler.replication import Replication
 from hocket.scheduler.requests import Requests
 from hocket.scheduler.setups import Setups
-from hocket.scheduler.state import FAILED, STORED, Client, Task, Worker
+from hocket.scheduler.state import STORED, Client, Task, Worker
 from hocket.scheduler.tables import Limits, Tables
 from hocket.scheduler.transitions import (
     requeue,
-    retry,
     to_failed,
     to_recalled,
     to_stored,
-    unwant,
-    want,
 )
+from hocket.scheduler.wishes import Wishes
 
 __all__ = ["Refusal", "SchedulerMachine"]
 
@@ -116,11 +105,13 @@ class SchedulerMachine:
         self, limits: Limits | None = None, *, address: str = "", first_token: int = 0
     ) -> None:
         self.tables = Tables(limits or Limits())
+        self.wishes = Wishes(self.tables)
         self.requests = Requests(self.tables, address)
         self.setups = Setups(self.tables, self.requests)
         self.replication = Replication(self.tables)
         self.draining = Draining(self.tables, self.replication)
         self.cancelling = Cancelling(self.tables)
+        self.ending = Ending(self.tables, self.draining)
         self.explaining = Explaining(self.tables)
         self.coordination = Coordination(
             TasksOfTables(self.tables),
@@ -132,19 +123,12 @@ class SchedulerMachine:
         self.look_again_s: float | None = None
         self._greeted: set[int] = set()
         self._from_client: dict[type[Any], Callable[[Client, Any], None]] = {
-            SubmitTasks: self._on_submit_tasks,
-            ReleaseKeys: self._on_release_keys,
-            WantKeys: self._on_want_keys,
             CancelTasks: self.cancelling.cancel,
-            ForgetFunctions: self._on_forget_functions,
             LocateKeys: self.requests.locate,
             ListTasks: self.requests.list_tasks,
-            ReportMissing: self._on_report_missing,
             PlanScatter: self.requests.plan_scatter,
-            KeysScattered: self._on_keys_scattered,
             RunEverywhere: self.requests.run_everywhere,
             KeepSetup: self.setups.keep,
-            RetryTasks: self._on_retry_tasks,
             ListVariables: self._on_list_variables,
             DropSetup: self.setups.drop,
             DescribeCluster: self.requests.describe,
@@ -153,6 +137,8 @@ class SchedulerMachine:
             ReplicateKeys: self.replication.replicate,
             RebalanceKeys: self._on_rebalance_keys,
             RetireWorkers: self.draining.retire,
+            EndCluster: self.ending.ask,
+            **self.wishes.handlers,
             **self.coordination.handlers,
             **self.feed.handlers,
         }
@@ -295,62 +281,12 @@ class SchedulerMachine:
 
     # From clients ---------------------------------------------------------------------------
 
-    def _on_submit_tasks(self, client: Client, message: SubmitTasks) -> None:
-        accept_tasks(self.tables, client, message)
-
-    def _on_keys_scattered(self, client: Client, message: KeysScattered) -> None:
-        accept_scattered(self.tables, client, message)
-        client.outbox.add(ScatterAccepted(message.request))
-
     def _on_rebalance_keys(self, client: Client, message: RebalanceKeys) -> None:
         rebalance(self.tables, self.replication, client, message)
-
-    def _on_release_keys(self, client: Client, message: ReleaseKeys) -> None:
-        tasks = self.tables.tasks
-        for key in message.keys:
-            task = tasks.get(key)
-            if task is not None:
-                unwant(self.tables, task, client)
-
-    def _on_want_keys(self, client: Client, message: WantKeys) -> None:
-        for key in message.keys:
-            task = self.tables.tasks.get(key)
-            if task is None:
-                text = f"nothing is known of the key {key!r}; it may have been released"
-                client.outbox.erred(key, Failure(FailureKind.UNKNOWN_KEY, key, text))
-            else:
-                want(self.tables, task, client)
-
-    def _on_retry_tasks(self, client: Client, message: RetryTasks) -> None:
-        for key in message.keys:
-            task = self.tables.tasks.get(key)
-            if task is None or client not in task.clients():
-                text = f"the key {key!r} is not known here any more; submit the task again"
-                client.outbox.erred(key, Failure(FailureKind.UNKNOWN_KEY, key, text))
-            elif task.state is FAILED:
-                retry(self.tables, task)
-            elif task.state is STORED:
-                client.outbox.stored(key, task.nbytes, None)
 
     def _on_list_variables(self, client: Client, message: ListVariables) -> None:
         names = self.coordination.variables.names(message.prefix)
         client.outbox.add(VariablesListed(message.request, names), sum(map(len, names)))
-
-    def _on_forget_functions(self, client: Client, message: ForgetFunctions) -> None:
-        for digest in message.digests:
-            kind = client.functions.pop(digest, None)
-            if kind is not None:
-                kind.pinned_by.discard(client.id)
-                self.tables.forget_kind(kind)
-
-    def _on_report_missing(self, client: Client, message: ReportMissing) -> None:
-        worker = self.tables.workers_by_address.get(message.address)
-        if worker is None:
-            return
-        for key in message.keys:
-            task = self.tables.tasks.get(key)
-            if task is not None and client in task.clients():
-                copy_missing(self.tables, task, worker, gone=message.gone, keep_last=True)
 
     # From workers ---------------------------------------------------------------------------
 
@@ -368,6 +304,7 @@ class SchedulerMachine:
         self.feed.worker_came(tables.workers[id_])
         self.requests.workers_changed()
         self.draining.worker_joined()
+        self.ending.worker_joined(tables.workers[id_])
 
     def _on_tasks_done(self, worker: Worker, message: TasksDone) -> None:
         tables = self.tables
@@ -463,7 +400,7 @@ class SchedulerMachine:
                 worker.outbox.drop(key, attempt)
 
     def _on_worker_report(self, worker: Worker, message: WorkerReport) -> None:
-        worker.report = message
+        worker.reported(message)
 
     def _on_worker_paused(self, worker: Worker, message: WorkerPaused) -> None:
         worker.is_paused = message.paused

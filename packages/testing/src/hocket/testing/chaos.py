@@ -10,6 +10,7 @@ from hocket.testing.deeds import (
     CrashClient,
     CrashWorker,
     Cut,
+    DamageFile,
     Deed,
     Hang,
     LeaveClient,
@@ -50,6 +51,7 @@ class Chaos:
             (faults.vanishing_values, self._let_value_vanish),
             (faults.vanishing_values, self._let_value_vanish),
             (faults.scheduler_restarts, self._restart_scheduler),
+            (faults.spilling and faults.disk_faults, self._damage_file),
         ]
         self._ways = [way for is_on, way in ways if is_on]
         if self._ways:
@@ -146,6 +148,15 @@ class Chaos:
         if worker is None or key is None or key in worker.machine.tables.actors.by_key:
             return None
         return LoseValue(self._now_s, worker.name, key)
+
+    def _damage_file(self) -> Deed | None:
+        files = [
+            (worker.name, datum.key)
+            for worker in self._cluster.workers_alive()
+            for datum in worker.machine.tables.shelf.spilled
+        ]
+        found = self._pick(files)
+        return None if found is None else DamageFile(self._now_s, *found)
 
     def _recall(self) -> Deed | None:
         tasks = self._cluster.scheduler.machine.tables.tasks

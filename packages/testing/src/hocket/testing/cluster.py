@@ -174,7 +174,7 @@ class Cluster:
             name,
             threads_count,
             {"GPU": gpus, "license": 0.3},
-            memory_limit if swarm.faults.memory_shortage else 0,
+            memory_limit if swarm.faults.memory_shortage or swarm.faults.spilling else 0,
         )
 
     def _start_worker(self, offer: WorkerOffer, address: str | None = None) -> None:
@@ -236,7 +236,7 @@ class Cluster:
         """
         self._let_go.add(worker)
         faults = self.network.swarm.faults
-        if self._copies_were_lost or self.vanished or faults.data_failures:
+        if self._copies_were_lost or self.vanished or faults.data_failures or faults.disk_faults:
             return
         others = [one for one in self.workers_alive() if one is not worker]
         held = worker.machine.tables.held

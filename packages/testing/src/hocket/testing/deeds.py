@@ -28,6 +28,7 @@ __all__ = [
     "CrashClient",
     "CrashWorker",
     "Cut",
+    "DamageFile",
     "Deed",
     "Explain",
     "Hang",
@@ -444,6 +445,20 @@ class LoseValue(Deed):
         if worker is not None and self.key in worker.machine.tables.held:
             attempt = worker.lose_value(self.key)
             cluster.vanished.add((self.key, attempt, worker.address))
+
+
+@dataclass(frozen=True, slots=True)
+class DamageFile(Deed):
+    """Something else comes to be in a file than what a worker wrote there."""
+
+    worker: str
+    key: str
+
+    def act(self, cluster: Place) -> None:
+        """Damage it, if the value is in a file now."""
+        worker = cluster.worker(self.worker)
+        if worker is not None:
+            worker.damage_file(self.key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,10 @@ class Faults:
     time_limits: bool = False
     #: Some workers know when they end, and do.
     lifetimes: bool = False
+    #: Workers put values into files where their memory is short.
+    spilling: bool = False
+    #: Such files take long, find no room, or are damaged.
+    disk_faults: bool = False
 
     def names(self) -> list[str]:
         """Return the names of those that are on."""
@@ -116,7 +120,7 @@ class Swarm:
 
 
 #: Switches that were added to those that there were, and how they are drawn says `draw_swarm`.
-_LATER = ("actors", "observers", "time_limits", "lifetimes")
+_LATER = ("actors", "observers", "time_limits", "lifetimes", "spilling", "disk_faults")
 
 
 def draw_swarm(seed: int, workers_count: int | None = None) -> Swarm:

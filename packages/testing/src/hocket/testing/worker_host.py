@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
-
-import msgspec
 
 from hocket.core.errors import InvariantBroken
 from hocket.core.settings import WorkerSettings
 from hocket.protocol.messages import (
     ACTORS,
-    DataReply,
-    DataStored,
     FetchData,
     HereRan,
-    PeerBusy,
     PutData,
     RunHere,
     WorkerJoined,
 )
 from hocket.protocol.roles import Role
 from hocket.testing.actors import ActorBench, Ledger
-from hocket.testing.executor import Execution, Executor, Stuck, encode_value
+from hocket.testing.data_desk import DataDesk
+from hocket.testing.disk import Disk
+from hocket.testing.executor import Execution, Executor
 from hocket.testing.host import Host, SchedulerHost
 from hocket.testing.link import End, Link
-from hocket.testing.network import DataAnswer, Network, Served
+from hocket.testing.network import Network, Served
 from hocket.testing.reservations import check_reservations
 from hocket.testing.trace import summary
 from hocket.worker.invariants import check
-from hocket.worker.machine import Answer, WorkerMachine
-from hocket.worker.policy.serving import Serving
-from hocket.worker.state import Datum, Fetch, Interrupt, Leave, Task
+from hocket.worker.machine import WorkerMachine
+from hocket.worker.state import (
+    DropFile,
+    Fetch,
+    Interrupt,
+    Leave,
+    Spill,
+    Task,
+    Unspill,
+)
 from hocket.worker.transitions import drop
 
 __all__ = ["INLINE_NBYTES_MAX", "Life", "WorkerHost", "WorkerOffer", "Works"]
 
-#: More is a large request: small, so that histories come to it.
-LARGE_NBYTES_MIN = 10_000
 #: Small, so that both ways of a value are taken.
 INLINE_NBYTES_MAX = 1000
 #: Between the beginning of a task and the word of it, if nothing else is to be said: at most this.
@@ -138,6 +140,8 @@ class WorkerHost(Host):
             fetch_nbytes_max=random.choice([1, 1000, 64 * 2**20]),
             fetch_nbytes_in_flight_max=random.choice([1, 60_000, 256 * 2**20]),
             pause_part=random.choice([0.3, 0.8]),
+            spill=swarm.faults.spilling,
+            **self._draw_memory(),
         )
         self.slots = {"threads": offer.threads_count, "loop": offer.coroutines_count}
         if swarm.faults.actors:
@@ -162,7 +166,8 @@ class WorkerHost(Host):
         self.executions: dict[Task, Execution] = {}
         self.nested: dict[Host, None] = {}
         requests_max = random.choice([1, 2]) if swarm.faults.busy_peers else 1000
-        self._serving = Serving(requests_max)
+        self.disk = Disk(self, network.stream(offer.name, life, "disk"))
+        self._data = DataDesk(self, self.disk, requests_max)
         self._sample_is_due = False
         self._tick_s: float | None = None
         self.link = works.scheduler.connect(self)
@@ -194,6 +199,15 @@ class WorkerHost(Host):
     def take_line(self, line: Link) -> None:
         """Let somebody connect who calls actors."""
         self._lines[line.server.id] = line.server
+
+    def _draw_memory(self) -> dict[str, Any]:
+        """Draw when values leave the memory: soon, so that histories come to it."""
+        random = self.network.stream(self.name, self.life, "memory")
+        return {
+            "memory_target": random.choice([0.01, 0.1, 0.6]),
+            "memory_spill": random.choice([0.05, 0.3, 1.0]),
+            "spill_nbytes_min": random.choice([1, 100]),
+        }
 
     # The loop.
 
@@ -256,6 +270,13 @@ class WorkerHost(Host):
         self.changed()
         return datum.attempt
 
+    def damage_file(self, key: str) -> None:
+        """Let the file of a value be damaged, if it is in one."""
+        for datum in self.machine.tables.shelf.spilled:
+            if datum.key == key:
+                self.note(f"has a bad file of {key}")
+                self.disk.damage(datum.value)
+
     def leave(self, reason: str = "it left") -> None:
         """Say goodbye and end."""
         self.link.client.close("it leaves")
@@ -290,13 +311,15 @@ class WorkerHost(Host):
         self._check()
         for command in machine.take_commands():
             if isinstance(command, Fetch):
-                self._fetch(command)
+                self._data.fetch(command)
             elif isinstance(command, Leave):
                 self._works.worker_let_go(self)
                 self.leave(f"it was let go: {command.reason}")
                 return
             elif isinstance(command, Interrupt):
                 self._interrupt(command.task)
+            elif isinstance(command, Spill | Unspill | DropFile):
+                self.disk.obey(command)
             else:
                 self._run_here(command)
         for task in machine.take_granted():
@@ -322,7 +345,8 @@ class WorkerHost(Host):
     def _fits_in_memory(self) -> bool:
         """Return whether the process lives on; let the machine know, some time, how full it is."""
         nbytes = self.memory_nbytes()
-        if nbytes > self.offer.memory_limit and self.network.rough:
+        is_deadly = self.network.swarm.faults.memory_shortage and self.network.rough
+        if nbytes > self.offer.memory_limit and is_deadly:
             self.die(f"out of memory: {nbytes} bytes")
             return False
         if not self._sample_is_due:
@@ -342,6 +366,7 @@ class WorkerHost(Host):
         self.machine.memory_sampled(self.memory_nbytes() if self.network.rough else 0)
         if self.machine.paused is not was_paused:
             self.note("pauses" if self.machine.paused else "goes on")
+        if self.machine.pending:
             self.changed()
 
     # Its threads.
@@ -407,53 +432,9 @@ class WorkerHost(Host):
             if occupied_count > count:
                 raise InvariantBroken(rule="no more tasks run than there are slots", detail=name)
 
-    # Data.
-
-    def _fetch(self, fetch: Fetch) -> None:
-        keys = fetch.keys
-        self.note(f"asks {fetch.address} for {' '.join(keys)}")
-        machine, timeline = self.machine, self.network.timeline
-
-        def on_reply(reply: DataAnswer, buffers: list[bytes]) -> None:
-            if isinstance(reply, PeerBusy):
-                self.note(f"finds {fetch.address} busy")
-                machine.fetch_busy(fetch, reply.addresses, timeline.now_s)
-            else:
-                assert isinstance(reply, DataReply)
-                self.note(f"gets from {fetch.address}: {_in_words(keys, reply)}")
-                machine.fetched(fetch, _answers(reply, buffers), timeline.now_s)
-            self.changed()
-
-        def on_failure(reason: str) -> None:
-            self.note(f"gets nothing from {fetch.address}: {reason}")
-            machine.fetch_failed(fetch, timeline.now_s)
-            self.changed()
-
-        request = FetchData(keys, self.address)
-        self.network.request(self, fetch.address, request, [], on_reply, on_failure)
-
     def serve(self, request: FetchData | PutData, buffers: list[bytes]) -> Served:
         """Answer a request for data, or keep what a client puts here."""
-        if isinstance(request, PutData):
-            sizes = [sum(row) for row in request.sizes]
-            for key, buffer, nbytes in zip(request.keys, buffers, sizes, strict=True):
-                self.machine.put(key, msgspec.msgpack.decode(buffer), nbytes)
-            self.changed()
-            return Served(DataStored(sizes), [])
-        data = self.machine.held(request.keys)
-        nbytes = sum(datum.nbytes for datum in data if datum is not None)
-        serving = self._serving
-        if nbytes < LARGE_NBYTES_MIN:
-            return Served(*_replied(data), nbytes)
-        if not serving.begin():
-            return Served(PeerBusy(serving.takers(data, request.source)), [])
-
-        def on_end() -> None:
-            serving.end()
-            if request.source:
-                serving.gave([one for one in data if one is not None], request.source)
-
-        return Served(*_replied(data), nbytes, on_end)
+        return self._data.serve(request, buffers)
 
     def _run_here(self, command: RunHere) -> None:
         def ran() -> None:
@@ -461,42 +442,3 @@ class WorkerHost(Host):
             self.changed()
 
         self.after(self.random.expovariate(1.0 / self.network.swarm.duration_s), ran)
-
-
-def _replied(data: Sequence[Datum | None]) -> tuple[DataReply, list[bytes]]:
-    reply = DataReply([], [], [])
-    answers = []
-    for datum in data:
-        is_stuck = datum is not None and isinstance(datum.value, Stuck)
-        reply.errors.append("it cannot be pickled" if is_stuck else "")
-        if datum is None:
-            reply.sizes.append(None)
-            reply.attempts.append(-1)
-        elif is_stuck:
-            reply.sizes.append(None)
-            reply.attempts.append(datum.attempt)
-        else:
-            buffer = encode_value([datum.value, datum.nbytes])
-            reply.sizes.append([len(buffer)])
-            reply.attempts.append(datum.attempt)
-            answers.append(buffer)
-    return reply, answers
-
-
-def _answers(reply: DataReply, buffers: list[bytes]) -> list[Answer]:
-    answers = []
-    rest = iter(buffers)
-    for sizes, attempt, error in zip(reply.sizes, reply.attempts, reply.errors, strict=True):
-        if sizes is None:
-            answers.append(Answer(attempt, error=error))
-        else:
-            value, nbytes = msgspec.msgpack.decode(next(rest))
-            answers.append(Answer(attempt, nbytes, value))
-    return answers
-
-
-def _in_words(keys: list[str], reply: DataReply) -> str:
-    return " ".join(
-        f"{key}#{attempt}" if attempt >= 0 else f"no {key}"
-        for key, attempt in zip(keys, reply.attempts, strict=True)
-    )

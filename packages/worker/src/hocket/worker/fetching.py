@@ -7,7 +7,7 @@ from typing import Final
 
 from hocket.protocol.messages import Failure, FailureKind
 from hocket.worker.policy.backoff import FAILURES_MAX
-from hocket.worker.spilling import is_away, read_back
+from hocket.worker.spilling import is_away, read_back, spill_down
 from hocket.worker.state import Datum, Fetch, Task, WantState
 from hocket.worker.tables import Tables
 from hocket.worker.transitions import (
@@ -60,6 +60,9 @@ def settle_and_ask(tables: Tables) -> None:
         ask_peers(tables)
     if tables.reads:
         read_back(tables)
+    if tables.held_nbytes > tables.shelf.policy.target_nbytes:
+        # (Others are read now than before.)
+        spill_down(tables)
     if tables.backoff.peers:
         tables.backoff.forget(lambda address: _is_needed(tables, address))
 

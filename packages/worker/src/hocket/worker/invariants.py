@@ -13,7 +13,8 @@ from hocket.core.errors import InvariantBroken
 from hocket.worker.actors import Actor
 from hocket.worker.lanes import Lane
 from hocket.worker.machine import WorkerMachine
-from hocket.worker.state import BEGUN, Datum, Task, TaskState, WantState
+from hocket.worker.shelf_invariants import check_shelf
+from hocket.worker.state import BEGUN, ON_DISK, Datum, Task, TaskState, WantState
 from hocket.worker.tables import Tables
 from hocket.worker.units import UNITS
 
@@ -35,6 +36,7 @@ def check(machine: WorkerMachine) -> None:
     _check_resources(tables)
     _check_devices(tables)
     _check_held(tables)
+    check_shelf(tables)
     _check_wanted(tables)
     _check_sources(tables)
     _check_copies(tables)
@@ -176,9 +178,8 @@ def _count_devices(
 def _check_held(tables: Tables) -> None:
     for key, datum in tables.held.items():
         _require(datum.key == key, "a value stands under its key", datum)
-        _require(datum.want is None, "what is held is not wanted", datum)
-    nbytes = sum(datum.nbytes for datum in tables.held.values())
-    _require(tables.held_nbytes == nbytes, "held bytes are counted", (tables.held_nbytes, nbytes))
+        is_here = datum.want is None or datum.want.state in ON_DISK
+        _require(is_here, "what is held is not wanted", datum)
 
 
 def _check_actors(tables: Tables) -> None:
@@ -237,6 +238,8 @@ def _check_sources(tables: Tables) -> None:
                 _require(datum in queued, "what is queued stands in the queues", (address, datum))
         elif want.state is WantState.FETCHING:
             _require(_fetch_count(tables, datum) == 1, "what is fetched is asked for once", datum)
+        elif want.state in ON_DISK:
+            _require(datum in tables.shelf.spilled, "what is on disk is known", datum)
         else:
             raise InvariantBroken(rule="what is wanted has a source", detail=repr(datum))
         if want.state is not WantState.FETCHING:

@@ -44,6 +44,7 @@ from hocket.worker.running import (
     secede,
     startable_count,
 )
+from hocket.worker.spilling import read_back
 from hocket.worker.state import SCATTERED, Datum, Fetch, Task, TaskState
 from hocket.worker.tables import Command, Tables
 from hocket.worker.transitions import hold, remove
@@ -152,6 +153,8 @@ class WorkerMachine:
             reserve(tables, task)
         if terms.announced:
             name_running(tables)
+        if tables.reads:
+            read_back(tables)
         return task
 
     def executed(

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
+from hocket.core.resource_names import GPU, MEMORY
 from hocket.worker.devices import Devices
 from hocket.worker.units import UNITS, Needs, needs_of
 
-__all__ = ["GPU", "MEMORY", "Resources"]
-
-#: The resource whose devices are numbered from 0 unless told otherwise.
-GPU: Final = "GPU"
-#: The resource that a worker's memory limit offers, in bytes.
-MEMORY: Final = "memory"
+__all__ = ["Resources"]
 
 
 class Resources:

@@ -22,6 +22,7 @@ from hocket.worker.tables import Tables
 __all__ = [
     "cannot_spill",
     "disk_is_full",
+    "has_reason_to_wait",
     "is_away",
     "lost",
     "pin",
@@ -220,6 +221,15 @@ def _may_read(tables: Tables, datum: Datum) -> bool:
     return not tables.ready.is_occupied and tables.ready.best(tables.resources) is None
 
 
+def has_reason_to_wait(tables: Tables) -> bool:
+    """Whether what is to be read back waits for something that is going to happen."""
+    shelf = tables.shelf
+    following = shelf.next()
+    return (
+        following is None or len(shelf.reading) >= _READING_MAX or not _may_read(tables, following)
+    )
+
+
 def _waiters_of(datum: Datum) -> Iterable[Task]:
     return () if datum.want is None else datum.want.waiters
 
@@ -278,9 +288,8 @@ def _leave_disk(tables: Tables, datum: Datum) -> None:
     # looks again.)
     tables.commands.append(DropFile(datum.value))
     if shelf.is_full:
-        # (Those that wait to be written are tried before the time is over.)
-        shelf.is_full = False
-        shelf.retry_s = None
+        # There is room now for those that wait to be written.
+        shelf.retry_s = 0.0
 
 
 # Away with it.

@@ -122,6 +122,7 @@ def remove(tables: Tables, task: Task) -> None:
     if task.state is TaskState.READY:
         task.state = TaskState.GONE
         tables.ready.discard(task)
+        unpin(tables, task)
     elif task.state is TaskState.WAITING:
         task.state = TaskState.GONE
         for datum in task.inputs:
@@ -130,7 +131,6 @@ def remove(tables: Tables, task: Task) -> None:
                 del want.waiters[task]
                 if not want.waiters:
                     tables.unsettled.append(datum)
-    if task.inputs and task.state is TaskState.GONE:
         unpin(tables, task)
     if tables.wanted:
         _unsettle_product(tables, task)

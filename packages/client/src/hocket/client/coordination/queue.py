@@ -84,7 +84,7 @@ class Queue(NamedPrimitive):
         QueueClosed
             The queue was closed meanwhile.
         """
-        data, keys = dump(value, self._session().cluster)
+        data, keys = dump(value, self._session())
         token = 0 if fence is None else token_of(fence)
 
         def finish(request: Request | None) -> None:

@@ -6,29 +6,33 @@ from typing import TYPE_CHECKING, Any
 
 from hocket.client.futures import Future
 from hocket.client.shell.coordinating import confirm
+from hocket.client.shell.guests import introduce
 from hocket.protocol.messages import ItemsGiven
 from hocket.protocol.serialize import ArgumentPickler, load_arguments
 
 if TYPE_CHECKING:
     from hocket.client.shell.session import ClientSession
     from hocket.client.states import Request
-    from hocket.core.cluster_identity import ClusterIdentity
 
 __all__ = ["dump", "take"]
 
 
-def dump(value: Any, cluster: ClusterIdentity) -> tuple[bytes, list[str]]:
+def dump(value: Any, session: ClientSession) -> tuple[bytes, list[str]]:
     """Return the pickle of a value, and the keys of the futures in it, however deep they lie.
+
+    It is to be sent in this session next.
 
     Raises
     ------
     SerializationError
         It cannot be pickled.
     OtherCluster
-        A future in it is not of this cluster.
+        A future in it is of another cluster.
     """
-    pickler = ArgumentPickler(cluster=cluster)
+    pickler = ArgumentPickler(owner=session)
     data = pickler.dumps((value,), {})
+    if pickler.guests:
+        introduce(session, pickler.guests)
     return data, pickler.references
 
 

@@ -56,7 +56,7 @@ class Variable(NamedPrimitive):
         LockLost
             The fence is not held any more; the variable is as it was.
         """
-        data, keys = dump(value, self._session().cluster)
+        data, keys = dump(value, self._session())
         token = 0 if fence is None else token_of(fence)
         return self._do(
             lambda number, *_: SetVariable(number, self.name, data, keys, token), fence, keeps=value

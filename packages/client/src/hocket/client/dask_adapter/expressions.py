@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hocket.client.dask_adapter.annotations import annotations_of, options_by_key
+from hocket.client.dask_adapter.fusing import fused
 from hocket.client.dask_adapter.locks import with_cluster_locks
 from hocket.client.options import TaskOptions
 from hocket.core.errors import InvalidGraph
@@ -69,7 +70,8 @@ def prepare(source: Any, keys: Iterable[Key], base: TaskOptions) -> Prepared:
     expressions = loaded_module("dask._expr")
     is_expression = expressions is not None and isinstance(source, expressions.Expr)
     if is_expression:
-        source, wanted = _without_foreign_shuffles(source, wanted)
+        changed = fused(_without_foreign_shuffles(source))
+        source, wanted = changed, _renamed(wanted, source, changed)
     mapping = source
     if not isinstance(source, Mapping) and hasattr(source, "__dask_graph__"):
         mapping = source.__dask_graph__()
@@ -98,17 +100,30 @@ def _all_annotations(
     return annotations
 
 
+def _renamed(keys: list[Key], expression: Any, changed: Any) -> list[Key]:
+    """Return how keys of an expression are called in another that computes the same."""
+    if changed is expression:
+        return keys
+    names = zip(_flat(expression.__dask_keys__()), _flat(changed.__dask_keys__()), strict=True)
+    renamed = dict(names)
+    return [renamed.get(key, key) for key in keys]
+
+
+def _flat(keys: Any) -> list[Key]:
+    return list(flat_keys(keys))
+
+
 # ------------------------------------------------------------------------ shuffles
 
 
-def _without_foreign_shuffles(expression: Any, keys: list[Key]) -> tuple[Any, list[Key]]:
+def _without_foreign_shuffles(expression: Any) -> Any:
     """Replace shuffles over a disk, which workers need not share, by shuffles in tasks.
 
     dask chooses them where it does not know yet that we are to compute. Keys change with them.
     """
     shuffles = loaded_module("dask.dataframe.dask_expr._shuffle")
     if shuffles is None:
-        return expression, keys
+        return expression
     changed = expression
     for _ in range(_SHUFFLES_COUNT_MAX):
         found = next((one for one in changed.walk() if type(one) is shuffles.DiskShuffle), None)
@@ -118,19 +133,11 @@ def _without_foreign_shuffles(expression: Any, keys: list[Key]) -> tuple[Any, li
         # (One over a disk keeps the index in any case, and the collection says so already.)
         in_tasks = shuffles.TaskShuffle(**{**given, "ignore_index": False})
         changed = changed.substitute(found, in_tasks)
-    if changed is expression:
-        return expression, keys
-    names = zip(_flat(expression.__dask_keys__()), _flat(changed.__dask_keys__()), strict=True)
-    renamed = dict(names)
-    return changed, [renamed.get(key, key) for key in keys]
+    return changed
 
 
 #: No honest expression has more.
 _SHUFFLES_COUNT_MAX = 10_000
-
-
-def _flat(keys: Any) -> list[Key]:
-    return list(flat_keys(keys))
 
 
 def _refuse_p2p(entries: Mapping[Key, Any]) -> None:

@@ -9,20 +9,24 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from msgspec import Struct
 
 from hocket.client.machine import ClientMachine
+from hocket.client.shell.task_lock import TaskLock
 from hocket.client.shell.ways import DONE, Signal, run_blocking, run_in_loop
 from hocket.client.states import FutureState, Request, Watch
 from hocket.core.errors import LocalProtocolError, NoCapacity, PeerLost
 from hocket.protocol.messages import CancelAnswered, KeysScattered, RequestRefused, ScatterAccepted
 
-__all__ = ["Asker"]
+__all__ = ["Asker", "Lock"]
 
 #: Most questions are answered in less: a task keeps its slot for so long while it asks one.
 _ANSWER_S: Final = 0.05
+
+#: Of a session.
+Lock: TypeAlias = "threading.Lock | TaskLock"
 
 _Reply = TypeVar("_Reply", bound=Struct)
 
@@ -33,7 +37,7 @@ class Asker(ABC):
     address: str
     asynchronous: bool
     machine: ClientMachine
-    lock: threading.Lock
+    lock: Lock
     _dropped: deque[FutureState]
 
     @abstractmethod

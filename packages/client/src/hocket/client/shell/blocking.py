@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 
 from hocket.core.task_context import TaskContext, current_task
 from hocket.transport.clock import monotonic
@@ -64,33 +65,46 @@ def block(lock: threading.Lock, timeout_s: float | None, patience_s: float = 0.0
     task = current_task()
     if task is None:
         return lock.acquire(timeout=-1 if timeout_s is None else max(0.0, timeout_s))
-    if timeout_s is not None and timeout_s <= patience_s:
-        return lock.acquire(timeout=max(0.0, timeout_s))
-    left = deadline(timeout_s)
-    if lock.acquire(timeout=patience_s):
-        return True
-    with without_slot(task):
-        seconds = left()
-        return lock.acquire(timeout=-1 if seconds is None else max(0.0, seconds))
+    task.guard.wake_by(partial(_open, lock))
+    try:
+        if timeout_s is not None and timeout_s <= patience_s:
+            return lock.acquire(timeout=max(0.0, timeout_s))
+        left = deadline(timeout_s)
+        if lock.acquire(timeout=patience_s):
+            return True
+        with without_slot(task):
+            # (To give the slot up may have been a wait of its own.)
+            task.guard.wake_by(partial(_open, lock))
+            seconds = left()
+            return lock.acquire(timeout=-1 if seconds is None else max(0.0, seconds))
+    finally:
+        task.guard.wake_by(None)
+
+
+def _open(lock: threading.Lock) -> None:
+    """Have a task that is interrupted come back from a wait; the exception waits for it there."""
+    with suppress(RuntimeError):  # It was given just now.
+        lock.release()
 
 
 @contextmanager
 def without_slot(task: TaskContext) -> Iterator[None]:
     """Let a task be without its slot within the block; one that had none stays so afterwards."""
     name = task.worker, task.key, task.attempt
-    with _lock:
-        wait = _waits.setdefault(name, _Wait())
-        wait.count += 1
-        if wait.count == 1:
-            wait.gave_up = task.secede()
+    wait = _Wait()
     try:
+        with _lock:
+            wait = _waits.setdefault(name, wait)
+            wait.count += 1
+            if wait.count == 1:
+                wait.gave_up = task.secede()
         yield
     finally:
         with _lock:
             wait.count -= 1
-            is_over = not wait.count
+            is_over = wait.count <= 0
             if is_over:
-                del _waits[name]
+                _waits.pop(name, None)
         if is_over and wait.gave_up:
             task.rejoin()
 

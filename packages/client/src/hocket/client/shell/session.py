@@ -17,8 +17,9 @@ from typing import Final
 from msgspec import Struct
 
 from hocket.client.machine import ClientMachine
-from hocket.client.shell.asking import Asker
+from hocket.client.shell.asking import Asker, Lock
 from hocket.client.shell.connection import Connection, leave_soon
+from hocket.client.shell.task_lock import TaskLock
 from hocket.client.shell.ways import on_loop
 from hocket.client.states import FutureState
 from hocket.core.cluster_identity import ClusterIdentity
@@ -77,12 +78,17 @@ class ClientSession(Asker):
         #: Its id is known once it is connected.
         self.cluster = ClusterIdentity("", address)
         self.machine = ClientMachine(token, settings.client.functions_known_max)
-        self.lock = threading.Lock()
+        self.lock: Lock = TaskLock() if of_tasks else threading.Lock()
         self.loop = loop
         #: Futures that are kept until they are done, though nobody else keeps them.
         self.forgotten: set[object] = set()
         self._connection = Connection(address, name, secret, settings)
         self.pool = self._connection.pool
+        #: By another session of the cluster, up to where the scheduler has heard it, or what is
+        #: said here waits for that.
+        self.heard_counts: weakref.WeakKeyDictionary[ClientSession, int] = (
+            weakref.WeakKeyDictionary()
+        )
         self._flush_scheduled = False
         self._calls_scheduled = False
         #: States of which a future was dropped, by whatever thread the garbage collector ran in.

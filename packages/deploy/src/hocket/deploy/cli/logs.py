@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import click
 
 from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of
@@ -36,8 +34,8 @@ def command(
         names = {place: one["name"] for place, one in client.scheduler_info()["workers"].items()}
         logs = client.get_worker_logs(lines, list(workers) or None)
     told = [(line, names.get(place, place)) for place, own in logs.items() for line in own]
+    from hocket.deploy.worker_logs import line_text  # noqa: PLC0415 (not for --help)
+
     for line, name in sorted(told, key=lambda one: one[0].time_s):
-        time = dt.datetime.fromtimestamp(line.time_s).astimezone().isoformat(" ", "milliseconds")
-        task = f" [{line.task}]" if line.task else ""
-        click.echo(f"{time} {name}{task} {line.level} {line.text}")
+        click.echo(line_text(line, name))
     return 0

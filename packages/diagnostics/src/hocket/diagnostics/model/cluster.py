@@ -263,6 +263,16 @@ class ClusterModel:
             record.sample = event
         values = (getattr(event, name) for name in self.rings["worker_samples"].kinds)
         self.rings["worker_samples"].append(*values)
+        for gpu in event.gpus:
+            self.rings["gpu_samples"].append(
+                event.time_s,
+                event.worker,
+                gpu.gpu,
+                gpu.model,
+                gpu.busy_part,
+                gpu.memory_nbytes,
+                gpu.memory_limit,
+            )
         self.time_s = max(self.time_s, event.time_s)
 
     def _on_transfer_done(self, event: TransferDone) -> None:

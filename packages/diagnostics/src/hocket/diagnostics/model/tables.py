@@ -160,6 +160,19 @@ TABLES: Final[dict[str, Table]] = {
             "disk_written_nbytes_per_s": "float",
         },
     ),
+    "gpu_samples": Table(
+        "How a GPU of a worker was at a time, whoever used it.",
+        20_000,
+        {
+            "time_s": "float",
+            "worker": "text",
+            "gpu": "text",
+            "model": "text",
+            "busy_part": "float",
+            "memory_nbytes": "integer",
+            "memory_limit_nbytes": "integer",
+        },
+    ),
     "scheduler_samples": Table(
         "How the scheduler was at a time.",
         8_000,

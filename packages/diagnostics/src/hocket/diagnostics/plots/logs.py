@@ -1,4 +1,4 @@
-"""The pages of logs and events, of resources, and of clients and queues: tables."""
+"""The pages of logs and events, and of clients and queues: tables."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from hocket.diagnostics.model import ClusterModel
 from hocket.diagnostics.visuals import Row, page, table
 
-__all__ = ["clients", "events", "happenings", "lines", "queues", "resources", "worker_lines"]
+__all__ = ["clients", "events", "happenings", "lines", "queues", "worker_lines"]
 
 page("logs", "Logs and events", order=85)
-page("resources", "Resources", order=70, text="What workers offer and tasks may reserve.")
 page("clients", "Clients and queues", order=75)
 page("worker-logs", "Logs", role="worker", order=60)
 
@@ -68,25 +67,6 @@ def happenings(model: ClusterModel, words: str) -> Iterator[Row]:
     """List workers and clients that came, went or paused, the latest first."""
     del words
     return _latest(model, "happenings", 500)
-
-
-@table(
-    "Resources",
-    {"worker": "Worker", "resource": "Resource", "offered": "Offered", "running": "Tasks running"},
-    on="resources",
-    reads=(),
-)
-def resources(model: ClusterModel, words: str) -> Iterator[Row]:
-    """List what each worker offers."""
-    del words
-    for record in model.alive:
-        for name, amount in sorted(record.came.resources.items()):
-            yield {
-                "worker": record.name,
-                "resource": name,
-                "offered": amount,
-                "running": record.sample.running if record.sample else None,
-            }
 
 
 @table(

@@ -114,7 +114,7 @@ class Handler(RequestHandler):
             "theme": self.theme_name,
             "role": site.role,
             "name": site.name,
-            "pages": site.pages,
+            "pages": site.listed_pages,
             "current": "",
             "scheduler": scheduler if site.role == "worker" else "",
             "bokeh": "",

@@ -31,6 +31,9 @@ METRICS: Final = {
     "hocket_worker_paused": "1 if a worker is short of memory, else 0 {worker}.",
     "hocket_worker_transfer_bytes_per_second": "Data received and sent {worker, direction}.",
     "hocket_worker_loop_lag_seconds": "The longest wait for a worker's event loop {worker}.",
+    "hocket_worker_gpu_busy": "The part of the time that a GPU is in use {worker, gpu}.",
+    "hocket_worker_gpu_memory_bytes": "Memory in use on a GPU {worker, gpu}.",
+    "hocket_worker_gpu_memory_limit_bytes": "The memory of a GPU {worker, gpu}.",
     "hocket_scheduler_cpu_cores": "Processor cores that the scheduler uses.",
     "hocket_scheduler_memory_bytes": "Memory of the scheduler's process.",
     "hocket_scheduler_loop_lag_seconds": "The longest wait for the scheduler's event loop.",
@@ -77,6 +80,7 @@ def collect(model: ClusterModel) -> Iterator[Metric]:
     yield executions
     yield running
     yield from _worker_metrics(model)
+    yield from _gpu_metrics(model)
     yield from _scheduler_metrics(model)
     lost = "hocket_dashboard_events_lost_total"
     yield CounterMetricFamily(lost, METRICS[lost], value=model.lost)
@@ -110,6 +114,20 @@ def _worker_metrics(model: ClusterModel) -> Iterator[Metric]:
         transfers.add_metric([name, "out"], sample.sent_nbytes_per_s)
         lag.add_metric([name], sample.loop_lag_s)
     yield from (cpu, memory, limit, tasks, threads, paused, transfers, lag)
+
+
+def _gpu_metrics(model: ClusterModel) -> Iterator[Metric]:
+    busy = _labelled("hocket_worker_gpu_busy", "worker", "gpu")
+    memory = _labelled("hocket_worker_gpu_memory_bytes", "worker", "gpu")
+    limit = _labelled("hocket_worker_gpu_memory_limit_bytes", "worker", "gpu")
+    for record in model.alive:
+        for gpu in () if record.sample is None else record.sample.gpus:
+            labels = [record.name, gpu.gpu]
+            memory.add_metric(labels, gpu.memory_nbytes)
+            limit.add_metric(labels, gpu.memory_limit)
+            if gpu.busy_part >= 0:
+                busy.add_metric(labels, gpu.busy_part)
+    yield from (busy, memory, limit)
 
 
 def _scheduler_metrics(model: ClusterModel) -> Iterator[Metric]:

@@ -63,6 +63,11 @@ class Site:
         self.load_pages()
         return self.book.pages(self.role)
 
+    @property
+    def listed_pages(self) -> list[Page]:
+        """Those that have something to show, as things are."""
+        return [page for page in self.pages if page.when is None or page.when(self.model)]
+
     def page(self, name: str) -> Page | None:
         """Return a page that has something on it, or None."""
         self.load_pages()

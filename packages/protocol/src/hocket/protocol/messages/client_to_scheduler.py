@@ -13,6 +13,7 @@ __all__ = [
     "ClientToScheduler",
     "DescribeCluster",
     "DropSetup",
+    "EndCluster",
     "ExplainKeys",
     "ForgetFunctions",
     "KeepSetup",
@@ -263,6 +264,14 @@ class RetryTasks(Struct, array_like=True, tag=131, gc=False):
     keys: list[str]
 
 
+class EndCluster(Struct, array_like=True, tag=132, gc=False):
+    """End: all workers and the scheduler. Answered by ``ClusterEnds``, then by a goodbye."""
+
+    request: int
+    #: Whether what runs is to end before; nothing new begins.
+    drains: bool = False
+
+
 ClientToScheduler = (
     SubmitTasks
     | ReleaseKeys
@@ -285,6 +294,7 @@ ClientToScheduler = (
     | DropSetup
     | ListVariables
     | RetryTasks
+    | EndCluster
     | Asks
     | LogEvents
     | SetMetadata

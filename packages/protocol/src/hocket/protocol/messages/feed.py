@@ -17,6 +17,8 @@ from hocket.protocol.messages.values import THREADS
 from hocket.protocol.rules import KEY_LENGTH_MAX, NAME_LENGTH_MAX
 
 __all__ = [
+    "DEVICES_MAX",
+    "DEVICE_KEYS_MAX",
     "KIND_OF",
     "PAYLOAD_NBYTES_MAX",
     "TEXT_LENGTH_MAX",
@@ -25,8 +27,10 @@ __all__ = [
     "ClientCame",
     "ClientGone",
     "Count",
+    "DeviceSampled",
     "Event",
     "EventKinds",
+    "GpuSampled",
     "GroupCounted",
     "Key",
     "LineLogged",
@@ -55,6 +59,10 @@ __all__ = [
 TEXT_LENGTH_MAX: Final = 4096
 #: What a user may say in one event, or keep as one piece of metadata.
 PAYLOAD_NBYTES_MAX: Final = 1 << 20
+
+#: Devices in one sample, and keys of each.
+DEVICES_MAX: Final = 256
+DEVICE_KEYS_MAX: Final = 16
 
 #: Bounds that are looked at while an event is decoded.
 Key: TypeAlias = Annotated[str, Meta(max_length=KEY_LENGTH_MAX)]
@@ -215,6 +223,29 @@ class WorkerPauseChanged(Struct, array_like=True, tag=166, gc=False):
     paused: bool
 
 
+class GpuSampled(Struct, array_like=True, gc=False):
+    """How a GPU of a worker is, whoever uses it; -1: it cannot be measured."""
+
+    #: As the worker names it (a UUID, a number), and what it is.
+    gpu: Name
+    model: Name = ""
+    #: The part of the time in which it had something to do.
+    busy_part: Amount = -1.0
+    memory_nbytes: Count = 0
+    memory_limit: Count = 0
+
+
+class DeviceSampled(Struct, array_like=True, gc=False):
+    """A device of a worker's resource: how much of it is reserved, and for which tasks."""
+
+    resource: Name
+    index: Count
+    #: What it is called beside its index; "" if nothing.
+    device: Name = ""
+    reserved: Amount = 0.0
+    keys: Annotated[list[Key], Meta(max_length=DEVICE_KEYS_MAX)] = []
+
+
 class WorkerSampled(Struct, array_like=True, tag=167, gc=False):
     """How a worker is. Rates are means since the sample before; -1: it cannot be measured."""
 
@@ -246,6 +277,10 @@ class WorkerSampled(Struct, array_like=True, tag=167, gc=False):
     network_out_nbytes_per_s: Amount = -1.0
     disk_read_nbytes_per_s: Amount = -1.0
     disk_written_nbytes_per_s: Amount = -1.0
+    #: What running tasks and actors have reserved, by resource.
+    reserved: dict[Name, Amount] = {}
+    devices: Annotated[list[DeviceSampled], Meta(max_length=DEVICES_MAX)] = []
+    gpus: Annotated[list[GpuSampled], Meta(max_length=DEVICES_MAX)] = []
 
 
 class TransferDone(Struct, array_like=True, tag=168, gc=False):

@@ -19,6 +19,7 @@ from hocket.protocol.messages.values import (
 __all__ = [
     "CancelAnswered",
     "ClusterDescribed",
+    "ClusterEnds",
     "EverywhereRan",
     "KeysExplained",
     "KeysLocated",
@@ -161,6 +162,13 @@ class KeysRebalanced(Struct, array_like=True, tag=34, gc=False):
     nbytes: int
 
 
+class ClusterEnds(Struct, array_like=True, tag=39, gc=False):
+    """Answer to ``EndCluster``: it does, or clients may not ask for that here."""
+
+    request: int
+    accepted: bool
+
+
 class WorkersRetired(Struct, array_like=True, tag=35, gc=False):
     """Answer to ``RetireWorkers``: the names of those that are gone."""
 
@@ -200,6 +208,7 @@ SchedulerToClient = (
     | KeysReplicated
     | KeysRebalanced
     | WorkersRetired
+    | ClusterEnds
     | TasksListed
     | VariablesListed
     | SecretChanged

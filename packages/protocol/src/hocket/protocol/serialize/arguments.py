@@ -8,7 +8,6 @@ import pickle
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hocket.core.cluster_identity import ClusterIdentity
 from hocket.core.errors import OtherCluster, SerializationError
 from hocket.protocol.serialize.extensions import Reducer, extension_reducers
 from hocket.protocol.serialize.pickling import (
@@ -20,7 +19,7 @@ from hocket.protocol.serialize.pickling import (
     goes_by_value,
     reason_of,
 )
-from hocket.protocol.serialize.references import References, collector, inputs_of
+from hocket.protocol.serialize.references import Owner, References, collector, inputs_of
 
 __all__ = ["ArgumentPickler", "load_arguments"]
 
@@ -37,11 +36,26 @@ class ArgumentPickler:
     ----------
     extra
         How to take apart objects of these classes, beside what they and `copyreg` know.
-    cluster
-        Where the pickles go, so that futures of another are refused; None: they are not.
+    owner
+        On whose behalf it pickles, so that futures of other clusters are refused; None: any will
+        do.
+
+    Attributes
+    ----------
+    guests
+        What keeps the keys in the last `dumps` that are another owner's.
     """
 
-    __slots__ = ("_by_value", "_cluster", "_file", "_keys", "_pickler", "_reducers", "references")
+    __slots__ = (
+        "_by_value",
+        "_file",
+        "_keys",
+        "_owner",
+        "_pickler",
+        "_reducers",
+        "guests",
+        "references",
+    )
 
     #: Keys of the futures met in the last `dumps`; each once, in the order met.
     references: list[str]
@@ -49,10 +63,11 @@ class ArgumentPickler:
     def __init__(
         self,
         extra: Mapping[type, Reducer] | None = None,
-        cluster: ClusterIdentity | None = None,
+        owner: Owner | None = None,
     ) -> None:
         self.references = []
-        self._cluster = cluster
+        self.guests: list[Any] = []
+        self._owner = owner
         #: Those of the present `dumps`.
         self._keys: References | None = None
         self._by_value = goes_by_value()
@@ -85,15 +100,16 @@ class ArgumentPickler:
                 # Nothing in there can hold a future, or belong to ``__main__``.
                 if self.references:
                     self.references = []
+                    self.guests = []
                 return _dumps((args, kwargs), PROTOCOL)
         return self._dump_any(args, kwargs)
 
     def _dump_any(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         keys = self._keys
         if keys is None:
-            keys = self._keys = References(self._cluster)
+            keys = self._keys = References(self._owner)
         else:
-            keys.clear()
+            keys.begin()
         token = _begin(keys)
         try:
             if self._pickler is None:
@@ -101,14 +117,15 @@ class ArgumentPickler:
             else:
                 data = self._dump_extra((args, kwargs))
             if self._by_value or data.find(MAIN) >= 0:
-                keys.clear()
+                keys.begin()
                 data = dump_by_value((args, kwargs), reducers=self._reducers)
         except Exception:  # noqa: BLE001 - users' reducers may raise anything
-            keys.clear()
+            keys.begin()
             data = self._dump_refused(args, kwargs)
         finally:
             _end(token)
         self.references = list(dict.fromkeys(keys)) if keys else []
+        self.guests = keys.guests
         return data
 
     def _dump_extra(self, value: object) -> bytes:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hocket.protocol.serialize.extensions import Reducer, extension_reducers
+from hocket.protocol.serialize.labels import label_reducers
 
 __all__ = [
     "MAIN",
@@ -74,6 +75,8 @@ def dump_plainly(
         As for `pickle.dumps`.
     """
     extensions = extension_reducers()
+    if labels := label_reducers(type(value)):
+        extensions = {**extensions, **labels}
     if not extensions:
         if buffer_callback is None:
             return _dumps(value, PROTOCOL)

@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final
+from typing import Any, Final, Protocol
 
 from hocket.core.cluster_identity import ClusterIdentity
 from hocket.core.errors import OtherCluster, SerializationError, UnknownKey
 
 __all__ = [
+    "Owner",
     "References",
     "collect_references",
     "collecting",
@@ -30,20 +31,34 @@ __all__ = [
 ]
 
 
+class Owner(Protocol):
+    """Whose a key is: a session, say."""
+
+    cluster: ClusterIdentity
+
+
 class References(list[str]):
     """Keys met by a pickling, in the order met.
 
     Parameters
     ----------
-    cluster
-        The only one whose keys mean something where the pickle goes; None: that is seen to later.
+    owner
+        On whose behalf it is pickled; keys of other clusters are refused. None: nobody says.
     """
 
-    __slots__ = ("cluster",)
+    __slots__ = ("guests", "owner")
 
-    def __init__(self, cluster: ClusterIdentity | None = None) -> None:
+    def __init__(self, owner: Owner | None = None) -> None:
         super().__init__()
-        self.cluster = cluster
+        self.owner = owner
+        #: What keeps the keys that are another owner's.
+        self.guests: list[Any] = []
+
+    def begin(self) -> None:
+        """Forget all that was met."""
+        self.clear()
+        if self.guests:
+            self.guests = []
 
 
 #: The keys met by the pickling that is under way in this thread; None: none is.
@@ -57,15 +72,17 @@ def collecting() -> bool:
     return collector.get() is not None
 
 
-def note_reference(key: str, cluster: ClusterIdentity | None = None) -> None:
+def note_reference(key: str, owner: Owner | None = None, keeper: object = None) -> None:
     """Note that what is being pickled depends on a key.
 
     Parameters
     ----------
     key
         Of a task.
-    cluster
-        Where the key means something; None: where the pickle goes.
+    owner
+        Whose key it is; None: of whoever has it pickled.
+    keeper
+        What keeps the key.
 
     Raises
     ------
@@ -81,9 +98,13 @@ def note_reference(key: str, cluster: ClusterIdentity | None = None) -> None:
             type_name="Future",
             reason="it is only known to the arguments of a task",
         )
-    here = keys.cluster
-    if here is not None and cluster is not None and not here.is_of(cluster):
-        raise OtherCluster(what=f"the future {key!r}", cluster=str(cluster), here=str(here))
+    mine = keys.owner
+    if owner is not mine and owner is not None and mine is not None:
+        if not owner.cluster.is_of(mine.cluster):
+            raise OtherCluster(
+                what=f"the future {key!r}", cluster=str(owner.cluster), here=str(mine.cluster)
+            )
+        keys.guests.append(keeper)
     keys.append(key)
 
 

@@ -282,6 +282,10 @@ _BY_NAME: Final[dict[tuple[str, str], _Estimator]] = {
         for name in ("Array", "ChunkedArray", "RecordBatch", "Table", "Tensor")
     },
     ("pyarrow", "Buffer"): _of_arrow_buffer,
+    # On a device, or on the host as the others.
+    ("cupy", "ndarray"): _of_nbytes,
+    ("numba", "DeviceNDArray"): _of_nbytes,
+    ("torch", "Tensor"): _of_nbytes,
     ("polars", "DataFrame"): _of_estimated_size,
     ("polars", "Series"): _of_estimated_size,
 }

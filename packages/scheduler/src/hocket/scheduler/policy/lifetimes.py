@@ -12,13 +12,14 @@ from __future__ import annotations
 from math import log2
 from typing import TYPE_CHECKING, Final
 
+from hocket.protocol.messages import THREADS
 from hocket.scheduler.state.worker import ENDLESS_S
 
 if TYPE_CHECKING:
     from hocket.scheduler.state import Task, Worker
     from hocket.scheduler.tables import Tables
 
-__all__ = ["length_of", "needed_s", "outlasts"]
+__all__ = ["begins_in_s", "length_of", "needed_s", "outlasts"]
 
 #: One that was cut short is taken to need so many times as long as it had run.
 _CUT_FACTOR: Final = 1.25
@@ -27,6 +28,8 @@ _CUT_FACTOR: Final = 1.25
 #: to take more than so many times that.
 _FRESH_PART: Final = 0.9
 _DOUBT_FACTOR: Final = 2.0
+#: With so many tasks for each thread they are not looked at one by one; they must be short.
+_FEW_MAX: Final = 8
 
 
 def needed_s(tables: Tables, task: Task) -> float:
@@ -65,8 +68,29 @@ def outlasts(tables: Tables, worker: Worker, task: Task, load_s: float | None = 
     if worker.leaves_s == ENDLESS_S:
         return True
     if load_s is None:
-        load_s = worker.load_for_s(task.options, tables.now_s)
+        load_s = begins_in_s(tables, worker, task)
     return tables.now_s + load_s + needed_s(tables, task) <= worker.leaves_s
+
+
+def begins_in_s(tables: Tables, worker: Worker, task: Task) -> float:
+    """Return in how many seconds a worker could begin a task, by what is known now.
+
+    (What its tasks were expected to take when it got them may have been a guess.)
+    """
+    options, now_s = task.options, tables.now_s
+    if options.executor != THREADS or len(worker.assigned) > _FEW_MAX * worker.threads:
+        return worker.load_for_s(options, now_s)
+    load_s = 0.0
+    if not worker.free_threads_count:
+        for other in worker.assigned:
+            if other not in worker.seceded:
+                ran_s = now_s - worker.begun.get(other, now_s)
+                load_s += max(0.0, tables.expected_s(other) - ran_s)
+        load_s /= worker.threads
+    for name in options.resources:
+        if name in worker.reserved:
+            load_s = max(load_s, worker.reserved[name][1] / worker.resources[name])
+    return load_s
 
 
 def length_of(tables: Tables, task: Task) -> int:

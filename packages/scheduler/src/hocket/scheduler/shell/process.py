@@ -28,7 +28,7 @@ def run_scheduler(
     dashboard: Callable[[str], None] | None = None,
     replaced: Callable[[str], None] | None = None,
 ) -> None:
-    """Run a scheduler until SIGTERM or SIGINT.
+    """Run a scheduler until SIGTERM or SIGINT, or a client ends the cluster.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ def run_scheduler(
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 50)
-    scheduler = functools.partial(Scheduler, settings, secret=secret, cluster_id=cluster_id)
-    asyncio.run(_serve(scheduler, addresses, ready, dashboard, replaced))
+    make = functools.partial(Scheduler, settings, secret=secret, cluster_id=cluster_id)
+    asyncio.run(_serve(make, addresses, ready, dashboard, replaced))
 
 
 async def _serve(
-    make: Callable[[], Scheduler],
+    make: Callable[..., Scheduler],
     addresses: Sequence[str],
     ready: Callable[[str], None] | None,
     dashboard: Callable[[str], None] | None,
@@ -62,7 +62,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    scheduler = make()
+    scheduler = make(on_ended=lambda _reason: stop.set())
     await scheduler.start(*addresses)
     if replaced is not None and hasattr(signal, "SIGUSR1"):
         loop.add_signal_handler(signal.SIGUSR1, lambda: replaced(scheduler.replace_secret()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from hocket.core.errors import HocketError
@@ -52,9 +53,20 @@ class Scheduler:
         What peers must prove to know; may be empty on this host only.
     cluster_id
         The cluster's, which is told to all that come; empty: a fresh one.
+    on_ended
+        Called with the reason when a client has ended the cluster: whoever has started the
+        scheduler is to close it.
     """
 
-    def __init__(self, settings: Settings, *, secret: str = "", cluster_id: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        secret: str = "",
+        cluster_id: str = "",
+        on_ended: Callable[[str], None] | None = None,
+    ) -> None:
+        self._on_ended = on_ended or _nobody_minds
         self.cluster_id = cluster_id or secrets.token_hex(_CLUSTER_ID_NBYTES)
         self._settings = settings
         self._secret = secret
@@ -69,6 +81,7 @@ class Scheduler:
                 unknown_duration_s=limits.unknown_duration_s,
                 memory_part=limits.memory_part,
                 placement=limits.placement,
+                clients_may_end=limits.clients_may_end,
                 # A frame may pass its aim by one row, so the aim stays well below the limit.
                 frame_nbytes_aim=min(FRAME_NBYTES_AIM, frame_nbytes_max // 4),
                 answer_nbytes_max=frame_nbytes_max // 2,
@@ -147,13 +160,14 @@ class Scheduler:
         return secret
 
     async def close(self) -> None:
-        """Say goodbye to everybody and stop listening."""
+        """Say goodbye to everybody, and why, and stop listening."""
+        reason = self.machine.ending.reason or "the scheduler is closing"
         self._closed = True
         services, self._services = self._services, []
         await close_services(services)
         self.feed.close()
         for channel in list(self._ids):
-            channel.close("the scheduler is closing")
+            channel.close(reason)
         self._ids.clear()
         self._channels.clear()
         if self._look_again is not None:
@@ -239,5 +253,11 @@ class Scheduler:
             channel = self._channels.get(id_)
             if channel is not None:
                 self._send(channel, frames)
+        if self.machine.ending.is_over:
+            self._on_ended(self.machine.ending.reason)
         if self.machine.look_again_s is not None and self._loop is not None:
             self._look_again = self._loop.call_later(self.machine.look_again_s, self._schedule_turn)
+
+
+def _nobody_minds(_reason: str) -> None:
+    """Leave it to peers to go away."""

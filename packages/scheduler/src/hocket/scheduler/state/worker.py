@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
+from hocket.core.resource_names import GPU
 from hocket.protocol.messages import THREADS
 from hocket.scheduler.state.outbox import FRAME_NBYTES_AIM, Outbox, WorkerOutbox
 
@@ -43,6 +44,7 @@ class Worker:
         "executors",
         "followers_count",
         "functions",
+        "has_gpus",
         "held",
         "held_nbytes",
         "host",
@@ -90,6 +92,7 @@ class Worker:
         self.threads = max(1, joined.threads)
         self.memory_limit = joined.memory_limit
         self.resources = dict(joined.resources)
+        self.has_gpus = self.resources.get(GPU, 0.0) > 0
         self.executors = {**joined.executors, THREADS: self.threads}
         #: Tasks assigned or recalled, with the run time that was expected of each (as a part of
         #: what all its threads can do; 0 for one that seceded).

@@ -25,6 +25,8 @@ def check_everything_ended(
         if record.stopping or record.stuck:
             detail = f"{record.name}: {list(record.stopping.values())}"
             raise InvariantBroken(rule="what was cancelled comes to an end", detail=detail)
+    if scheduler.machine.cancelling.is_waiting:
+        raise InvariantBroken(rule="what was cancelled comes to an end", detail="a client waits")
     for worker in workers:
         tables = worker.machine.tables
         if (

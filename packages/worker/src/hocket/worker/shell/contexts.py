@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hocket.core.settings import Settings
-from hocket.core.task_context import TaskContext
+from hocket.core.task_context import NO_GUARD, TaskContext, TaskGuard
 from hocket.core.worker_view import WorkerView
 from hocket.worker.state import Task
 
@@ -34,7 +34,12 @@ class Contexts:
     view: WorkerView | None = None
 
     def of(
-        self, task: Task, *, secede: Callable[[], bool], rejoin: Callable[[], None]
+        self,
+        task: Task,
+        *,
+        secede: Callable[[], bool],
+        rejoin: Callable[[], None],
+        guard: TaskGuard = NO_GUARD,
     ) -> TaskContext:
         """Return the context of a task.
 
@@ -42,7 +47,7 @@ class Contexts:
         ----------
         task
             The task, which the context does not keep alive.
-        secede, rejoin
+        secede, rejoin, guard
             See `TaskContext`.
         """
         return TaskContext(
@@ -57,4 +62,5 @@ class Contexts:
             view=self.view,
             secede=secede,
             rejoin=rejoin,
+            guard=guard,
         )

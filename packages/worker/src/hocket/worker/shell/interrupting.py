@@ -24,6 +24,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from hocket.core.task_context import TaskGuard
+
 __all__ = ["Guard", "TaskInterrupted", "run_coroutine"]
 
 
@@ -31,7 +33,7 @@ class TaskInterrupted(BaseException):
     """Raised in a task that is to end now. Not an `Exception`, so that few tasks swallow it."""
 
 
-class Guard:
+class Guard(TaskGuard):
     """What a thread runs of the user's, so that it can be interrupted. Made in the thread.
 
     The thread sees to it that `run` is this::
@@ -48,9 +50,11 @@ class Guard:
         What runs now; stored by the thread only.
     unwanted
         What was to be interrupted, until the thread takes note of it.
+    interrupted
+        The same, until the end of what runs.
     """
 
-    __slots__ = ("_lock", "_thread", "_wake", "task", "unwanted")
+    __slots__ = ("_lock", "_thread", "_wake", "interrupted", "task", "unwanted")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -58,11 +62,12 @@ class Guard:
         self._wake: Callable[[], object] | None = None
         self.task: object = None
         self.unwanted: object = None
+        self.interrupted: object = None
 
     def interrupt(self, task: object) -> None:
         """Interrupt a task, if it runs here or is about to; for any other thread."""
         with self._lock:
-            self.unwanted = task
+            self.unwanted = self.interrupted = task
             if self.task is not task:
                 return
             _raise_in(self._thread, TaskInterrupted)
@@ -78,14 +83,36 @@ class Guard:
         with self._lock:
             self._wake = None
             _raise_in(self._thread, None)
-            self.unwanted = None
+            self.unwanted = self.interrupted = None
+
+    # For code of ours that the user's calls.
+
+    def shield(self) -> object:
+        """Let nothing arrive until `unshield` is called; return what that is to be given."""
+        task = self.task
+        if task is None or threading.get_ident() != self._thread:
+            return None
+        self.task = None
+        if self.unwanted is not None:
+            # It may have arrived, and this be what cleans up after it. (If not, it comes again.)
+            try:
+                with self._lock:
+                    _raise_in(self._thread, None)
+                    self.unwanted = None
+            except BaseException:
+                self.task = task
+                raise
+        return task
+
+    def unshield(self, shielded: object) -> None:
+        """Let arrive again what interrupts the task, and at once what came meanwhile."""
+        if shielded is not None:
+            self.task = shielded
+            if self.unwanted is shielded:
+                raise TaskInterrupted
 
     def wake_by(self, wake: Callable[[], object] | None) -> None:
-        """Say how a wait of this thread is ended, and that it is over (None).
-
-        It is called in another thread; it may raise nothing and not wait. In a thread that is not
-        the guard's this does nothing.
-        """
+        """Say how a wait of this thread is ended, and that it is over (None)."""
         if threading.get_ident() == self._thread:
             self._wake = wake
 

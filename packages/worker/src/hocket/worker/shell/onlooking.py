@@ -10,10 +10,12 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Final
 
 from hocket.core.recent_logs import LogLine
+from hocket.core.resource_names import GPU
 from hocket.core.units import NBYTES_MAX
 from hocket.protocol.feed import Reader, fit_text
 from hocket.protocol.messages import Events, Snapshot
@@ -29,6 +31,8 @@ from hocket.transport import now
 from hocket.transport.vitals import LoopLag, Vitals
 from hocket.worker.feed import LocalReader
 from hocket.worker.machine import WorkerMachine
+from hocket.worker.reserving import devices_of, reserved_of
+from hocket.worker.shell.gpu_vitals import GpuVitals
 from hocket.worker.shell.profiler import Profiler, current_stacks
 from hocket.worker.shell.recording import listeners
 from hocket.worker.state import Task
@@ -50,6 +54,8 @@ class Onlooking:
         Returns which thread runs which task.
     stir
         Has the loop send what piled up.
+    gpus
+        Names of the worker's GPUs.
     """
 
     def __init__(
@@ -58,8 +64,11 @@ class Onlooking:
         lock: threading.Lock,
         running: Callable[[], dict[int, Task]],
         stir: Callable[[], None],
+        gpus: Sequence[str] = (),
     ) -> None:
         self._machine = machine
+        self._gpu_names = tuple(gpus)
+        self._gpus: GpuVitals | None = None
         self._lock = lock
         self._running = running
         self._stir = stir
@@ -114,6 +123,7 @@ class Onlooking:
             self._profiler = None
         if kinds and self._timer is None:
             self._vitals = Vitals()
+            self._gpus = GpuVitals(self._gpu_names)
             self._lag.start()
             self._received_nbytes = self._sent_nbytes = 0
             self._sampled_s = now()
@@ -136,6 +146,9 @@ class Onlooking:
             self._timer = None
         self._lag.stop()
         self._vitals = None
+        if self._gpus is not None:
+            self._gpus.close()
+            self._gpus = None
 
     def transferred(self, event: TransferDone) -> None:
         """Take note of data that came or went. The lock must not be held."""
@@ -160,7 +173,9 @@ class Onlooking:
 
     def _sample(self) -> None:
         assert self._vitals is not None
+        assert self._gpus is not None
         signs = self._vitals.look()
+        gpus = self._gpus.look()
         time_s = now()
         elapsed_s = max(time_s - self._sampled_s, 1e-3)
         lines = []
@@ -190,6 +205,13 @@ class Onlooking:
                 signs.network_out,
                 signs.disk_read,
                 signs.disk_written,
+                reserved_of(tables.resources),
+                devices_of(
+                    tables.resources,
+                    chain(tables.running, tables.actors),
+                    {GPU: self._gpu_names},
+                ),
+                gpus,
             )
             machine.sampled(sample, lines)
             if self._profiler is not None:

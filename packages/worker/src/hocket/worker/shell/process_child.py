@@ -91,6 +91,7 @@ class _Child:
             hello.resources,
             hello.device_names,
             cluster_id=hello.cluster_id,
+            sees_own_gpus=True,
             find_directory=lambda: str(self._ask(Want.DIRECTORY)),
             send_event=lambda topics, message: self._pipe.send(Said(topics, message)),
         )

@@ -17,11 +17,11 @@ from time import monotonic, time
 from typing import Final
 
 from hocket.core.errors import Reschedule, WorkerDied
+from hocket.core.resource_names import GPU
 from hocket.core.task_context import PROVIDER, TaskContext
 from hocket.core.worker_view import WorkerView
 from hocket.protocol.messages import Failure
 from hocket.worker.gpus import pinning
-from hocket.worker.resources import GPU
 from hocket.worker.shell.contexts import Contexts
 from hocket.worker.shell.desk import PROCESSES, Desk
 from hocket.worker.shell.execution import Outcome, failure_before, failure_of

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from queue import SimpleQueue
 from time import monotonic, sleep
@@ -263,10 +264,11 @@ class ThreadExecutor:
             task,
             secede=lambda: self._secede(seat, attempt),
             rejoin=lambda: self._rejoin(seat, attempt),
+            guard=seat.guard,
         )
 
     def _secede(self, seat: _Seat, attempt: int) -> bool:
-        with self._desk.lock:
+        with seat.shielded(), self._desk.lock:
             task = seat.task
             if task is None or task.attempt != attempt or not self._desk.secede(task):
                 return False
@@ -275,19 +277,26 @@ class ThreadExecutor:
             return True
 
     def _rejoin(self, seat: _Seat, attempt: int) -> None:
-        gate = threading.Event()
-        with self._desk.lock:
+        gate = threading.Lock()
+        gate.acquire()
+        with seat.shielded(), self._desk.lock:
             task = seat.task
             if task is None or task.attempt != attempt or task not in self._seceded:
                 return
+            if seat.guard.interrupted is task:
+                return  # It is to end, and not to wait for others before.
             granted = partial(self._granted, task, gate)
             if self._desk.rejoin(task, granted):
                 granted()
-        gate.wait()
+        seat.guard.wake_by(partial(_open, gate))
+        try:
+            gate.acquire()
+        finally:
+            seat.guard.wake_by(None)
 
-    def _granted(self, task: Task, gate: threading.Event) -> None:
+    def _granted(self, task: Task, gate: threading.Lock) -> None:
         self._seceded.pop(task, None)
-        gate.set()
+        _open(gate)
 
 
 class _Seat:
@@ -337,6 +346,15 @@ class _Seat:
                 continue
             outcome = execute(task, worker, inline_nbytes_max, guard)
 
+    @contextmanager
+    def shielded(self) -> Iterator[None]:
+        """Let the code of a task call code of ours that must not be left half done."""
+        shielded = self.guard.shield()
+        try:
+            yield
+        finally:
+            self.guard.unshield(shielded)
+
     def interrupt(self, task: Task) -> None:
         """Interrupt a task, if the thread has it and it can be."""
         if self.task is task:
@@ -349,3 +367,9 @@ class _Seat:
             self._desk.send_first(gate.set)
         gate.wait()
         return not self._desk.closing
+
+
+def _open(gate: threading.Lock) -> None:
+    """Let whoever waits for a lock go on, or who will."""
+    with suppress(RuntimeError):  # It was opened before.
+        gate.release()

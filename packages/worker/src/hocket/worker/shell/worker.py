@@ -16,6 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from hocket.core.errors import SettingsError
+from hocket.core.resource_names import GPU
 from hocket.core.settings import Settings
 from hocket.core.task_context import current_task
 from hocket.core.worker_view import WorkerView
@@ -33,7 +34,6 @@ from hocket.transport.services import (
     start_services,
 )
 from hocket.worker.machine import WorkerMachine
-from hocket.worker.resources import GPU
 from hocket.worker.shell.actor_threads import ACTOR_SLOTS, ActorExecutor
 from hocket.worker.shell.call_service import CallService
 from hocket.worker.shell.contexts import Contexts
@@ -263,7 +263,9 @@ class Worker:
             on_broken=self._break,
         )
         #: What happens here, for those who look on: a `hocket.protocol.feed.Source` to read.
-        self.feed = Onlooking(self._machine, self._lock, self._threads.running, self._flusher.stir)
+        self.feed = Onlooking(
+            self._machine, self._lock, self._threads.running, self._flusher.stir, self._gpus
+        )
         self._monitor = Monitor(
             own.report_interval_s,
             counts=self._counts,
