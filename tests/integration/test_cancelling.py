@@ -11,6 +11,7 @@ import pytest
 
 from hocket.client import Client, Event, Future, Lock, get_client
 from hocket.core.errors import TaskCancelled
+from hocket.deploy import LocalCluster
 
 TIMEOUT_S = 20
 
@@ -28,9 +29,7 @@ def loop_for_ever(name: str) -> None:
 
 
 async def wait_for_ever(name: str) -> None:
-    await asyncio.to_thread(lambda: None)
-    client = get_client(asynchronous=True)
-    async with client:
+    async with get_client(asynchronous=True) as client:
         await Event(name, client=client).set()
     await asyncio.Event().wait()
 
@@ -43,12 +42,18 @@ def sleep(name: str, seconds: float) -> None:
 def gather_for_ever(name: str) -> Any:
     say(name)
     client = get_client()
-    return client.gather(client.submit(wait_for_ever, f"{name} inner"))
+    return client.gather(client.submit(wait_for_ever, f"{name} inner", executor="loop"))
 
 
 def hold_lock(name: str) -> None:
-    with Lock(f"lock of {name}"):
+    with Lock("held by a task"):
         loop_for_ever(name)
+
+
+def loop_for_ever_if(is_endless: int) -> str:
+    while is_endless:
+        pass
+    return "done"
 
 
 def swallow(name: str) -> None:
@@ -72,18 +77,18 @@ def begin(client: Client, function: Callable[..., Any], *args: Any, **options: A
 
 
 def slots_are_free(client: Client) -> bool:
-    """Tell whether both threads of the cluster run tasks (they meet)."""
-    return client.gather(client.map(negate, range(6)), timeout=TIMEOUT_S) == [
-        -number for number in range(6)
-    ]
+    """Tell whether all threads of the cluster run tasks."""
+    numbers = client.gather(client.map(negate, range(6)), timeout=TIMEOUT_S)
+    return bool(numbers == [-number for number in range(6)])
 
 
 @pytest.mark.parametrize(
     ("function", "options"),
     [
         (loop_for_ever, {}),
+        (wait_for_ever, {}),
+        (wait_for_ever, {"executor": "loop"}),
         (gather_for_ever, {}),
-        (hold_lock, {}),
     ],
 )
 def test_what_runs_ends_and_its_slot_is_free(
@@ -91,9 +96,70 @@ def test_what_runs_ends_and_its_slot_is_free(
 ) -> None:
     futures = [begin(client, function, **options) for _ in range(2)]
     report = client.cancel(futures, timeout=TIMEOUT_S)
-    assert set(report.interrupted) >= {future.key for future in futures}
-    assert not report.running
+    assert set(report.interrupted) == {future.key for future in futures}
     assert [future.status for future in futures] == ["cancelled"] * 2
     with pytest.raises(TaskCancelled):
         futures[0].result()
     assert slots_are_free(client)
+
+
+def test_without_a_timeout_it_happens_at_once(client: Client) -> None:
+    future = begin(client, loop_for_ever)
+    began_s = time.monotonic()
+    assert client.cancel(future) is None
+    assert time.monotonic() - began_s < 1.0
+    begin(client, loop_for_ever).cancel()
+    assert slots_are_free(client)
+
+
+def test_what_cannot_be_interrupted_says_so_and_keeps_its_slot(client: Client) -> None:
+    future = begin(client, sleep, 2.5)
+    report = client.cancel(future, timeout=TIMEOUT_S)
+    (worker,) = report.running.values()
+    assert list(report.running) == [future.key]
+    assert "cannot be interrupted where they are" in str(report)
+    assert f"still runs on {worker}, and keeps its slot" in str(client.why(future.key))
+    # Others run elsewhere, and here again when it has come back.
+    assert slots_are_free(client)
+    bound = client.submit(negate, 1, workers=[worker])
+    assert bound.result(TIMEOUT_S) == -1
+
+
+@pytest.mark.slow
+def test_one_that_swallows_it_is_interrupted_again(client: Client) -> None:
+    future = begin(client, swallow)
+    report = client.cancel(future, timeout=TIMEOUT_S)
+    assert list(report.running) == [future.key]
+    assert slots_are_free(client)
+
+
+def test_its_locks_are_free(client: Client) -> None:
+    future = begin(client, hold_lock)
+    client.cancel(future, timeout=TIMEOUT_S)
+    with Lock("held by a task", client=client):
+        assert slots_are_free(client)
+
+
+def test_the_same_key_again_is_not_cancelled_too(client: Client) -> None:
+    for number in range(20):
+        future = client.submit(loop_for_ever_if, 1, key="again", pure=False)
+        time.sleep(0.002 * number)
+        client.cancel(future)
+        future = client.submit(loop_for_ever_if, 0, key="again", pure=False)
+        assert future.result(TIMEOUT_S) == "done"
+        client.cancel(future)
+        del future
+
+
+def test_by_force_it_ends_for_others_too(cluster: LocalCluster, client: Client) -> None:
+    future = begin(client, loop_for_ever)
+    with Client(cluster) as other:
+        theirs = other.submit(negate, 0)
+        theirs = Future(other._session.want(future.key), other._session)
+        other.submit(negate, 1).result(TIMEOUT_S)
+        assert client.cancel(future, timeout=TIMEOUT_S).needed == (future.key,)
+        again = Future(client._session.want(theirs.key), client._session)
+        report = client.cancel(again, force=True, timeout=TIMEOUT_S)
+        assert report.interrupted == (theirs.key,)
+        with pytest.raises(TaskCancelled):
+            theirs.result(TIMEOUT_S)

@@ -5,11 +5,13 @@ Screenshots are kept where the variable ``SCREENSHOTS`` names a folder.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -196,6 +198,22 @@ def test_a_page_of_a_worker_through_the_scheduler(browser, base, name):
         tab.page.get_by_text("Scheduler").click()
         tab.page.wait_for_selector("body[data-ready]", timeout=60_000)
         assert tab.page.url.endswith("/status")
+    finally:
+        tab.close()
+
+
+def test_a_worker_that_is_visited_directly_leads_to_the_scheduler_and_its_siblings(browser, base):
+    with urllib.request.urlopen(f"{base}api/v1/records/workers", timeout=20) as answer:
+        workers = {row["worker"]: row["dashboard"] for row in json.load(answer)["rows"]}
+    tab = Tab(browser, workers["worker-1"])
+    try:
+        tab.open("main")
+        tab.base = base
+        tab.page.locator("details.brand summary").click()
+        tab.faults.clear()
+        tab.page.get_by_role("link", name="worker-0", exact=True).click()
+        tab.page.wait_for_url(f"{base}worker/worker-0/main")
+        tab.page.wait_for_selector("body[data-ready]", timeout=60_000)
     finally:
         tab.close()
 

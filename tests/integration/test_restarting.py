@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,13 +93,60 @@ def test_threads_of_another_process_stay() -> None:
 
 
 def test_a_cluster_is_shut_down() -> None:
-    cluster = LocalCluster(1, 1, processes=False)
+    settings = {"scheduler.clients_may_end": False}
+    cluster = LocalCluster(1, 1, processes=False, settings=settings)
     with Client(cluster) as client, Client(cluster.address, secret=cluster.secret) as other:
-        with pytest.raises(SettingsError, match="ended there"):
-            other.shutdown()
+        for drain in (False, True):
+            with pytest.raises(SettingsError, match=r"clients_may_end.*where it was started"):
+                other.shutdown(drain=drain)
         assert other.status == "running"
         client.shutdown()
         assert client.status == "closed"
         with pytest.raises(PeerLost):
             other.submit(increment, 1).result(20)
     assert "closed" in repr(cluster)
+
+
+@pytest.mark.parametrize("processes", [True, False])
+def test_a_cluster_is_shut_down_by_its_address(processes: bool, caplog: Any) -> None:
+    cluster = LocalCluster(2, 1, processes=processes)
+    place = {"address_or_cluster": cluster.address, "secret": cluster.secret}
+    with Client(cluster) as client, Client(**place, name="the end") as other:
+        future = client.submit(increment, 1)
+        assert future.result(20) == 2
+        pending = client.submit(time.sleep, 60)
+        other.shutdown()
+        assert other.status == "closed"
+        with pytest.raises(PeerLost, match="client the end ended the cluster"):
+            pending.result(20)
+    # The object notices, closes itself, and starts nothing in the place of what has ended.
+    while cluster.status != "closed":
+        time.sleep(0.01)
+    cluster.close()
+    assert not [one for one in caplog.records if one.levelname in ("WARNING", "ERROR")]
+
+
+def test_what_runs_may_end_first(tmp_path: Path) -> None:
+    path = tmp_path / "written"
+    cluster = LocalCluster(1, 1)
+    with Client(cluster.address, secret=cluster.secret) as client:
+        client.submit(write_late, path, tmp_path / "begun")
+        more = client.map(increment, range(100))
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        client.shutdown(drain=True, timeout=20)
+        assert path.read_text() == "done"
+        assert any(future.status == "lost" for future in more)
+    cluster.close()
+    cluster = LocalCluster(1, 1)
+    with Client(cluster.address, secret=cluster.secret) as client:
+        client.submit(time.sleep, 60)
+        client.wait_for_workers(1)
+        client.shutdown(drain=True, timeout=0.2)
+    cluster.close()
+
+
+def write_late(path: Path, begun: Path) -> None:
+    begun.touch()
+    time.sleep(0.3)
+    path.write_text("done")

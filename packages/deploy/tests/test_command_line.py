@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from hocket.core.settings import setting_kinds
-from hocket.deploy.cli import program
+from hocket.deploy.cli import options, program
 from hocket.deploy.cli.program import main
 from hocket.deploy.cluster_status import rows_of, summary_of
 from hocket.protocol.credentials import parse_secret
@@ -20,6 +22,8 @@ from hocket.transport.known_clusters import remember_cluster
 from hocket.transport.scheduler_file import write_scheduler_file
 
 VERBS = list(program._VERBS)
+#: What gives settings, and what is a deed that nobody has done for good.
+NO_SETTINGS = {"settings_file", "overrides", "replace", "help"}
 
 
 @pytest.fixture(autouse=True)
@@ -53,12 +57,45 @@ def test_each_verb_has_help(call, verb):
     assert "--set NAME=VALUE" in answer.output
 
 
-def test_flags_say_which_setting_they_are(call):
-    answer = call("worker", "--help").output
-    assert "HOCKET_WORKER__LIFETIME_S" in "".join(answer.split())
-    for name in ("scheduler.host", "scheduler.port", "worker.count", "worker.group"):
-        section, _, key = name.partition(".")
-        assert key in setting_kinds()[section]
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_flag_is_a_setting_and_says_which(verb):
+    command = main.get_command(click.Context(main), verb)
+    flags = [one for one in command.params if isinstance(one, click.Option)]
+    for flag in flags:
+        if flag.name in NO_SETTINGS:
+            continue
+        found = re.search(r"\[(\w+)\.(\w+), HOCKET_(\w+)\]$", flag.help or "")
+        assert found is not None, f"hocket {verb} {flag.opts[-1]} is no setting"
+        section, key, variable = found.groups()
+        assert variable == f"{section}__{key}".upper()
+        assert setting_kinds()[section][key].doc in flag.help
+
+
+def test_a_flag_without_a_value_switches_on(call):
+    assert settings_of_call(call, "status", "--json").command.json
+    assert not settings_of_call(call, "status").command.json
+    assert settings_of_call(call, "logs", "-n", "7").command.lines == 7
+    assert settings_of_call(call, "run", "--nworkers", "3").local.workers == 3
+
+
+def settings_of_call(call, verb, *flags):
+    """Return the settings that a verb would have."""
+    command = main.get_command(click.Context(main), verb)
+    with command.make_context(verb, [*flags, *([__file__] if verb == "run" else [])]):
+        return options.settings_of(None, ())
+
+
+def test_an_address_that_is_given_goes_before_a_token_of_the_environment(
+    call, monkeypatch, tmp_path
+):
+    token = to_token(Invitation(cluster="c", addresses=["tcp://127.0.0.1:1"], secret="s3cret"))
+    monkeypatch.setenv("HOCKET_SECURITY__TOKEN", token)
+    answer = call("token", "--address", "tcp://127.0.0.1:2")
+    # (There is no secret for that one.)
+    assert from_token(token).addresses != ["tcp://127.0.0.1:2"]
+    assert "127.0.0.1:1" not in answer.output + str(answer.exception)
+    answer = call("status", "--address", "tcp://127.0.0.1:2", "--scheduler-file", str(tmp_path))
+    assert "give one of them" in str(answer.exception)
 
 
 def test_a_verb_that_is_none_is_refused_with_what_was_meant(call):

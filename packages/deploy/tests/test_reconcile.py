@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from hocket.core.settings import JobsSettings
 from hocket.deploy.reconcile.commands import CancelJob, GiveUp, RetireWorkers, SubmitJob
 from hocket.deploy.reconcile.group import Group
 from hocket.deploy.reconcile.jobs import JobState, Phase, Sighting
-from hocket.deploy.reconcile.limits import JobLimits
 from hocket.deploy.reconcile.machine import Reconciler
 
 PENDING = Sighting(Phase.PENDING, "Priority")
@@ -18,7 +18,7 @@ class History:
     """A machine, and a clock that goes on by itself; ids are ``#`` and the job's name."""
 
     def __init__(self, limits=None, **group):
-        self.machine = Reconciler(limits or JobLimits())
+        self.machine = Reconciler(limits or JobsSettings())
         self.machine.add_group(Group("cpu", **group))
         self.now_s = 1000.0
         self.commands = []
@@ -183,7 +183,7 @@ def test_what_can_never_start_is_cancelled_and_given_up():
 
 
 def test_pending_jobs_are_capped_and_submissions_rated():
-    history = History(JobLimits(pending_max=5, submit_burst=3, submit_rate=1.0))
+    history = History(JobsSettings(pending_max=5, submit_burst=3, submit_interval_s=1.0))
     history.machine.want("cpu", 100)
     assert len(history.turn()) == 3
     history.submit_all()
@@ -212,7 +212,7 @@ def test_fewer_are_wanted_those_whose_end_costs_least_go_first():
 
 
 def test_workers_that_do_not_leave_in_time_are_cancelled():
-    history = History(JobLimits(leave_timeout_s=60.0, cancel_timeout_s=30.0))
+    history = History(JobsSettings(leave_timeout_s=60.0, cancel_timeout_s=30.0))
     history.up(1)
     history.machine.want("cpu", 0)
     assert history.turn() == [RetireWorkers("cpu-1", ("cpu-1",))]
@@ -225,7 +225,7 @@ def test_workers_that_do_not_leave_in_time_are_cancelled():
 
 
 def test_a_job_whose_workers_do_not_come_is_cancelled_and_counts_as_failed():
-    history = History(JobLimits(start_timeout_s=120.0, failures_max=1))
+    history = History(JobsSettings(start_timeout_s=120.0, failures_max=1))
     history.machine.want("cpu", 1)
     history.turn()
     history.submit_all()
@@ -236,7 +236,7 @@ def test_a_job_whose_workers_do_not_come_is_cancelled_and_counts_as_failed():
 
 
 def test_a_job_that_runs_on_without_workers_is_cancelled_and_replaced():
-    history = History(JobLimits(bereft_timeout_s=30.0))
+    history = History(JobsSettings(bereft_timeout_s=30.0))
     history.up(1)
     history.joined()
     assert not history.machine.is_settled(history.now_s)
@@ -303,7 +303,7 @@ def test_none_wanted_ends_the_old_one_too():
 
 
 def test_one_that_is_put_back_into_the_queue_waits_again():
-    history = History(JobLimits(start_timeout_s=10.0))
+    history = History(JobsSettings(start_timeout_s=10.0))
     history.machine.want("cpu", 1)
     history.turn()
     history.submit_all()
@@ -354,7 +354,7 @@ def test_ended_jobs_are_remembered_but_not_for_ever():
 
 
 def test_workers_whose_job_has_ended_are_sent_away():
-    history = History(JobLimits(leave_timeout_s=60.0))
+    history = History(JobsSettings(leave_timeout_s=60.0))
     history.up(1)
     for _ in range(3):
         history.poll(after_s=10.0)

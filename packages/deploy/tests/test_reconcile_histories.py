@@ -11,13 +11,13 @@ from hypothesis.stateful import (
     rule,
 )
 
+from hocket.core.settings import JobsSettings
 from hocket.deploy.reconcile.commands import CancelJob, GiveUp, RetireWorkers, SubmitJob
 from hocket.deploy.reconcile.group import Group
 from hocket.deploy.reconcile.jobs import JobState, Phase, Sighting
-from hocket.deploy.reconcile.limits import JobLimits
 from hocket.deploy.reconcile.machine import Reconciler
 
-LIMITS = JobLimits(pending_max=4, submit_burst=3, submit_rate=2.0)
+LIMITS = JobsSettings(pending_max=4, submit_burst=3, submit_interval_s=0.5)
 WANTED_MAX = 8
 
 
@@ -190,7 +190,7 @@ class BatchSystem(RuleBasedStateMachine):
         times_s = getattr(self, "submitted_s", [])[-40:]
         for first in range(len(times_s)):
             for last in range(first, len(times_s)):
-                allowed = LIMITS.submit_burst + LIMITS.submit_rate * (
+                allowed = LIMITS.submit_burst + (1 / LIMITS.submit_interval_s) * (
                     times_s[last] - times_s[first]
                 )
                 assert last - first + 1 <= allowed + 1e-6

@@ -12,8 +12,10 @@ import pytest
 from hocket.core.errors import SettingsError
 from hocket.core.settings import Settings
 from hocket.protocol.messages import (
+    ClusterEnds,
     DescribeCluster,
     DropData,
+    EndCluster,
     ReleaseKeys,
     RunTasks,
     SubmitTasks,
@@ -186,4 +188,33 @@ def test_a_start_that_fails_listens_nowhere() -> None:
         await again.start("inproc://start-test")
         await again.close()
 
+    asyncio.run(run())
+
+
+def test_a_client_ends_it_and_all_are_told_who() -> None:
+    async def play(scheduler: Scheduler) -> None:
+        worker, client, other = Peer(), Peer(), Peer()
+        await worker.connect(scheduler.address, Role.WORKER, "w")
+        worker.channel.send([WorkerJoined("w", "tcp://w:1", "h", 1, 1)])
+        await client.connect(scheduler.address, Role.CLIENT, "c")
+        await other.connect(scheduler.address, Role.CLIENT, "d")
+        client.channel.send([EndCluster(5)])
+        assert await client.inbox.get() == ClusterEnds(5, accepted=True)
+        reason = await asyncio.wait_for(ended, 5)
+        assert reason == "client c ended the cluster"
+        await scheduler.close()
+        for peer in (worker, client, other):
+            assert await peer.closed == (reason, True)
+
+    async def run() -> None:
+        nonlocal ended
+        ended = asyncio.get_running_loop().create_future()
+        scheduler = Scheduler(SETTINGS, secret="s", on_ended=ended.set_result)
+        await scheduler.start("tcp://127.0.0.1:0")
+        try:
+            await asyncio.wait_for(play(scheduler), 20)
+        finally:
+            await scheduler.close()
+
+    ended: asyncio.Future[str]
     asyncio.run(run())

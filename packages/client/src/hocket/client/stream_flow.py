@@ -77,16 +77,20 @@ class StreamFlow:
         """Whether nothing more is to be asked for."""
         return self._is_over
 
+    @property
+    def has_room(self) -> bool:
+        """Whether so much was taken that the next slice may be asked for."""
+        # Half of what may wait: if it were for each item, slices would be as small.
+        return not self._waiting or (
+            2 * self._waiting <= self._ahead and 2 * self._waiting_nbytes <= _AHEAD_NBYTES
+        )
+
     def ask(self) -> SliceAsked | None:
         """Return what to ask for now; None: nothing."""
-        if self._is_over or self._asked is not None:
+        if self._is_over or self._asked is not None or not self.has_room:
             return None
+        nbytes_max = min(_SLICE_NBYTES, _AHEAD_NBYTES - self._waiting_nbytes)
         room = self._ahead - self._waiting
-        room_nbytes = _AHEAD_NBYTES - self._waiting_nbytes
-        # Not for each item that is taken: slices would be as small.
-        if self._waiting and (2 * room < self._ahead or 2 * room_nbytes < _AHEAD_NBYTES):
-            return None
-        nbytes_max = min(_SLICE_NBYTES, room_nbytes)
         # (If it is made again somewhere, it may become as long as it was asked for.)
         count = max(1, min(room, self._sizes.take(), nbytes_max // self._nbytes))
         self._asked = SliceAsked(self._start, count, nbytes_max, self._expected)

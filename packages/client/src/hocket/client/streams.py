@@ -89,14 +89,19 @@ class Stream:
         return self
 
     def __next__(self) -> Future:
-        future: Future = _unless_raised(run_blocking(self._source.next_future()), StopIteration)
+        item = self._source.next_future_here()
+        if item is _NOTHING:
+            item = run_blocking(self._source.next_future())
+        future: Future = _unless_raised(item, StopIteration)
         return future
 
     def __aiter__(self) -> AsyncIterator[Future]:
         return self
 
     async def __anext__(self) -> Future:
-        item = await run_in_loop(self._source.next_future())
+        item = self._source.next_future_here()
+        if item is _NOTHING:
+            item = await run_in_loop(self._source.next_future())
         future: Future = _unless_raised(item, StopAsyncIteration)
         return future
 
@@ -331,6 +336,13 @@ class StreamSource:
         if part.futures is None:
             part.futures = self._futures_of(part)
             part.values = part.whole = None
+        return self.next_future_here()
+
+    def next_future_here(self) -> Any:
+        """Return the next future if there is one already, or else `_NOTHING`."""
+        part = self._present_part()
+        if part is None or not part.futures:
+            return _NOTHING
         future = part.futures.popleft()
         self._took(part)
         return future
@@ -341,8 +353,7 @@ class StreamSource:
         if not isinstance(part, _Part):
             return part
         if part.futures is not None:
-            future = part.futures.popleft()
-            self._took(part)
+            future = self.next_future_here()
             return await collect_one(future.session, future.record)
         if part.values is None:
             assert part.whole is not None
@@ -359,12 +370,18 @@ class StreamSource:
 
     def next_value_here(self) -> Any:
         """Return the next item if it was brought here already, or else `_NOTHING`."""
-        part = self._parts[0] if self._parts else None
+        part = self._present_part()
         if part is None or not part.values:
             return _NOTHING
         value = part.values.popleft()
         self._took(part)
         return value
+
+    def _present_part(self) -> _Part | None:
+        try:
+            return self._parts[0]
+        except IndexError:
+            return None
 
     async def _first_part(self) -> _Part | Raised | _Nothing:
         """Wait until there are items; return them, or how it ended."""
@@ -401,7 +418,7 @@ class StreamSource:
             self._flow.taken(1, part.nbytes)
             if not part.left and self._parts and self._parts[0] is part:
                 self._parts.popleft()
-            asks = self._pending is None and not self._flow.is_over
+            asks = self._pending is None and self._flow.has_room and not self._flow.is_over
         if asks:
             self.advance()
 

@@ -31,7 +31,9 @@ from hocket.core.settings_layers import (
 )
 from hocket.core.settings_sections import (
     ClientSettings,
+    CommandSettings,
     DiagnosticsSettings,
+    JobsSettings,
     LocalSettings,
     SchedulerSettings,
     SecuritySettings,
@@ -45,7 +47,9 @@ __all__ = [
     "ENVIRONMENT_PREFIX",
     "FILE_VARIABLE",
     "ClientSettings",
+    "CommandSettings",
     "DiagnosticsSettings",
+    "JobsSettings",
     "LocalSettings",
     "SchedulerSettings",
     "SecuritySettings",
@@ -68,6 +72,8 @@ class Settings:
     scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     local: LocalSettings = field(default_factory=LocalSettings)
+    jobs: JobsSettings = field(default_factory=JobsSettings)
+    command: CommandSettings = field(default_factory=CommandSettings)
     diagnostics: DiagnosticsSettings = field(default_factory=DiagnosticsSettings)
 
     def __post_init__(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from hocket.core.command_settings import CommandSettings
+from hocket.core.job_settings import JobsSettings
 from hocket.core.setting_kinds import (
     Choice,
     Count,
@@ -21,7 +23,9 @@ from hocket.core.worker_settings import WorkerSettings
 
 __all__ = [
     "ClientSettings",
+    "CommandSettings",
     "DiagnosticsSettings",
+    "JobsSettings",
     "LocalSettings",
     "SchedulerSettings",
     "SecuritySettings",
@@ -294,6 +298,10 @@ class DiagnosticsSettings(Section):
 class LocalSettings(Section):
     """A cluster on this host."""
 
+    workers: Annotated[int, Count("Its workers; 0: as many as suit the machine.", most=10_000)] = 0
+    threads: Annotated[
+        int, Count("Threads of each worker; 0: as many as suit the machine.", most=10_000)
+    ] = 0
     start_timeout_s: Annotated[
         float, Seconds("How long the processes of a cluster may take to start.", least=0.001)
     ] = 30.0

@@ -9,14 +9,12 @@ if TYPE_CHECKING:
     from hocket.deploy.errors import GroupStopped
     from hocket.deploy.local import LocalCluster
     from hocket.deploy.pbs import PBSCluster
-    from hocket.deploy.reconcile.limits import JobLimits
     from hocket.deploy.sge import SGECluster
     from hocket.deploy.slurm import SLURMCluster
     from hocket.deploy.ssh import SSHCluster
 
 __all__ = [
     "GroupStopped",
-    "JobLimits",
     "LocalCluster",
     "PBSCluster",
     "SGECluster",
@@ -27,7 +25,6 @@ __all__ = [
 #: Loaded when asked for (PEP 562), so that the command's help need not wait for event loops.
 _HOMES: Final = {
     "GroupStopped": "hocket.deploy.errors",
-    "JobLimits": "hocket.deploy.reconcile.limits",
     "LocalCluster": "hocket.deploy.local",
     "PBSCluster": "hocket.deploy.pbs",
     "SGECluster": "hocket.deploy.sge",

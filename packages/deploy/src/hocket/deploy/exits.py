@@ -9,7 +9,7 @@ import sys
 from collections import deque
 from typing import Final
 
-__all__ = ["Restarts", "cause_of_death", "describe_exit", "die_with_parent"]
+__all__ = ["IN_GOOD_ORDER", "Restarts", "cause_of_death", "describe_exit", "die_with_parent"]
 
 #: So many deaths within this time, and the dead are not replaced any more.
 _DEATHS_MAX: Final = 20
@@ -39,6 +39,10 @@ def describe_exit(code: int) -> str:
     except ValueError:
         # (Real-time signals have no names.)
         return f"killed by signal {-code}"
+
+
+#: The cause of one that ended because its work was done, or it was told to go.
+IN_GOOD_ORDER: Final = describe_exit(0)
 
 
 class Restarts:

@@ -22,6 +22,7 @@ from hocket.deploy.arguments import check_count, check_settings
 from hocket.deploy.census import Census
 from hocket.deploy.cluster import Cluster
 from hocket.deploy.cluster_text import obstacle_lines
+from hocket.deploy.exits import IN_GOOD_ORDER
 from hocket.deploy.job_door import JobDoor
 from hocket.deploy.job_environment import told_settings, user_paths
 from hocket.deploy.job_logs import read_tail
@@ -31,7 +32,6 @@ from hocket.deploy.open_clusters import close_at_exit, closed
 from hocket.deploy.processes import Processes
 from hocket.deploy.reconcile.adaptation import AdaptiveRules
 from hocket.deploy.reconcile.group import Group
-from hocket.deploy.reconcile.limits import JobLimits
 from hocket.deploy.reconcile.machine import Reconciler
 from hocket.deploy.serving import invite, listening_address
 from hocket.deploy.supervisor import Supervisor
@@ -45,7 +45,6 @@ log = logging.getLogger("hocket.deploy")
 
 _T = TypeVar("_T")
 
-_DIRECTORY: Final = "~/.hocket/jobs"
 #: How long a cluster that closes waits for jobs that are being submitted.
 _CLOSE_TIMEOUT_S: Final = 10.0
 
@@ -60,13 +59,12 @@ class JobCluster(Cluster):
     jobs
         Of the first group, to begin with.
     directory
-        For scripts, logs and the invitation to the cluster; all hosts must see it. By default one
-        under ``~/.hocket/jobs``, of which the logs stay.
+        For a folder with scripts, logs and the invitation to the cluster; all hosts must see it. By
+        default that of the setting ``jobs.directory``. Logs stay.
     settings
         A settings tree, or overrides of the usual one; ``scheduler.host`` and
         ``scheduler.interface`` say where the scheduler listens, which by default is everywhere.
-    limits
-        Bounds within which jobs are submitted and replaced.
+        The section ``jobs`` has bounds within which jobs are submitted and replaced.
     asynchronous
         Whether methods that wait return what is to be awaited; then ``async with`` or ``await``
         starts it.
@@ -79,7 +77,6 @@ class JobCluster(Cluster):
         jobs: int = 0,
         directory: str | os.PathLike[str] | None = None,
         settings: Settings | Mapping[str, object] | None = None,
-        limits: JobLimits | None = None,
         asynchronous: bool = False,
     ) -> None:
         self._pid = os.getpid()
@@ -89,11 +86,10 @@ class JobCluster(Cluster):
         super().__init__(settings, groups, secret=secret, asynchronous=asynchronous)
         self.id = secrets.token_hex(4)
         self._jobs_wanted = jobs
-        base = Path(directory or _DIRECTORY).expanduser().absolute()
+        base = Path(directory or settings.jobs.directory).expanduser().absolute()
         self.files = JobFiles(
             base / f"cluster-{self.id}", folder=str(Path.cwd()), paths=user_paths(sys.path)
         )
-        self._limits = limits
         self._loop = shared_loop()
         self._processes: Processes | None = None
         self._census: Census | None = None
@@ -121,7 +117,7 @@ class JobCluster(Cluster):
             await asyncio.to_thread(self._start_scheduler)
             self._census = Census(self._own_address, self.secret, self.settings)
             await self._census.open()
-            machine = Reconciler(self._limits)
+            machine = Reconciler(self.settings.jobs)
             for name, spec in self._specs.items():
                 machine.add_group(_group_of(name, spec))
             self._supervisor = Supervisor(
@@ -183,7 +179,10 @@ class JobCluster(Cluster):
             self.files.directory.rmdir()
 
     def _on_exit(self, name: str, cause: str) -> None:
-        if not self._closed:
+        if name == "scheduler" and cause == IN_GOOD_ORDER:
+            # A client has ended the cluster.
+            self._loop.start(self._close())
+        elif not self._closed:
             log.error("%s of the cluster ended: %s; close it and make another", name, cause)
 
     def close(self) -> Any:

@@ -26,7 +26,7 @@ from hocket.deploy.arguments import (
     check_settings,
 )
 from hocket.deploy.cluster import Cluster
-from hocket.deploy.exits import Restarts
+from hocket.deploy.exits import IN_GOOD_ORDER, Restarts
 from hocket.deploy.job_script import worker_command
 from hocket.deploy.job_spec import DEFAULT_GROUP, JobSpec
 from hocket.deploy.local_layout import cores_count, layout
@@ -51,8 +51,9 @@ class LocalCluster(Cluster):
     Parameters
     ----------
     n_workers, threads_per_worker
-        By default a worker with one thread for each core, or fewer workers with more threads on
-        machines of more than four.
+        By default those of the settings ``local.workers`` and ``local.threads``; without these a
+        worker with one thread for each core, or fewer workers with more threads on machines of more
+        than four.
     processes
         True: each worker, and the scheduler, is a process. False: all are threads of this process,
         which suits code that releases the GIL, and debugging.
@@ -97,7 +98,12 @@ class LocalCluster(Cluster):
         self._closed = True
         self._pid = os.getpid()
         settings = check_settings(settings)
-        n_workers, threads = layout(n_workers, threads_per_worker, cores_count())
+        own = settings.local
+        n_workers, threads = layout(
+            (own.workers or None) if n_workers is None else n_workers,
+            (own.threads or None) if threads_per_worker is None else threads_per_worker,
+            cores_count(),
+        )
         if not isinstance(processes, bool):
             raise SettingsError(
                 name="processes", value=processes, allowed="it must be True or False", source="code"
@@ -140,7 +146,7 @@ class LocalCluster(Cluster):
     def _bring_up(self) -> None:
         if self._crew is not None:
             return
-        crew = self._crew = (_process_crew if self._processes else _thread_crew)(self)
+        crew = self._crew = _crew_of(self)
         self.address, self._dashboard = crew.address, crew.dashboard
         self._closed = False
         try:
@@ -379,6 +385,10 @@ class LocalCluster(Cluster):
 
     def _on_exit(self, name: str, cause: str) -> None:
         """Hear that a process of the cluster ended which was not asked to."""
+        if name == "scheduler" and cause == IN_GOOD_ORDER:
+            # A client has ended the cluster.
+            self._end()
+            return
         with self._changed:
             if self._closed:
                 return
@@ -404,7 +414,9 @@ class LocalCluster(Cluster):
     def _replace(self, name: str, cause: str) -> None:
         """Put another worker in the place of one that died."""
         self._wanted.remove(name)
-        if not self.settings.local.restart_workers:
+        if cause == IN_GOOD_ORDER:
+            log.info("%s has left, as the scheduler told it", name)
+        elif not self.settings.local.restart_workers:
             log.warning("%s ended: %s", name, cause)
         elif self._restarts.allow(monotonic()):
             log.warning("%s ended: %s; %s takes its place", name, cause, self._add())
@@ -468,7 +480,7 @@ def _given_secret(settings: Settings) -> str:
     )
 
 
-def _process_crew(cluster: LocalCluster) -> Crew:
+def _crew_of(cluster: LocalCluster) -> Crew:
     owner = weakref.ref(cluster)
 
     def on_exit(name: str, cause: str) -> None:
@@ -476,8 +488,5 @@ def _process_crew(cluster: LocalCluster) -> Crew:
         if alive is not None:
             alive._on_exit(name, cause)  # noqa: SLF001 - its own crew
 
-    return ProcessCrew(cluster.settings, cluster.secret, cluster._options, on_exit)  # noqa: SLF001
-
-
-def _thread_crew(cluster: LocalCluster) -> Crew:
-    return ThreadCrew(cluster.settings, cluster.secret, cluster._options)  # noqa: SLF001
+    kind = ProcessCrew if cluster._processes else ThreadCrew  # noqa: SLF001
+    return kind(cluster.settings, cluster.secret, cluster._options, on_exit)  # noqa: SLF001

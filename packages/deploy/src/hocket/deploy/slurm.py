@@ -22,7 +22,7 @@ class SLURMCluster(QueueCluster):
     **options
         What each job is: ``cores``, ``processes``, ``memory``, ``walltime``, ``gpus``, ``queue``
         (the partition), ``account``, ``python``, ``prologue``, ``directives`` and more, see
-        `JobSpec`; and what the cluster is: ``directory``, ``settings``, ``limits``,
+        `JobSpec`; and what the cluster is: ``directory``, ``settings``,
         ``submit_prefix``, ``asynchronous``, see `JobCluster`.
 
     Raises

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import os
 import secrets
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hocket.core.settings import Settings
+from hocket.deploy.exits import IN_GOOD_ORDER
 from hocket.scheduler.shell import Scheduler
 from hocket.transport.loop import shared_loop
 from hocket.worker.shell import Worker
@@ -27,9 +29,18 @@ class ThreadCrew:
         Of the cluster; nothing leaves the process, but the handshake is the same.
     options
         ``threads``, ``memory_limit`` and ``resources`` of each worker.
+    on_exit
+        As for `hocket.deploy.processes.Processes`: called when a client has ended the cluster.
     """
 
-    def __init__(self, settings: Settings, secret: str, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        secret: str,
+        options: Mapping[str, Any],
+        on_exit: Callable[[str, str], None],
+    ) -> None:
+        self._on_exit = on_exit
         self._settings = settings
         self._secret = secret
         self._options = options
@@ -44,9 +55,14 @@ class ThreadCrew:
         return self._scheduler.dashboard_link
 
     async def _start_scheduler(self) -> Scheduler:
-        scheduler = Scheduler(self._settings, secret=self._secret)
+        scheduler = Scheduler(self._settings, secret=self._secret, on_ended=self._ended)
         await scheduler.start(self.address)
         return scheduler
+
+    def _ended(self, _reason: str) -> None:
+        # (Whoever hears of it waits for this loop.)
+        arguments = "scheduler", IN_GOOD_ORDER
+        threading.Thread(target=self._on_exit, args=arguments, name="hocket-exits").start()
 
     def add(self, name: str) -> None:
         """Start a worker; it is up on return."""

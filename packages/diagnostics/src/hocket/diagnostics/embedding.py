@@ -20,6 +20,7 @@ from hocket.transport.loop import LoopThread
 from hocket.transport.services import RoleFacts
 
 if TYPE_CHECKING:
+    from hocket.diagnostics.relatives import Relatives
     from hocket.diagnostics.watching import Watch
     from hocket.diagnostics.web.server import DashboardServer
 
@@ -127,6 +128,7 @@ class Door:
                 settings=facts.settings,
                 secret=facts.secret,
                 host=facts.settings.diagnostics.host,
+                relatives=None if is_scheduler else _make_relatives(facts),
             )
             server.start([self._socket])
             self._server = server
@@ -156,6 +158,12 @@ def _make_watch(facts: RoleFacts, loop: asyncio.AbstractEventLoop) -> Watch:
     only = "" if facts.role is Role.SCHEDULER else facts.name
     assert facts.feed is not None
     return LocalWatch(facts.feed, loop, ClusterModel(only=only))
+
+
+def _make_relatives(facts: RoleFacts) -> Relatives:
+    from hocket.diagnostics.relatives import Relatives  # noqa: PLC0415
+
+    return Relatives(facts.scheduler_address, facts.secret, facts.settings)
 
 
 def listen(host: str, port: int) -> socket.socket:

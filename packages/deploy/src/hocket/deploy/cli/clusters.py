@@ -6,10 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-
 from hocket.core.settings import Settings
-from hocket.deploy.cli.options import refuse_token, setting_flag, settings_flags, settings_of
+from hocket.deploy.cli.options import (
+    given,
+    refuse_token,
+    setting_flag,
+    settings_flags,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from hocket.client.client import Client
@@ -25,15 +29,11 @@ def cluster_flags(command: _Command) -> _Command:
     command = settings_flags(command)
     command = setting_flag("--secret-file", "security.secret_file", "FILE")(command)
     command = setting_flag("--scheduler-file", "client.scheduler_file", "FILE")(command)
-    return click.option(
-        "--address",
-        metavar="ADDRESS",
-        help="The scheduler's; without it and a scheduler file, the only one that this user runs.",
-    )(command)
+    return setting_flag("--address", "client.address", "ADDRESS")(command)
 
 
 def cluster_of(
-    address: str | None, settings_file: str | None, overrides: tuple[str, ...]
+    settings_file: str | None, overrides: tuple[str, ...]
 ) -> tuple[Invitation, Settings]:
     """Return how to join the cluster that flags mean, and the settings.
 
@@ -47,9 +47,11 @@ def cluster_of(
         only_known_cluster,
     )
 
+    # (A flag goes before all that the environment says, also before a token there.)
+    address = given("client.address")
     refuse_token(address)
     settings = settings_of(settings_file, overrides)
-    invitation = find_invitation(address, settings)
+    invitation = find_invitation(address, settings, scheduler_file=given("client.scheduler_file"))
     return invitation or only_known_cluster(settings), settings
 
 

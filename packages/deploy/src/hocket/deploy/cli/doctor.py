@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of
+from hocket.deploy.cli.options import setting_flag
 
 if TYPE_CHECKING:
     from hocket.client.client import Client
@@ -20,23 +21,15 @@ _HERE = "this host"
 
 @click.command("doctor")
 @cluster_flags
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0.01),
-    default=3.0,
-    metavar="SECONDS",
-    show_default=True,
-    help="For each address.",
-)
-def command(
-    address: str | None, settings_file: str | None, overrides: tuple[str, ...], timeout: float
-) -> int:
+@setting_flag("--timeout", "command.probe_timeout_s", "TIME")
+def command(settings_file: str | None, overrides: tuple[str, ...]) -> int:
     """Find out what is wrong with a cluster: from here, and from each worker.
 
     It tries all addresses of the scheduler and of the workers from everywhere, and compares
     versions, clocks and limits. The exit code is 1 if a link is broken.
     """
-    invitation, settings = cluster_of(address, settings_file, overrides)
+    invitation, settings = cluster_of(settings_file, overrides)
+    timeout_s = settings.command.probe_timeout_s
     from hocket.core.errors import PeerError  # noqa: PLC0415 (not for --help)
     from hocket.deploy.diagnosis import Severity, diagnose  # noqa: PLC0415
     from hocket.deploy.probing import probe  # noqa: PLC0415
@@ -51,11 +44,11 @@ def command(
             servers += [
                 (f"worker {one['name']}", place, one["host"]) for place, one in workers.items()
             ]
-            probes[_HERE] = probe(servers, timeout)
-            _ask_workers(client, servers, timeout, probes, skews_s)
+            probes[_HERE] = probe(servers, timeout_s)
+            _ask_workers(client, servers, timeout_s, probes, skews_s)
     except PeerError as error:
         trouble = str(error)
-        probes.setdefault(_HERE, probe(servers, timeout))
+        probes.setdefault(_HERE, probe(servers, timeout_s))
     here = probes[_HERE]
     click.echo(f"this host is {here.host}, with {', '.join(here.networks) or 'no network'}")
     for place, reason in here.ways["the scheduler"].items():

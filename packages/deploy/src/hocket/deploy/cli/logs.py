@@ -5,34 +5,25 @@ from __future__ import annotations
 import click
 
 from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of
+from hocket.deploy.cli.options import setting_flag
 
 __all__ = ["command"]
 
 
 @click.command("logs")
 @click.argument("workers", nargs=-1, metavar="[WORKER...]")
-@click.option(
-    "-n",
-    "--lines",
-    type=click.IntRange(min=0),
-    default=100,
-    show_default=True,
-    metavar="N",
-    help="Of each worker, the last so many.",
-)
+@setting_flag("--lines", "command.lines", "N", short="-n")
 @cluster_flags
 def command(
     workers: tuple[str, ...],
-    lines: int,
-    address: str | None,
     settings_file: str | None,
     overrides: tuple[str, ...],
 ) -> int:
     """Show what workers logged and what tasks printed there lately, all in the order of time."""
-    invitation, settings = cluster_of(address, settings_file, overrides)
+    invitation, settings = cluster_of(settings_file, overrides)
     with client_of(invitation, settings) as client:
         names = {place: one["name"] for place, one in client.scheduler_info()["workers"].items()}
-        logs = client.get_worker_logs(lines, list(workers) or None)
+        logs = client.get_worker_logs(settings.command.lines, list(workers) or None)
     told = [(line, names.get(place, place)) for place, own in logs.items() for line in own]
     from hocket.deploy.worker_logs import line_text  # noqa: PLC0415 (not for --help)
 

@@ -12,7 +12,14 @@ from hocket.core.settings import ENVIRONMENT_PREFIX, Settings, setting_kinds
 from hocket.core.settings_file import load_settings
 from hocket.protocol.invitation import is_token
 
-__all__ = ["log_to_stderr", "refuse_token", "setting_flag", "settings_flags", "settings_of"]
+__all__ = [
+    "given",
+    "log_to_stderr",
+    "refuse_token",
+    "setting_flag",
+    "settings_flags",
+    "settings_of",
+]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -22,7 +29,9 @@ _FLAGS: Final = "hocket.flags"
 _CODE: Final = "code"
 
 
-def setting_flag(flag: str, name: str, metavar: str) -> Callable[[_Command], _Command]:
+def setting_flag(
+    flag: str, name: str, metavar: str = "", *, short: str = ""
+) -> Callable[[_Command], _Command]:
     """Return a decorator that adds a flag for a setting.
 
     Parameters
@@ -32,7 +41,9 @@ def setting_flag(flag: str, name: str, metavar: str) -> Callable[[_Command], _Co
     name
         Of the setting, such as ``scheduler.port``; its words are the flag's help.
     metavar
-        How the help calls the value.
+        How the help calls the value; empty: the flag has none, and switches something on.
+    short
+        The same in one letter.
     """
     section, _, key = name.partition(".")
     doc = setting_kinds()[section][key].doc
@@ -44,8 +55,8 @@ def setting_flag(flag: str, name: str, metavar: str) -> Callable[[_Command], _Co
         return value
 
     return click.option(
-        flag,
-        metavar=metavar,
+        *filter(None, (short, flag)),
+        **({"metavar": metavar} if metavar else {"flag_value": "yes", "is_flag": True}),
         help=f"{doc}  [{name}, {variable}]",
         callback=note,
         expose_value=False,
@@ -69,6 +80,16 @@ def settings_flags(command: _Command) -> _Command:
     )(command)
 
 
+def given(name: str) -> str | None:
+    """Return what the flag of a setting says; None: it was not given."""
+    return _flags().get(name)
+
+
+def _flags() -> Mapping[str, str]:
+    flags: Mapping[str, str] = click.get_current_context().meta.get(_FLAGS, {})
+    return flags
+
+
 def settings_of(settings_file: str | None, overrides: tuple[str, ...]) -> Settings:
     """Return the settings of this process, with what its flags say.
 
@@ -79,15 +100,14 @@ def settings_of(settings_file: str | None, overrides: tuple[str, ...]) -> Settin
     click.UsageError
         A ``--set`` is not of the form NAME=VALUE.
     """
-    given: dict[str, object] = {}
+    told: dict[str, object] = {}
     for text in overrides:
         name, separator, value = text.partition("=")
         if not separator:
             raise click.UsageError(f"--set {text}: write it as NAME=VALUE")
-        given[name.strip()] = value
-    flags: Mapping[str, object] = click.get_current_context().meta.get(_FLAGS, {})
+        told[name.strip()] = value
     try:
-        return load_settings(settings_file, overrides={**given, **flags})
+        return load_settings(settings_file, overrides={**told, **_flags()})
     except SettingsError as error:
         if error.source != _CODE:
             raise

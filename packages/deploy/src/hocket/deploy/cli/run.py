@@ -19,18 +19,14 @@ __all__ = ["command"]
 @click.command(
     "run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
 )
-@click.option(
-    "--nworkers", type=click.IntRange(min=1), metavar="N", help="Workers, each a process."
-)
-@click.option("--nthreads", type=click.IntRange(min=1), metavar="N", help="Threads of each worker.")
+@setting_flag("--nworkers", "local.workers", "N")
+@setting_flag("--nthreads", "local.threads", "N")
 @setting_flag("--memory-limit", "worker.memory_limit", "BYTES")
 @setting_flag("--resources", "worker.resources", "NAME=AMOUNT,...")
 @settings_flags
 @click.argument("script", type=click.Path(exists=True, dir_okay=False))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(
-    nworkers: int | None,
-    nthreads: int | None,
     settings_file: str | None,
     overrides: tuple[str, ...],
     script: str,
@@ -49,10 +45,7 @@ def command(
     with (
         tempfile.TemporaryDirectory(prefix="hocket-") as directory,
         LocalCluster(
-            nworkers,
-            nthreads,
-            resources=parse_resources(settings.worker.resources),
-            settings=settings,
+            resources=parse_resources(settings.worker.resources), settings=settings
         ) as cluster,
     ):
         file = Path(directory) / "scheduler.json"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of
+from hocket.deploy.cli.options import setting_flag
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,15 +24,13 @@ _WIDTH = 200
 
 @click.command("status")
 @cluster_flags
-@click.option("--json", "as_json", is_flag=True, help="For programs: all that is known, as JSON.")
-def command(
-    address: str | None, settings_file: str | None, overrides: tuple[str, ...], *, as_json: bool
-) -> int:
+@setting_flag("--json", "command.json")
+def command(settings_file: str | None, overrides: tuple[str, ...]) -> int:
     """Show the workers of a cluster, and what they have to do."""
-    invitation, settings = cluster_of(address, settings_file, overrides)
+    invitation, settings = cluster_of(settings_file, overrides)
     with client_of(invitation, settings) as client:
         facts: dict[str, Any] = client.scheduler_info()
-    if as_json:
+    if settings.command.json:
         click.echo(json.dumps(facts, indent=2))
         return 0
     from rich.console import Console  # noqa: PLC0415 (not for --help)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hocket.deploy.cli.clusters import cluster_flags, cluster_of
+from hocket.deploy.cli.options import setting_flag
 
 if TYPE_CHECKING:
     from hocket.protocol.invitation import Invitation
@@ -23,13 +24,7 @@ _LOOKS_MAX: Final = 100
 
 
 @click.command("token")
-@click.option(
-    "--role",
-    type=click.Choice(["client", "worker", "observer"]),
-    default="client",
-    show_default=True,
-    help="What the word lets its bearer be; a client's does for an observer, a worker's for all.",
-)
+@setting_flag("--role", "command.role", "client|worker|observer")
 @click.option(
     "--replace",
     is_flag=True,
@@ -38,8 +33,6 @@ _LOOKS_MAX: Final = 100
 )
 @cluster_flags
 def command(
-    role: str,
-    address: str | None,
     settings_file: str | None,
     overrides: tuple[str, ...],
     *,
@@ -50,10 +43,10 @@ def command(
     Put it into the variable HOCKET_SECURITY__TOKEN on the other host, or into Client(...), and
     never on a command line, which everybody on a host can read.
     """
-    invitation, _ = cluster_of(address, settings_file, overrides)
+    invitation, settings = cluster_of(settings_file, overrides)
     if replace:
         _have_replaced(invitation)
-        invitation = _renewed(lambda: cluster_of(address, settings_file, overrides)[0], invitation)
+        invitation = _renewed(lambda: cluster_of(settings_file, overrides)[0], invitation)
     import msgspec  # noqa: PLC0415 (not for --help)
 
     from hocket.protocol.credentials import parse_secret  # noqa: PLC0415
@@ -62,7 +55,7 @@ def command(
     from hocket.transport.tls import pin_of  # noqa: PLC0415
 
     credentials = parse_secret(invitation.secret)
-    wanted = Role[role.upper()]
+    wanted = Role[settings.command.role.upper()]
     credentials.require(wanted, invitation.address)
     secret = credentials.to_text(wanted, pin_of(invitation.secret))
     click.echo(to_token(msgspec.structs.replace(invitation, secret=secret)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of
+from hocket.deploy.cli.options import setting_flag
 from hocket.deploy.cli.status import table_of
 
 if TYPE_CHECKING:
@@ -21,24 +22,11 @@ __all__ = ["command"]
 
 @click.command("top")
 @cluster_flags
-@click.option(
-    "--interval",
-    type=click.FloatRange(min=0.1),
-    default=1.0,
-    metavar="SECONDS",
-    show_default=True,
-    help="Between two looks.",
-)
-@click.option("--looks", type=click.IntRange(min=1), metavar="N", help="End after so many.")
-def command(
-    address: str | None,
-    settings_file: str | None,
-    overrides: tuple[str, ...],
-    interval: float,
-    looks: int | None,
-) -> int:
+@setting_flag("--interval", "command.interval_s", "TIME")
+@setting_flag("--looks", "command.looks", "N")
+def command(settings_file: str | None, overrides: tuple[str, ...]) -> int:
     """Watch the workers of a cluster until Ctrl-C."""
-    invitation, settings = cluster_of(address, settings_file, overrides)
+    invitation, settings = cluster_of(settings_file, overrides)
     from rich.live import Live  # noqa: PLC0415 (not for --help)
 
     from hocket.deploy.cluster_status import rows_of  # noqa: PLC0415
@@ -48,9 +36,9 @@ def command(
         while True:
             live.update(_page(client.address, rows_of(client.scheduler_info())), refresh=True)
             look += 1
-            if look == looks:
+            if look == settings.command.looks:
                 return 0
-            time.sleep(interval)
+            time.sleep(settings.command.interval_s)
 
 
 def _page(address: str, rows: Sequence[WorkerRow]) -> Group:

@@ -14,12 +14,11 @@ __all__ = ["command"]
 @cluster_flags
 def command(
     keys: tuple[str, ...],
-    address: str | None,
     settings_file: str | None,
     overrides: tuple[str, ...],
 ) -> int:
     """Explain where tasks are: what each waits for, and why which worker does not get it."""
-    invitation, settings = cluster_of(address, settings_file, overrides)
+    invitation, settings = cluster_of(settings_file, overrides)
     with client_of(invitation, settings) as client:
         explained = client.why(list(keys))
     for one in explained:

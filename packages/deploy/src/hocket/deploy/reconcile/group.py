@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from hocket.core.settings import JobsSettings
     from hocket.deploy.reconcile.jobs import Job
-    from hocket.deploy.reconcile.limits import JobLimits
 
 __all__ = ["Group"]
 
@@ -88,18 +88,18 @@ class Group:
         self.cancelled_count = 0
         self.rests_until_s = 0.0
 
-    def failed(self, job: Job, reason: str, limits: JobLimits, now_s: float) -> None:
+    def failed(self, job: Job, reason: str, limits: JobsSettings, now_s: float) -> None:
         """Note that a job failed to start, or its submission did."""
         self.failures.append(reason)
         self.failed_jobs.append(job.name)
         self._rest(len(self.failures), limits, now_s)
 
-    def cancelled(self, limits: JobLimits, now_s: float) -> None:
+    def cancelled(self, limits: JobsSettings, now_s: float) -> None:
         """Note that somebody cancelled a job before its workers came."""
         self.cancelled_count += 1
         self._rest(self.cancelled_count, limits, now_s)
 
-    def verdict(self, limits: JobLimits) -> str:
+    def verdict(self, limits: JobsSettings) -> str:
         """Return why it is to be given up; empty: it is not."""
         if len(self.failures) >= limits.failures_max:
             return (
@@ -132,6 +132,6 @@ class Group:
         early_s = min(lead_s, life_s / 2)
         return now_s >= leaves_s - early_s
 
-    def _rest(self, count: int, limits: JobLimits, now_s: float) -> None:
+    def _rest(self, count: int, limits: JobsSettings, now_s: float) -> None:
         rest_s = min(limits.backoff_s * 2.0 ** (count - 1), limits.backoff_max_s)
         self.rests_until_s = max(self.rests_until_s, now_s + rest_s)

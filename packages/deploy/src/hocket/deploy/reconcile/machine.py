@@ -11,10 +11,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from hocket.core.settings import JobsSettings
 from hocket.deploy.reconcile.commands import CancelJob, Command, GiveUp, RetireWorkers, SubmitJob
 from hocket.deploy.reconcile.group import Group
 from hocket.deploy.reconcile.jobs import Job, JobState, Phase, Sighting
-from hocket.deploy.reconcile.limits import JobLimits
 
 __all__ = ["Reconciler"]
 
@@ -46,8 +46,8 @@ class Reconciler:
         When the machine wants a turn although nothing happens; None: it does not.
     """
 
-    def __init__(self, limits: JobLimits | None = None) -> None:
-        self.limits = limits or JobLimits()
+    def __init__(self, limits: JobsSettings | None = None) -> None:
+        self.limits = limits or JobsSettings()
         self.groups: dict[str, Group] = {}
         self.jobs: dict[str, Job] = {}
         self.wake_s: float | None = None
@@ -390,7 +390,7 @@ class Reconciler:
         waiting_count = sum(job.state in _WAITING for job in self.live(group.name))
         for _ in range(min(count, self.limits.pending_max - waiting_count)):
             if self._tokens < 1.0:
-                self._wake(now_s + (1.0 - self._tokens) / self.limits.submit_rate)
+                self._wake(now_s + (1.0 - self._tokens) * self.limits.submit_interval_s)
                 return
             self._tokens -= 1.0
             group.jobs_count += 1
@@ -416,7 +416,7 @@ class Reconciler:
 
     def _fill_tokens(self, now_s: float) -> None:
         if self._tokens_at_s is not None:
-            gained = (now_s - self._tokens_at_s) * self.limits.submit_rate
+            gained = (now_s - self._tokens_at_s) / self.limits.submit_interval_s
             self._tokens = min(self._tokens + gained, float(self.limits.submit_burst))
         self._tokens_at_s = now_s
 

@@ -66,6 +66,7 @@ class WorkerRecord:
             "address": came.address,
             "host": came.host,
             "pid": came.pid,
+            "dashboard": came.dashboard.removesuffix("login"),
             "threads": came.threads,
             "paused": self.paused,
             "resources": ", ".join(f"{name} {amount:g}" for name, amount in came.resources.items()),

@@ -107,7 +107,10 @@ class Handler(RequestHandler):
         """Answer with a template."""
         site = self.site
         is_relayed = RELAYED in self.request.headers
-        scheduler = f"{self.root}../../" if is_relayed else site.scheduler_url
+        relatives = site.relatives
+        scheduler = "" if relatives is None else relatives.scheduler_url
+        if is_relayed:
+            scheduler = f"{self.root}../../"
         values = {
             "root": self.root,
             "version": static_version(),
@@ -117,6 +120,7 @@ class Handler(RequestHandler):
             "pages": site.listed_pages,
             "current": "",
             "scheduler": scheduler if site.role == "worker" else "",
+            "siblings": [] if relatives is None or not scheduler else relatives.siblings,
             "bokeh": "",
             "widgets": False,
             "token": "",

@@ -13,6 +13,7 @@ from typing import Final
 from tornado.httpserver import HTTPServer
 
 from hocket.core.settings import Settings
+from hocket.diagnostics.relatives import Relatives
 from hocket.diagnostics.visuals import RoleName
 from hocket.diagnostics.watching import Watch
 from hocket.diagnostics.web.app import make_front
@@ -45,6 +46,8 @@ class DashboardServer:
         ``diagnostics`` is used; the secret is the cluster's.
     host
         Where its sockets listen.
+    relatives
+        The rest of the cluster, for workers.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class DashboardServer:
         settings: Settings,
         secret: str,
         host: str,
+        relatives: Relatives | None = None,
     ) -> None:
         own = settings.diagnostics
         guard = Guard(
@@ -71,6 +75,7 @@ class DashboardServer:
             guard,
             settings,
             secret,
+            relatives,
             load_pages=functools.partial(load_pages, own.pages),
         )
         self._mount = Mount(self.site)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hocket.core.errors import HocketError
 from hocket.core.settings import Settings
 from hocket.diagnostics.model import ClusterModel
+from hocket.diagnostics.relatives import Relatives
 from hocket.diagnostics.visuals import BOOK, Book, Page, RoleName, Visual
 from hocket.diagnostics.watching import BASIC, READS, Watch
 from hocket.diagnostics.web.guard import Guard
@@ -32,8 +33,8 @@ class Site:
         ``diagnostics`` and ``transport`` are used.
     secret
         The cluster's, to be let in by the workers' servers.
-    scheduler_url
-        Where the scheduler's pages are, for workers; may be empty.
+    relatives
+        The rest of the cluster, for workers.
     load_pages
         Imports the pages, once.
     """
@@ -44,7 +45,7 @@ class Site:
     guard: Guard
     settings: Settings
     secret: str = ""
-    scheduler_url: str = ""
+    relatives: Relatives | None = None
     book: Book = field(default_factory=lambda: BOOK)
     load_pages: Callable[[], None] = lambda: None
     #: Answers that several tabs ask for, and until when they hold.

@@ -96,6 +96,7 @@ class Scheduler:
         self._ids_count = 0
         self._turn_is_due = False
         self._closed = False
+        self._is_over = False
         self._look_again: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: list[Listener] = []
@@ -253,7 +254,8 @@ class Scheduler:
             channel = self._channels.get(id_)
             if channel is not None:
                 self._send(channel, frames)
-        if self.machine.ending.is_over:
+        if self.machine.ending.is_over and not self._is_over:
+            self._is_over = True
             self._on_ended(self.machine.ending.reason)
         if self.machine.look_again_s is not None and self._loop is not None:
             self._look_again = self._loop.call_later(self.machine.look_again_s, self._schedule_turn)
