@@ -68,12 +68,13 @@ SYSTEMS = {
             ({"gpus": 99}, "no suitable queues"),
         ],
     ),
-    # (Slurm's commands for PBS: a stand-in for TORQUE, which waits for ever for 64 cores.)
+    # (Slurm's commands for PBS: a stand-in for TORQUE, which itself refuses 64 cores.)
     "pbs": System(
         "pbs",
         lambda **options: PBSCluster("torque", **options),
         ["qdel"],
         [
+            ({"cores": 64}, "can never start: PartitionConfig"),
             ({"queue": "nosuch"}, "invalid partition"),
             ({"memory": "900 GiB"}, "Memory specification can not be satisfied"),
         ],

@@ -114,7 +114,7 @@ def test_a_cluster_is_shut_down_by_its_address(processes: bool, caplog: Any) -> 
     with Client(cluster) as client, Client(**place, name="the end") as other:
         future = client.submit(increment, 1)
         assert future.result(20) == 2
-        pending = client.submit(time.sleep, 60)
+        pending = client.submit(increment, 1, resources={"nothing": 1})
         other.shutdown()
         assert other.status == "closed"
         with pytest.raises(PeerLost, match="client the end ended the cluster"):
@@ -130,17 +130,17 @@ def test_what_runs_may_end_first(tmp_path: Path) -> None:
     path = tmp_path / "written"
     cluster = LocalCluster(1, 1)
     with Client(cluster.address, secret=cluster.secret) as client:
-        client.submit(write_late, path, tmp_path / "begun")
-        more = client.map(increment, range(100))
+        futures = [client.submit(write_late, path, tmp_path / "begun")]
+        futures += client.map(increment, range(100))
         while not (tmp_path / "begun").exists():
             time.sleep(0.01)
         client.shutdown(drain=True, timeout=20)
         assert path.read_text() == "done"
-        assert any(future.status == "lost" for future in more)
+        assert futures[-1].status == "lost"
     cluster.close()
     cluster = LocalCluster(1, 1)
     with Client(cluster.address, secret=cluster.secret) as client:
-        client.submit(time.sleep, 60)
+        futures = [client.submit(time.sleep, 1)]
         client.wait_for_workers(1)
         client.shutdown(drain=True, timeout=0.2)
     cluster.close()

@@ -72,7 +72,7 @@ def test_an_error_is_raised_in_its_place(client: Client) -> None:
 def test_late_results(client: Client, scheduler: Any) -> None:
     scheduler.held = True
     results = hocket.client.map(abs, range(3), chunksize=1, timeout=0)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match=r"client\.why\("):
         next(results)
     scheduler.await_message(CancelTasks)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, overload
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast, overload
 
 from hocket.client.futures import Future
 from hocket.client.options import make_options
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hocket.client.actors import Actor
     from hocket.client.executor import ClientExecutor
 
-__all__ = ["Caller", "check_callable", "check_options"]
+__all__ = ["Caller", "check_callable", "check_iterables", "check_options"]
 
 
 class Caller:
@@ -91,8 +91,9 @@ class Caller:
             ``{"license": 0.5}``. ``memory`` is in bytes, or text with a unit (``"5 GB"``), and is
             offered by workers that have a memory limit.
         executor
-            Which of a worker's executors runs it: ``"threads"``, or ``"loop"`` for coroutine
-            functions that mostly wait.
+            Which of a worker's executors runs it: ``"threads"``; ``"loop"`` for coroutine functions
+            that mostly wait; or ``"processes"``, where it runs in a process beside the worker's
+            that sees the GPUs only that it has, and may die without harm.
         timeout
             How long it may run, from its beginning to its end: seconds, or text with a unit. After
             that it is interrupted, if it runs Python code (or awaits something) and not, say, a
@@ -268,8 +269,7 @@ class Caller:
             As for `submit`. Of what was submitted before, the futures are released.
         """
         check_callable(fn, timeout, outputs)
-        if not iterables:
-            raise TypeError("map needs at least one iterable")
+        check_iterables(iterables)
         options = make_options(
             priority=priority,
             retries=retries,
@@ -388,6 +388,26 @@ def check_callable(function: object, timeout: object = None, outputs: object = N
             " client.stream(function, ...); for a list of all of it, submit a function that"
             " returns list(...)"
         )
+
+
+def check_iterables(iterables: Sequence[object]) -> None:
+    """Refuse what `map` cannot go through.
+
+    Raises
+    ------
+    TypeError
+        There is none, or one of them cannot be iterated over.
+    """
+    if not iterables:
+        raise TypeError("map needs at least one iterable")
+    for number, one in enumerate(iterables, 1):
+        try:
+            iter(cast("Iterable[object]", one))
+        except TypeError:
+            raise TypeError(
+                f"map goes through iterables, and number {number} is {one!r:.100}, of type"
+                f" {type(one).__name__}"
+            ) from None
 
 
 _OPTION_USES: Final = {

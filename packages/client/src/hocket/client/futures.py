@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from hocket.client.failures import Raised, error_of_state
 from hocket.client.shell.callbacks import call_soon
-from hocket.client.shell.collect import collect_one
+from hocket.client.shell.collect import collect_one, describe_late
 from hocket.client.shell.session import ClientSession
 from hocket.client.shell.ways import run_in_loop
 from hocket.client.states import CANCELLED, LOST, PENDING, FutureState, Watch
@@ -116,7 +116,7 @@ class Future(Struct, eq=False, weakref=True):
 
     async def _exception(self, timeout_s: float | None) -> BaseException | None:
         if not await self.session.wait([self.record], timeout_s):
-            raise TimeoutError(f"{self.key!r} has no result after {timeout_s} s")
+            raise TimeoutError(describe_late([self.record], timeout_s))
         return error_of_state(self.record, self.session.machine.closed)
 
     def traceback(self, timeout: float | None = None) -> TracebackType | None:

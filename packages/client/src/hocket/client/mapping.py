@@ -9,7 +9,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, Final, TypeVar
 
-from hocket.client.calling import check_callable
+from hocket.client.calling import check_callable, check_iterables
 from hocket.client.client import Client
 from hocket.client.futures import Future
 from hocket.client.shared_client import shared_client
@@ -79,8 +79,7 @@ def map(  # noqa: A001 - it is the builtin, on a cluster
     [1, 4, 9]
     """
     check_callable(fn)
-    if not iterables:
-        raise TypeError("map needs at least one iterable")
+    check_iterables(iterables)
     if chunksize is not None and (
         not isinstance(chunksize, int) or isinstance(chunksize, bool) or chunksize < 1
     ):

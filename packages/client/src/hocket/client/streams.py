@@ -35,7 +35,10 @@ from hocket.core.live_generators import (
 )
 from hocket.protocol.serialize import ArgumentPickler, dump_function, load_value
 
-__all__ = ["Stream", "StreamValues"]
+__all__ = ["Stream", "StreamSource", "StreamValues"]
+
+#: The executor of what looks at slices: the threads may be busy for long, with the next slice.
+_LOOP: Final = "threads"
 
 
 class Stream:
@@ -167,11 +170,13 @@ class _Part:
         How many these are.
     nbytes
         Of an item.
+    worker
+        Where it was made.
     futures, values
         Those that were not taken, where they were asked for.
     """
 
-    __slots__ = ("begin", "futures", "left", "nbytes", "start", "values", "whole")
+    __slots__ = ("begin", "futures", "left", "nbytes", "start", "values", "whole", "worker")
 
     def __init__(self, whole: Future, start: int, news: SliceNews) -> None:
         self.whole: Future | None = whole
@@ -179,6 +184,7 @@ class _Part:
         self.start = start
         self.left = news.items_count
         self.nbytes = news.nbytes // max(1, news.items_count)
+        self.worker = news.worker
         self.futures: deque[Future] | None = None
         self.values: deque[Any] | None = None
 
@@ -221,6 +227,7 @@ class StreamSource:
         self._lock = Lock()
         self._flow = StreamFlow(ahead)
         self._worker = ""
+        self._priority = options("").priority
         #: The slice that is asked for, where it begins, and the news of it.
         self._pending: tuple[Future, int, Future] | None = None
         self._parts: deque[_Part] = deque()
@@ -296,7 +303,7 @@ class StreamSource:
                 [f"{key} news"],
                 [pickler.dumps((whole,), {})],
                 [pickler.references],
-                options=TaskOptions(priority=self._options("").priority),
+                options=self._options_beside(self._worker),
             )
         )
         self._pending = whole, asked.start, told
@@ -309,6 +316,15 @@ class StreamSource:
 
         # (It keeps nothing: a stream that is let go of ends while a slice is under way.)
         return not self.session.add_watch([told.record], Watch(wake))
+
+    def _options_beside(self, worker: str) -> TaskOptions:
+        """Return those of a task that looks at a slice: where that is, and at once."""
+        return TaskOptions(
+            priority=self._priority,
+            workers=(worker,) if worker else (),
+            allow_other_workers=bool(worker),
+            executor=_LOOP,
+        )
 
     def _end(self, error: BaseException | None) -> None:
         self._flow.end()
@@ -435,7 +451,7 @@ class StreamSource:
             keys,
             payloads,
             [[part.whole.key]] * part.left,
-            options=TaskOptions(priority=self._options("").priority),
+            options=self._options_beside(part.worker),
         )
         return deque(self._submitter.hand_over(batch))
 
@@ -446,7 +462,6 @@ class StreamSource:
         if len(values) < part.left:
             index = part.start + len(values)
             return Raised(GeneratorChanged(label=made.label, index=index, count=index))
-        part.whole = None
         return deque(values)
 
 

@@ -43,7 +43,9 @@ class JobDoor(ABC):
         """
 
     @abstractmethod
-    async def look(self, ids: Sequence[str], fresh: Sequence[str]) -> dict[str, Sighting]:
+    async def look(
+        self, ids: Sequence[str], fresh: Sequence[str], staying: Sequence[str]
+    ) -> dict[str, Sighting]:
         """Return what becomes of jobs, by id; those that are gone are left out.
 
         Parameters
@@ -52,6 +54,8 @@ class JobDoor(ABC):
             Of the jobs.
         fresh
             Those whose workers have not come, so that it is of interest why.
+        staying
+            Those that nobody has asked to end, so that it is of interest why one does.
 
         Raises
         ------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from hocket.deploy.job_script import JobFiles, write_job_script
 from hocket.deploy.job_spec import JobSpec
 from hocket.deploy.programs import run_at_exit, run_program
 from hocket.deploy.reconcile.jobs import Phase, Sighting
+from hocket.transport.clock import now
 
 __all__ = ["QueueDoor"]
 
@@ -24,13 +27,18 @@ __all__ = ["QueueDoor"]
 _SUBMISSIONS_MAX: Final = 4
 #: How long the end of the interpreter waits for a command.
 _EXIT_TIMEOUT_S: Final = 10.0
+#: Of jobs that have vanished so many are asked after in one look, each for so long: what is kept of
+#: those that ended may be a very large file.
+_ACCOUNTS_MAX: Final = 4
+_ACCOUNT_TIMEOUT_S: Final = 10.0
 
 
 class _Submitted(NamedTuple):
-    """A job that was taken: our name of it, and when."""
+    """A job that was taken: our name of it, and when, by either clock."""
 
     job: str
     at_s: float
+    time_s: float
 
 
 class QueueDoor(JobDoor):
@@ -95,10 +103,12 @@ class QueueDoor(JobDoor):
             ) from None
         except OSError as error:
             raise Refused(reason=f"{path} cannot be written: {error}", permanent=True) from None
-        self._submitted[id_] = _Submitted(job, monotonic())
+        self._submitted[id_] = _Submitted(job, monotonic(), now())
         return id_
 
-    async def look(self, ids: Sequence[str], fresh: Sequence[str]) -> dict[str, Sighting]:
+    async def look(
+        self, ids: Sequence[str], fresh: Sequence[str], staying: Sequence[str]
+    ) -> dict[str, Sighting]:
         """Return what the batch system says of jobs, by id."""
         for id_ in self._submitted.keys() - set(ids):
             del self._submitted[id_]
@@ -111,12 +121,31 @@ class QueueDoor(JobDoor):
             and found[id_].phase is Phase.PENDING
             and self._submitted[id_].at_s <= before_s
         ]
-        command = self.backend.explain_command(waiting) if waiting else None
-        if command is not None:
-            told = self.backend.explanations(await self._run(command), waiting)
-            for id_, (reason, never) in told.items():
-                found[id_] = replace(found[id_], reason=reason, never=never)
+        await self._explain(waiting, found)
+        gone = [id_ for id_ in staying if id_ not in found]
+        for id_ in gone[:_ACCOUNTS_MAX]:
+            await self._account(id_, found)
         return await asyncio.to_thread(self._consult_logs, fresh, found)
+
+    async def _explain(self, ids: Sequence[str], found: dict[str, Sighting]) -> None:
+        """Add why jobs wait, if a command of its own tells."""
+        command = self.backend.explain_command(ids) if ids else None
+        if command is not None:
+            # (What is known without it is true all the same.)
+            with contextlib.suppress(CommandFailed):
+                told = self.backend.explanations(await self._run(command), ids)
+                for id_, (reason, never) in told.items():
+                    found[id_] = replace(found[id_], reason=reason, never=never)
+
+    async def _account(self, id_: str, found: dict[str, Sighting]) -> None:
+        """Add how a job ended that is in the queue no more, if a command tells."""
+        command = self.backend.account_command(id_, self._submitted[id_].time_s)
+        if command is not None:
+            with contextlib.suppress(CommandFailed):
+                output = await self._run(command, _ACCOUNT_TIMEOUT_S)
+                sighting = self.backend.account(output, id_)
+                if sighting is not None:
+                    found[id_] = sighting
 
     def _consult_logs(
         self, fresh: Sequence[str], found: dict[str, Sighting]
@@ -144,8 +173,8 @@ class QueueDoor(JobDoor):
         """End jobs as the interpreter ends, when no other thread can be had any more."""
         run_at_exit([*self._prefix, *self.backend.cancel_command(ids)], _EXIT_TIMEOUT_S)
 
-    async def _run(self, command: Sequence[str]) -> Output:
-        return await run_program([*self._prefix, *command], self._timeout_s)
+    async def _run(self, command: Sequence[str], timeout_s: float = math.inf) -> Output:
+        return await run_program([*self._prefix, *command], min(self._timeout_s, timeout_s))
 
 
 def _write_script(path: Path, text: str) -> None:

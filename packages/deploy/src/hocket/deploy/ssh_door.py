@@ -168,7 +168,9 @@ class SSHDoor(JobDoor):
                     file.write(data)
                 nbytes += len(data)
 
-    async def look(self, ids: Sequence[str], fresh: Sequence[str]) -> dict[str, Sighting]:
+    async def look(
+        self, ids: Sequence[str], fresh: Sequence[str], staying: Sequence[str]
+    ) -> dict[str, Sighting]:
         """Return what becomes of jobs, by id."""
         del fresh
         found = {}

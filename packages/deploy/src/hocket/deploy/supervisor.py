@@ -216,7 +216,8 @@ class Supervisor:
             jobs = [job for job in self.machine.live() if job.id]
             if jobs:
                 fresh = [job.id for job in jobs if not (job.has_joined or job.is_ending)]
-                sightings = await self._door.look([job.id for job in jobs], fresh)
+                staying = [job.id for job in jobs if not job.is_ending]
+                sightings = await self._door.look([job.id for job in jobs], fresh, staying)
                 self.machine.polled(sightings, asked_s, monotonic())
             self.poll_trouble = ""
         except HocketError as error:

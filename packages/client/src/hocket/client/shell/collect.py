@@ -19,7 +19,7 @@ from hocket.client.states import PENDING, STORED, FutureState
 from hocket.core.errors import KeyLost, SerializationError
 from hocket.protocol.serialize import load_value
 
-__all__ = ["collect", "collect_one"]
+__all__ = ["collect", "collect_one", "describe_late"]
 
 #: How often a value is located anew before it is given up.
 _ROUNDS_MAX: Final = 10
@@ -61,7 +61,7 @@ async def collect(
     for _ in range(_ROUNDS_MAX):
         waited_for = states if len(rows) == len(states) else [states[row] for row in rows]
         if not await session.wait(waited_for, left(), first_failure=first_failure):
-            raise TimeoutError(_describe_late(waited_for, timeout_s))
+            raise TimeoutError(describe_late(waited_for, timeout_s))
         rows = _take_inline(session, states, values, rows)
         if first_failure and any(type(value) is Raised for value in values):
             return [None if value is _MISSING else value for value in values]
@@ -124,8 +124,14 @@ def _name_result(error: SerializationError, state: FutureState) -> Serialization
     return named
 
 
-def _describe_late(states: Sequence[FutureState], timeout_s: float | None) -> str:
+def describe_late(states: Sequence[FutureState], timeout_s: float | None) -> str:
+    """Return what is said where results were not there in time, and what to do about it."""
     pending = [state.key for state in states if state.status is PENDING]
     if len(pending) == 1:
-        return f"{pending[0]!r} has no result after {timeout_s} s"
-    return f"{len(pending)} of {len(states)} tasks have no result after {timeout_s} s"
+        return f"{pending[0]!r} has no result after {timeout_s} s{_ask_why(pending)}"
+    count = f"{len(pending)} of {len(states)} tasks"
+    return f"{count} have no result after {timeout_s} s{_ask_why(pending)}"
+
+
+def _ask_why(keys: Sequence[str]) -> str:
+    return f" (client.why({keys[0]!r}) tells what it waits for)" if keys else ""

@@ -108,6 +108,24 @@ class Backend(ABC):
         del output, ids
         return {}
 
+    def account_command(self, id_: str, since_s: float) -> list[str] | None:
+        """Return a command that tells how a job ended which is in the queue no more; None: none does.
+
+        Parameters
+        ----------
+        id_
+            Of the job.
+        since_s
+            When it was submitted, in seconds since the epoch: numbers are given anew some day.
+        """
+        del id_, since_s
+        return None
+
+    def account(self, output: Output, id_: str) -> Sighting | None:
+        """Return how a job ended; None: it is not said."""
+        del output, id_
+        return None
+
     def unreadable(self, output: Output) -> UnreadableOutput:
         """Return the error for output that makes no sense."""
         return UnreadableOutput(command=" ".join(output.command), complaint=output.complaint)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, Literal, get_args
 
 from hocket.core.errors import SettingsError
 from hocket.deploy.backends.backend import Backend, Output, shorten
 from hocket.deploy.backends.pbs_listing import parse_full_listing
+from hocket.deploy.backends.slurm import SlurmBackend
 from hocket.deploy.job_spec import JobSpec, walltime_text
 from hocket.deploy.reconcile.jobs import Phase, Sighting
 
@@ -26,6 +27,7 @@ _PASSING: Final = re.compile(
 )
 #: Complaints of `qstat` about jobs that are over.
 _GONE: Final = re.compile(r"unknown job id|has finished|nonexistent job", re.IGNORECASE)
+_SLURM_FRONT: Final = "Job Id:\t"
 _RUNNING: Final = frozenset("REBSTU")
 _WAITING: Final = frozenset("QHWM")
 _ENDED: Final = frozenset("CFX")
@@ -58,6 +60,9 @@ class PbsBackend(Backend):
                 source="code",
             )
         self.dialect = dialect
+        #: Set once `qstat` has shown itself to be Slurm's front for PBS: it does not say why jobs
+        #: wait, but `squeue` does.
+        self._slurm: SlurmBackend | None = None
 
     def directives(self, spec: JobSpec, job: str, log: str) -> list[str]:
         """Return what a job asks for."""
@@ -92,6 +97,8 @@ class PbsBackend(Backend):
     def sightings(self, output: Output, ids: Sequence[str]) -> dict[str, Sighting]:
         """Return what `qstat -f` says: it tells of jobs that are there, and complains of others."""
         listing = parse_full_listing(output.out)
+        if listing and self._slurm is None and output.out.lstrip().startswith(_SLURM_FRONT):
+            self._slurm = SlurmBackend()
         if not listing and output.exit_code != 0 and not self._says_gone(output):
             raise self.unreadable(output)
         short = {id_.partition(".")[0]: id_ for id_ in ids}
@@ -102,6 +109,17 @@ class PbsBackend(Backend):
             if asked is not None:
                 found[asked] = _sighting(attributes)
         return found
+
+    def explain_command(self, ids: Sequence[str]) -> list[str] | None:
+        """Return ``squeue`` where PBS is Slurm; elsewhere `qstat` has said it."""
+        return None if self._slurm is None else self._slurm.poll_command(ids)
+
+    def explanations(self, output: Output, ids: Sequence[str]) -> Mapping[str, tuple[str, bool]]:
+        """Return what `squeue` says of why jobs wait."""
+        seen = {} if self._slurm is None else self._slurm.sightings(output, ids)
+        return {
+            id_: (one.reason, one.never) for id_, one in seen.items() if one.phase is Phase.PENDING
+        }
 
     def _says_gone(self, output: Output) -> bool:
         complaint = f"{output.err}\n{output.out}".strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Final
 from xml.etree import ElementTree as ET
@@ -27,6 +28,12 @@ _TOLD: Final = re.compile(
     r"^(?:scheduling info|error reason\s+[0-9]+):[ \t]*(.*(?:\n[ \t]+.*)*)", re.MULTILINE
 )
 _LEAVING_PART_MAX: Final = 0.5
+#: What `qacct` says of one job: a line for each fact.
+_FACT: Final = re.compile(r"^([a-z_]+)[ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
+_ACCOUNT: Final = re.compile(r"^=+[ \t]*$", re.MULTILINE)
+_EXIT: Final = re.compile(r"([0-9]{1,5})(?:\s+\((.{1,100})\))?")
+#: The clock of the master may be behind ours.
+_SLACK_S: Final = 300.0
 
 
 class SgeBackend(Backend):
@@ -127,6 +134,19 @@ class SgeBackend(Backend):
         """Return ``qdel``."""
         return ["qdel", *ids]
 
+    def account_command(self, id_: str, since_s: float) -> list[str] | None:
+        """Return ``qacct``."""
+        since = time.strftime("%Y%m%d%H%M", time.localtime(since_s - _SLACK_S))
+        return ["qacct", "-b", since, "-j", id_]
+
+    def account(self, output: Output, id_: str) -> Sighting | None:
+        """Return what `qacct` says of a job; it says nothing before some seconds have passed."""
+        for text in reversed(_ACCOUNT.split(output.out)):
+            facts = dict(_FACT.findall(text))
+            if facts.get("jobnumber") == id_:
+                return _accounted(facts)
+        return None
+
     def explain_command(self, ids: Sequence[str]) -> list[str] | None:
         """Return ``qstat -j``."""
         return ["qstat", "-j", ",".join(ids)]
@@ -150,6 +170,26 @@ def _sighting(state: str, host: str) -> Sighting:
         reason = "it is held" if "h" in state else ""
         return Sighting(Phase.PENDING, reason)
     return Sighting(Phase.RUNNING, hosts=host)
+
+
+def _accounted(facts: Mapping[str, str]) -> Sighting:
+    reasons = []
+    number, _, why = facts.get("failed", "0").partition(":")
+    if number.strip() != "0":
+        reasons.append(f"failed {number.strip()}: {shorten(why)}" if why else f"failed {number}")
+    code = None
+    exited = _EXIT.fullmatch(facts.get("exit_status", ""))
+    if exited is not None:
+        code = int(exited[1])
+        reasons.append(f"exit status {code}" + (f" ({exited[2]})" if exited[2] else ""))
+    if code and "maxvmem" in facts:
+        reasons.append(f"it had {shorten(facts['maxvmem'])} of memory at most")
+    return Sighting(
+        Phase.ENDED,
+        "; ".join(reasons) or "it ended",
+        hosts=shorten(facts.get("hostname", "")),
+        exit_code=code,
+    )
 
 
 def _blocks(text: str) -> Iterator[tuple[str, str]]:

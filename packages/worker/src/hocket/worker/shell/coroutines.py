@@ -22,6 +22,7 @@ from hocket.transport import new_event_loop
 from hocket.worker.shell.contexts import Contexts
 from hocket.worker.shell.desk import FLUSH_INTERVAL_S, LOOP, Desk
 from hocket.worker.shell.execution import Outcome, execute_in_loop
+from hocket.worker.shell.interrupting import Guard
 from hocket.worker.state import Task
 
 __all__ = ["LOOP_SLOTS", "CoroutineExecutor"]
@@ -72,6 +73,8 @@ class CoroutineExecutor:
         self._running: set[asyncio.Task[None]] = set()
         #: Those of them in the midst of code of the user's.
         self._interruptible: dict[Task, asyncio.Task[None] | None] = {}
+        #: By which code of the user's can be interrupted that holds up the loop.
+        self._guard: Guard | None = None
         self._begun_timer: asyncio.TimerHandle | None = None
         #: Whether the thread is on its way to take tasks. Guarded by the lock.
         self._is_called = False
@@ -137,6 +140,7 @@ class CoroutineExecutor:
     # In the executor's thread.
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._guard = Guard()
         is_over = False
         while not is_over:
             try:
@@ -205,15 +209,16 @@ class CoroutineExecutor:
 
     async def _run_task(self, task: Task) -> None:
         """Run a task, report it, and take others."""
-        desk = self._desk
-        context = _Context(self._contexts, desk, task)
+        desk, guard = self._desk, self._guard
+        assert guard is not None
+        context = _Context(self._contexts, desk, task, guard)
         PROVIDER.set(context.get)
         if task.announced:
             await self._announce()
             if desk.closing:
                 return
         self._interruptible[task] = asyncio.current_task()
-        outcome = await execute_in_loop(task, self._worker, self._inline_nbytes_max)
+        outcome = await execute_in_loop(task, self._worker, self._inline_nbytes_max, guard)
         del self._interruptible[task]
         try:
             with desk.lock:
@@ -227,7 +232,13 @@ class CoroutineExecutor:
         self._begin(following)
 
     def interrupt(self, task: Task) -> None:
-        """Cancel what a task does, if it runs here and as soon as it awaits; for any thread."""
+        """Cancel what a task does, if it runs here; for any other thread.
+
+        If it waits, it is a cancellation that it gets; if it computes, and so holds up the loop, it
+        is interrupted as in any thread.
+        """
+        if self._guard is not None:
+            self._guard.interrupt(task)
         if self._loop is not None:
             with suppress(RuntimeError):  # The loop is closed.
                 self._loop.call_soon_threadsafe(self._interrupt, task)
@@ -283,17 +294,20 @@ class _Context:
     as it is, and the machine gives it the next slot that comes free.
     """
 
-    def __init__(self, contexts: Contexts, desk: Desk, task: Task) -> None:
+    def __init__(self, contexts: Contexts, desk: Desk, task: Task, guard: Guard) -> None:
         self._contexts = contexts
         self._desk = desk
         self._task = task
+        self._guard = guard
         self._context: TaskContext | None = None
         #: Guarded by the lock.
         self._standing = _Standing.HAS
 
     def get(self) -> TaskContext:
         if self._context is None:
-            self._context = self._contexts.of(self._task, secede=self._secede, rejoin=self._rejoin)
+            self._context = self._contexts.of(
+                self._task, secede=self._secede, rejoin=self._rejoin, guard=self._guard
+            )
         return self._context
 
     def end(self) -> None:
@@ -301,7 +315,7 @@ class _Context:
         self._standing = _Standing.OVER
 
     def _secede(self) -> bool:
-        with self._desk.lock:
+        with self._guard.shielded(), self._desk.lock:
             if self._standing is _Standing.IN_LINE:
                 self._standing = _Standing.PASSING
                 return True
@@ -312,7 +326,7 @@ class _Context:
             return True
 
     def _rejoin(self) -> None:
-        with self._desk.lock:
+        with self._guard.shielded(), self._desk.lock:
             if self._standing is _Standing.PASSING:
                 self._standing = _Standing.IN_LINE
             elif self._standing is _Standing.AWAY:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from time import perf_counter, time
 from types import CoroutineType
 from typing import Any, Final, NamedTuple
@@ -24,7 +25,12 @@ from hocket.protocol.serialize import (
     nbytes_of,
 )
 from hocket.worker.feed import Phases
-from hocket.worker.shell.interrupting import Guard, TaskInterrupted, run_coroutine
+from hocket.worker.shell.interrupting import (
+    Guard,
+    GuardedSteps,
+    TaskInterrupted,
+    run_coroutine,
+)
 from hocket.worker.shell.packed import value_of
 from hocket.worker.state import Function, Task
 
@@ -163,12 +169,12 @@ def execute(
     return _kept(value, task, worker, inline_nbytes_max, times)
 
 
-async def execute_in_loop(task: Task, worker: str, inline_nbytes_max: int) -> Outcome:
+async def execute_in_loop(task: Task, worker: str, inline_nbytes_max: int, guard: Guard) -> Outcome:
     """Run a task on the running event loop, which others share while it waits.
 
     Parameters
     ----------
-    task, worker, inline_nbytes_max
+    task, worker, inline_nbytes_max, guard
         As for `execute`.
     """
     start_s = time()
@@ -183,9 +189,7 @@ async def execute_in_loop(task: Task, worker: str, inline_nbytes_max: int) -> Ou
         return Outcome(None, 0, None, failure, start_s, duration_s)
     loaded_s = perf_counter() - began_s
     try:
-        value = call(*args, **kwargs)
-        if isinstance(value, Awaitable):
-            value = await value
+        value = await GuardedSteps(guard, task, partial(call, *args, **kwargs))
     except BaseException as error:  # noqa: BLE001 - code of the user's
         duration_s = perf_counter() - began_s
         return Outcome(None, 0, None, _end_of(error, task, worker), start_s, duration_s)

@@ -19,14 +19,15 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import threading
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
+from types import CoroutineType
 from typing import Any
 
 from hocket.core.task_context import TaskGuard
 
-__all__ = ["Guard", "TaskInterrupted", "run_coroutine"]
+__all__ = ["Guard", "GuardedSteps", "TaskInterrupted", "run_coroutine"]
 
 
 class TaskInterrupted(BaseException):
@@ -85,7 +86,43 @@ class Guard(TaskGuard):
             _raise_in(self._thread, None)
             self.unwanted = self.interrupted = None
 
+    def run(self, task: object, function: Callable[..., Any], *args: object) -> Any:
+        """Call a function of a task's, in the guard's thread, so that it can be interrupted."""
+        raised: BaseException | None = None
+        value = None
+        try:
+            self.task = task
+            value = function(*args)
+            self.task = None
+        except BaseException as error:  # noqa: BLE001 - code of the user's
+            self.task = None
+            raised = error
+        if self.unwanted is not None:
+            try:
+                try:
+                    self.settle()
+                except TaskInterrupted:
+                    self.settle()
+            except TaskInterrupted:
+                self.settle()
+        if raised is not None:
+            try:
+                raise raised
+            finally:
+                # Its traceback knows this frame.
+                del raised
+        return value
+
     # For code of ours that the user's calls.
+
+    @contextmanager
+    def shielded(self) -> Iterator[None]:
+        """Let nothing arrive within the block."""
+        shielded = self.shield()
+        try:
+            yield
+        finally:
+            self.unshield(shielded)
 
     def shield(self) -> object:
         """Let nothing arrive until `unshield` is called; return what that is to be given."""
@@ -115,6 +152,40 @@ class Guard(TaskGuard):
         """Say how a wait of this thread is ended, and that it is over (None)."""
         if threading.get_ident() == self._thread:
             self._wake = wake
+
+
+class GuardedSteps:
+    """What a task does on a loop that others share; to be awaited there.
+
+    Each of its steps, from one ``await`` to the next, can be interrupted.
+    """
+
+    __slots__ = ("_call", "_guard", "_task")
+
+    def __init__(self, guard: Guard, task: object, call: Callable[[], Any]) -> None:
+        self._guard = guard
+        self._task = task
+        self._call = call
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        run, task = self._guard.run, self._task
+        value = run(task, self._call)
+        if type(value) is not CoroutineType:
+            return (yield from value.__await__()) if isinstance(value, Awaitable) else value
+        step, given = value.send, None
+        while True:
+            try:
+                pause = run(task, step, given)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                given = yield pause
+                step = value.send
+            except GeneratorExit:
+                value.close()
+                raise
+            except BaseException as error:  # noqa: BLE001 - a cancellation is the coroutine's
+                given, step = error, value.throw
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, Any], guard: Guard) -> Any:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from time import monotonic, sleep
@@ -268,7 +268,7 @@ class ThreadExecutor:
         )
 
     def _secede(self, seat: _Seat, attempt: int) -> bool:
-        with seat.shielded(), self._desk.lock:
+        with seat.guard.shielded(), self._desk.lock:
             task = seat.task
             if task is None or task.attempt != attempt or not self._desk.secede(task):
                 return False
@@ -279,7 +279,7 @@ class ThreadExecutor:
     def _rejoin(self, seat: _Seat, attempt: int) -> None:
         gate = threading.Lock()
         gate.acquire()
-        with seat.shielded(), self._desk.lock:
+        with seat.guard.shielded(), self._desk.lock:
             task = seat.task
             if task is None or task.attempt != attempt or task not in self._seceded:
                 return
@@ -345,15 +345,6 @@ class _Seat:
             if task.announced and not self._announce():
                 continue
             outcome = execute(task, worker, inline_nbytes_max, guard)
-
-    @contextmanager
-    def shielded(self) -> Iterator[None]:
-        """Let the code of a task call code of ours that must not be left half done."""
-        shielded = self.guard.shield()
-        try:
-            yield
-        finally:
-            self.guard.unshield(shielded)
 
     def interrupt(self, task: Task) -> None:
         """Interrupt a task, if the thread has it and it can be."""
