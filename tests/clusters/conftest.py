@@ -143,6 +143,12 @@ def slurm(testbed: None) -> Iterator[System]:
 
 
 @pytest.fixture(scope="module")
+def sge(testbed: None) -> Iterator[System]:
+    with running("sge"):
+        yield SYSTEMS["sge"]
+
+
+@pytest.fixture(scope="module")
 def ssh_options(testbed: None) -> Iterator[dict[str, Any]]:
     with running("ssh"):
         yield {

@@ -90,7 +90,7 @@ def test_the_generator_waits_for_room(client: Client, tmp_path: Path) -> None:
 def slowly(folder: Path) -> Iterator[int]:
     yield 0
     yield 1
-    until(lambda: (folder / "go").exists())
+    until((folder / "go").exists)
     yield 2
 
 
@@ -107,18 +107,18 @@ def fail_after(items_count: int) -> Iterator[int]:
 
 
 def test_an_error_comes_after_the_items_before_it(client: Client) -> None:
-    for stream in (client.stream(fail_after, 7), client.stream(fail_after, 0)):
-        got = []
+    for items_count in (7, 0):
+        stream = client.stream(fail_after, items_count)
+        values = stream.values()
+        assert [next(values) for _ in range(items_count)] == list(range(items_count))
         with pytest.raises(LookupError, match="no more of these") as caught:
-            for value in stream.values():
-                got.append(value)  # noqa: PERF402 - until it raises
-        assert got == list(range(len(got)))
+            next(values)
         assert traceback.extract_tb(caught.value.__traceback__)[-1].name == "fail_after"
         assert list(stream) == []
-    futures = []
+    stream = client.stream(fail_after, 7)
+    futures = [next(stream) for _ in range(7)]
     with pytest.raises(LookupError):
-        for future in client.stream(fail_after, 7):
-            futures.append(future)  # noqa: PERF402
+        next(stream)
     assert client.gather(futures) == list(range(7))
 
 

@@ -131,6 +131,20 @@ def test_states_of_slurm_in_torques_clothes():
     }
 
 
+def test_where_pbs_is_slurm_that_says_why_jobs_wait():
+    front = PbsBackend("torque")
+    assert front.explain_command(["1"]) is None
+    front.sightings(said(TORQUE_LISTING), ["1.h1"])
+    assert front.explain_command(["1"]) is None
+    front.sightings(said(SLURM_LISTING), ["1"])
+    assert front.explain_command(["1", "2"])[0] == "squeue"
+    told = said("1|PENDING||PartitionConfig\n2|PENDING||Priority\n3|RUNNING|n1|None\n")
+    assert front.explanations(told, ["1", "2", "3"]) == {
+        "1": ("PartitionConfig", True),
+        "2": ("Priority", False),
+    }
+
+
 @pytest.mark.parametrize(
     "answer",
     [

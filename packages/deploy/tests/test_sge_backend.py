@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import hypothesis.strategies as st
 import pytest
@@ -156,3 +157,72 @@ def test_whatever_is_printed_is_read_or_refused(text):
     assert isinstance(backend.explanations(said(text), ["1"]), dict)
     with contextlib.suppress(UnreadableOutput):
         assert set(backend.sightings(said(text), ["1"])) <= ALL
+
+
+#: As SGE 8.1.9 prints it (and many more lines); numbers are given anew some day.
+ACCOUNTS = """==============================================================
+qname        all.q
+hostname     h1
+jobname      workers-2
+jobnumber    2
+failed       0
+exit_status  0
+maxvmem      136.609MB
+==============================================================
+qname        all.q
+hostname     h2
+owner        ada
+jobname      workers-2
+jobnumber    2
+failed       37  : qmaster enforced h_rt, h_cpu, or h_vmem limit
+exit_status  137                  (Killed)
+ru_wallclock 5.090
+maxvmem      20.258MB
+category     -l h_rt=5
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "code"),
+    [
+        (
+            ACCOUNTS,
+            (
+                "failed 37: qmaster enforced h_rt, h_cpu, or h_vmem limit; exit status 137 (Killed);"
+                " it had 20.258MB of memory at most"
+            ),
+            137,
+        ),
+        ("jobnumber 2\nhostname h2\nfailed 0\nexit_status 0\nmaxvmem 1MB\n", "exit status 0", 0),
+        ("jobnumber 2\nhostname h2\nfailed 0\nexit_status 3\n", "exit status 3", 3),
+        (
+            (
+                "jobnumber 2\nhostname h2\nfailed 100 : assumedly after job\nexit_status 140"
+                "                  (User defined signal 2)\n"
+            ),
+            "failed 100: assumedly after job; exit status 140 (User defined signal 2)",
+            140,
+        ),
+    ],
+)
+def test_how_a_job_ended(text, reason, code):
+    told = backend.account(Output(["qacct"], 0, text, ""), "2")
+    assert told == Sighting(Phase.ENDED, reason, hosts="h2", exit_code=code)
+
+
+def test_of_a_job_that_ended_just_now_nothing_is_known():
+    missing = Output(["qacct"], 1, "", "error: job id 2 not found\n")
+    assert backend.account(missing, "2") is None
+    assert backend.account(Output(["qacct"], 0, ACCOUNTS, ""), "3") is None
+
+
+def test_only_jobs_of_late_are_asked_after():
+    command = backend.account_command("2", time.mktime((2026, 11, 23, 12, 7, 0, 0, 0, -1)))
+    assert command == ["qacct", "-b", "202611231202", "-j", "2"]
+
+
+@given(st.text())
+def test_whatever_the_accounting_prints_is_read(text):
+    for printed in (text, f"jobnumber 2\n{text}", f"jobnumber 2\nexit_status {text}"):
+        told = backend.account(Output(["qacct"], 0, printed, ""), "2")
+        assert told is None or told.phase is Phase.ENDED

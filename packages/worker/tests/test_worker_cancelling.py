@@ -246,3 +246,41 @@ def test_executors_interrupt_and_go_on(bench, function, executor):
     made.run(double, 3, first=1, executor=executor)
     assert made.collect(3) == dict.fromkeys(["k1", "k2", "k3"], TasksDone)
     assert made.machine.running_count == 0
+
+
+def test_what_runs_at_the_end_is_interrupted(bench):
+    made = bench(2)
+    made.run(loop_for_ever, 2)
+    for _ in range(2):
+        assert BEGUN.acquire(timeout=TIMEOUT_S)
+    assert made.close(0.01)
+
+
+async def compute_for_ever(number):
+    await asyncio.sleep(0)
+    loop_for_ever(number)
+
+
+async def swallow_and_compute(number):
+    try:
+        await compute_for_ever(number)
+    finally:
+        BEGUN.release()
+
+
+async def answer(number):
+    await asyncio.sleep(0)
+    return 2 * number
+
+
+@pytest.mark.parametrize("function", [compute_for_ever, swallow_and_compute])
+def test_one_that_holds_up_the_loop_frees_it(bench, function):
+    made = bench(1)
+    made.run(function, 1, executor=LOOP)
+    assert BEGUN.acquire(timeout=TIMEOUT_S)
+    made.run(answer, 3, first=1, executor=LOOP)
+    (attempt,) = (task.attempt for task in made.machine.tables.running)
+    with made.lock:
+        made.machine.handle([AbandonTasks(["k0"], [attempt], interrupt=True)], NOW_S)
+    interrupt(made, NOW_S)
+    assert made.collect(3) == dict.fromkeys(["k1", "k2", "k3"], TasksDone)

@@ -197,3 +197,87 @@ def in_thread(function, *args):
     thread = threading.Thread(target=function, args=args)
     thread.start()
     thread.join()
+
+
+class Counted:
+    """Changes two things, which must stay equal."""
+
+    def __init__(self, guard):
+        self.guard = guard
+        self.first = self.second = 0
+
+    def change(self, times):
+        for _ in range(times):
+            with self.guard.shielded():
+                self.first += 1
+                count_to(20)
+                self.second += 1
+
+
+def test_what_is_shielded_is_never_left_half_done():
+    guard = Guard()
+    counted = Counted(guard)
+    task = task_of(count_to, 30)
+    task.function.loaded = type("Loaded", (), {"call": staticmethod(counted.change)})
+    is_over = threading.Event()
+
+    def interrupt():
+        while not is_over.is_set():
+            guard.interrupt(task)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        for _ in range(1000):
+            run(task, guard)
+            assert counted.first == counted.second
+    finally:
+        is_over.set()
+        thread.join()
+    assert counted.first
+
+
+def test_what_comes_while_it_is_shielded_comes_afterwards():
+    guard = Guard()
+    task = task_of(count_to, 1)
+    log = []
+
+    def work(_):
+        with guard.shielded():
+            in_thread(guard.interrupt, task)
+            count_to(1000)
+            log.append("shielded")
+        log.append("not reached")
+
+    task.function.loaded = type("Loaded", (), {"call": staticmethod(work)})
+    assert "TaskInterrupted" in run(task, guard)
+    assert log == ["shielded"]
+
+
+def test_what_cleans_up_after_it_may_be_shielded():
+    guard = Guard()
+    task = task_of(count_to, 1)
+    log = []
+
+    def work(_):
+        try:
+            in_thread(guard.interrupt, task)
+            count_to(1000)
+        finally:
+            with guard.shielded():
+                log.append("cleaned up")
+            log.append("further")
+
+    task.function.loaded = type("Loaded", (), {"call": staticmethod(work)})
+    assert "TaskInterrupted" in run(task, guard)
+    assert log == ["cleaned up", "further"]
+
+
+def test_outside_of_tasks_shields_are_nothing():
+    guard = Guard()
+    assert guard.shield() is None
+    guard.unshield(None)
+    guard.task = object()
+    found = []
+    in_thread(lambda: found.append(guard.shield()))
+    assert found == [None]

@@ -35,6 +35,7 @@ from hocket.client.shell.open_sessions import note_session
 from hocket.client.shell.scatter import scatter
 from hocket.client.shell.session import ClientSession
 from hocket.client.shell.ways import apart, run_blocking, run_in_loop, waits
+from hocket.client.showing import table_html
 from hocket.client.streaming import Streamer
 from hocket.client.submit import Submitter
 from hocket.core.errors import PeerLost
@@ -309,6 +310,14 @@ class Client(
         if not self._is_connected:
             return "<Client, not connected yet>"
         return f"<Client {self.name!r} of {self.address}, {self.status}>"
+
+    def _repr_html_(self) -> str:
+        if not self._is_connected:
+            return table_html("Client", {"status": "not connected yet"})
+        rows = {"name": self.name, "scheduler": self.address, "status": self.status}
+        # (What would have to be asked for is left out: showing must neither wait nor fail.)
+        link = getattr(self.cluster, "dashboard_link", "") if self.status == "running" else ""
+        return table_html("Client", rows, link=str(link))
 
     def __copy__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ A future that is done has its value: one thread of the executor's collects resul
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import weakref
 from collections import deque
@@ -59,6 +60,11 @@ class ExecutorFuture(StandardFuture[_T]):
         future = self._future
         return None if future is None else future.record
 
+    @property
+    def _session(self) -> ClientSession | None:
+        future = self._future
+        return None if future is None else future.session
+
     def result(self, timeout: float | None = None) -> _T:
         """Return what the call returned, or raise what it raised; waits for its end.
 
@@ -85,15 +91,32 @@ class ExecutorFuture(StandardFuture[_T]):
         return 0
 
     def running(self) -> bool:
-        """Return whether the call has begun and not ended; asks the cluster."""
+        """Return whether the call has begun and not ended; asks the cluster.
+
+        Raises
+        ------
+        RuntimeError
+            The client is asynchronous, and this is an event loop's thread, which it would block.
+        """
+        session = self._session
+        if session is not None and must_not_block(session):
+            raise RuntimeError(
+                f"running() of {self.key!r} asks the cluster, which would block this event loop;"
+                " call it by asyncio.to_thread"
+            )
         return bool(find_running([self]))
 
     def cancel(self) -> bool:
         """Cancel the call, unless it has begun; return whether it is cancelled.
 
         Asks the cluster whether it has begun. Should it begin at this very moment, it is cancelled
-        all the same: it runs, and its result is dropped.
+        all the same: it runs, and its result is dropped. With an asynchronous client, in an event
+        loop's thread (where `asyncio.wrap_future` cancels), nobody is asked, and it is cancelled
+        whether it has begun or not.
         """
+        session = self._session
+        if session is not None and must_not_block(session):
+            return self.cancel_unasked()
         return not find_running([self]) and self.cancel_unasked()
 
     def cancel_unasked(self, *, interrupt: bool = False) -> bool:
@@ -134,6 +157,17 @@ class ExecutorFuture(StandardFuture[_T]):
         with self._ending:
             future, self._future = self._future, None
         return future
+
+
+def must_not_block(session: ClientSession) -> bool:
+    """Whether this thread runs an event loop that a session's client has promised not to block."""
+    if not session.asynchronous:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def find_running(futures: Sequence[ExecutorFuture[Any]]) -> set[str]:
@@ -262,19 +296,36 @@ class ClientExecutor(Executor):
         wait
             Whether to wait until all calls have ended.
         cancel_futures
-            Whether calls that have not begun are cancelled.
+            Whether calls that have not begun are cancelled; where nothing can be asked (see
+            `ExecutorFuture.cancel`), all that have not ended.
+
+        Raises
+        ------
+        RuntimeError
+            It is to wait, the client is asynchronous, and this is an event loop's thread, which it
+            would block. The executor takes no more calls all the same.
         """
         with self._lock:
             self._is_shut_down = True
+        may_block = not must_not_block(self._session)
         if cancel_futures:
-            pending = cast("list[ExecutorFuture[Any]]", self._collector.waiting)
-            running = find_running(pending)
+            pending = self._waiting
+            running = find_running(pending) if may_block else set()
             for future in pending:
                 if future.key not in running:
                     future.cancel_unasked()
-        if wait:
+        if wait and may_block:
             self._collector.wait_idle()
         self._collector.end()
+        if wait and not may_block and any(not one.done() for one in self._waiting):
+            raise RuntimeError(
+                "shutdown() waits for calls, which would block this event loop; say wait=False, or"
+                " await asyncio.to_thread(executor.shutdown)"
+            )
+
+    @property
+    def _waiting(self) -> list[ExecutorFuture[Any]]:
+        return cast("list[ExecutorFuture[Any]]", self._collector.waiting)
 
     def _submit_rows(
         self, function: Callable[..., Any], rows: Iterable[tuple[Any, ...]]

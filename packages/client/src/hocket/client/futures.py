@@ -14,6 +14,7 @@ from hocket.client.shell.callbacks import call_soon
 from hocket.client.shell.collect import collect_one, describe_late
 from hocket.client.shell.session import ClientSession
 from hocket.client.shell.ways import run_in_loop
+from hocket.client.showing import future_html
 from hocket.client.states import CANCELLED, LOST, PENDING, FutureState, Watch
 from hocket.core.cluster_identity import ClusterIdentity
 from hocket.core.errors import PeerLost, SerializationError, TaskCancelled
@@ -195,6 +196,9 @@ class Future(Struct, eq=False, weakref=True):
 
     def __repr__(self) -> str:
         return f"<Future: {self.record.status}, key: {self.record.key}>"
+
+    def _repr_html_(self) -> str:
+        return future_html(self.record)
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         return [("key", self.record.key), ("status", self.record.status)]

@@ -33,12 +33,15 @@ from hocket.core.live_generators import (
     pick_item,
     tell_news,
 )
+from hocket.protocol.messages import THREADS
 from hocket.protocol.serialize import ArgumentPickler, dump_function, load_value
 
 __all__ = ["Stream", "StreamSource", "StreamValues"]
 
 #: The executor of what looks at slices: the threads may be busy for long, with the next slice.
-_LOOP: Final = "threads"
+_LOOP: Final = "loop"
+#: Of more items, slices are quick to make, and the threads are quicker.
+_LOOP_ITEMS_MAX: Final = 100
 
 
 class Stream:
@@ -303,7 +306,7 @@ class StreamSource:
                 [f"{key} news"],
                 [pickler.dumps((whole,), {})],
                 [pickler.references],
-                options=self._options_beside(self._worker),
+                options=self._options_beside(self._worker, 1),
             )
         )
         self._pending = whole, asked.start, told
@@ -317,13 +320,13 @@ class StreamSource:
         # (It keeps nothing: a stream that is let go of ends while a slice is under way.)
         return not self.session.add_watch([told.record], Watch(wake))
 
-    def _options_beside(self, worker: str) -> TaskOptions:
-        """Return those of a task that looks at a slice: where that is, and at once."""
+    def _options_beside(self, worker: str, tasks_count: int) -> TaskOptions:
+        """Return those of tasks that look at a slice: where that is, and at once."""
         return TaskOptions(
             priority=self._priority,
             workers=(worker,) if worker else (),
             allow_other_workers=bool(worker),
-            executor=_LOOP,
+            executor=_LOOP if tasks_count <= _LOOP_ITEMS_MAX else THREADS,
         )
 
     def _end(self, error: BaseException | None) -> None:
@@ -451,7 +454,7 @@ class StreamSource:
             keys,
             payloads,
             [[part.whole.key]] * part.left,
-            options=self._options_beside(part.worker),
+            options=self._options_beside(part.worker, part.left),
         )
         return deque(self._submitter.hand_over(batch))
 

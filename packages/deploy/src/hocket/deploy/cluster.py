@@ -19,6 +19,7 @@ from hocket.deploy.job_spec import JobSpec
 from hocket.deploy.reconcile.adaptation import AdaptiveRules
 from hocket.protocol.login import LOGIN_LIFE_S, open_link
 from hocket.transport.clock import now
+from hocket.transport.keyring import current_secret, replace_secret
 
 __all__ = ["Cluster"]
 
@@ -58,7 +59,7 @@ class Cluster(ABC):
         asynchronous: bool,
     ) -> None:
         self.settings = settings
-        self.secret = secret
+        self._secret = secret
         self.asynchronous = asynchronous
         self.address = ""
         self._dashboard = ""
@@ -227,6 +228,30 @@ class Cluster(ABC):
     @abstractmethod
     def _wait_for(self, n: int | None, groups: list[str], timeout_s: float | None) -> Any:
         """Wait until so many workers of these groups are there."""
+
+    # Who may come in ------------------------------------------------------------------------
+
+    @property
+    def secret(self) -> str:
+        """The cluster's secret: who knows it may join."""
+        return current_secret(self._secret)
+
+    def replace_secret(self) -> Any:
+        """Have another secret take the place of the cluster's.
+
+        All that are connected are told, and go on; what comes from now on, new workers among it,
+        gets the new one. Keys and invitations that were handed out before are good for
+        ``security.rotation_grace_s`` yet, and then let nobody in.
+        """
+        return self._replace_secret()
+
+    @abstractmethod
+    def _replace_secret(self) -> Any:
+        """Have the scheduler make another secret, and `_adopt` it."""
+
+    def _adopt(self, secret: str) -> None:
+        """Use another secret from now on, wherever the cluster's was used."""
+        replace_secret(self._secret, secret, self.settings.security.rotation_grace_s)
 
     # What is there --------------------------------------------------------------------------
 

@@ -6,9 +6,9 @@ notebooks), and never fork a process that has threads. It is spoken to over one 
 object a line:
 
 * ``{"start": id, "role": "scheduler" | "worker", "options": {...}}``
-* ``{"stop": id, "signal": number}``
+* ``{"kill": id, "signal": number}``
 
-and answers with events: ``{"id": id, "event": "started" | "ready" | "exited", ...}``. When the
+and answers with events: ``{"id": id, "event": "started" | "told" | "exited", ...}``. When the
 socket closes, whatever the reason, it ends its children and itself. A child dies with it, even if
 it is killed (on Linux).
 """
@@ -109,8 +109,8 @@ class ForkServer:
             request = json.loads(line)
             if "start" in request:
                 self._start(request["start"], request["role"], request["options"])
-            elif "stop" in request:
-                self._kill(request["stop"], request["signal"])
+            elif "kill" in request:
+                self._kill(request["kill"], request["signal"])
 
     def _start(self, id_: int, role: str, options: dict[str, Any]) -> None:
         sys.stdout.flush()
@@ -165,11 +165,10 @@ class ForkServer:
             os.dup2(null, 0)
             os.close(null)
 
-            def ready(**facts: object) -> None:
+            def tell(**facts: object) -> None:
                 os.write(report, json.dumps(facts).encode() + b"\n")
-                os.close(report)
 
-            status = ROLES[role](options, ready)
+            status = ROLES[role](options, tell)
         except BaseException:  # noqa: BLE001 - the child ends here whatever happens
             traceback.print_exc()
         finally:
@@ -181,15 +180,14 @@ class ForkServer:
     def _on_report(self, fd: int) -> None:
         id_, received = self._reports[fd]
         data = os.read(fd, 65536)
-        received += data
-        if data and not received.endswith(b"\n"):
-            self._reports[fd] = (id_, received)
-            return
-        self._selector.unregister(fd)
-        os.close(fd)
-        del self._reports[fd]
-        if received.endswith(b"\n"):
-            self._tell({"id": id_, "event": "ready", **json.loads(received)})
+        *lines, received = (received + data).split(b"\n")
+        self._reports[fd] = (id_, received)
+        if not data:
+            self._selector.unregister(fd)
+            os.close(fd)
+            del self._reports[fd]
+        for line in lines:
+            self._tell({"id": id_, "event": "told", **json.loads(line)})
 
     def _reap(self) -> None:
         while self._pids:
@@ -235,20 +233,21 @@ def _ignore(_number: int, _frame: object) -> None:
     """Do nothing: the wake-up descriptor is what counts."""
 
 
-def _scheduler(options: dict[str, Any], ready: Callable[..., None]) -> int:
+def _scheduler(options: dict[str, Any], tell: Callable[..., None]) -> int:
     facts: dict[str, str] = {}
     run_scheduler(
         options["addresses"],
         settings=Settings.from_flat(options["settings"]),
         secret=options["secret"],
         cluster_id=options.get("cluster_id", ""),
-        ready=lambda address: ready(address=address, **facts),
+        ready=lambda address: tell(address=address, **facts),
         dashboard=lambda link: facts.update(dashboard=link),
+        replaced=lambda secret: tell(secret=secret),
     )
     return 0
 
 
-def _worker(options: dict[str, Any], ready: Callable[..., None]) -> int:
+def _worker(options: dict[str, Any], tell: Callable[..., None]) -> int:
     # Functions that the user imports from beside a script are found where the script finds them.
     sys.path[:] = options["path"] + [one for one in sys.path if one not in options["path"]]
     return run_worker(
@@ -259,7 +258,7 @@ def _worker(options: dict[str, Any], ready: Callable[..., None]) -> int:
         resources=options["resources"],
         settings=Settings.from_flat(options["settings"]),
         secret=options["secret"],
-        ready=lambda address: ready(address=address),
+        ready=lambda address: tell(address=address),
     )
 
 

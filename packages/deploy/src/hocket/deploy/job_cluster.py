@@ -29,6 +29,7 @@ from hocket.deploy.job_logs import read_tail
 from hocket.deploy.job_script import JobFiles
 from hocket.deploy.job_spec import JobSpec
 from hocket.deploy.open_clusters import close_at_exit, closed
+from hocket.deploy.process_crew import ask_for_secret
 from hocket.deploy.processes import Processes
 from hocket.deploy.reconcile.adaptation import AdaptiveRules
 from hocket.deploy.reconcile.group import Group
@@ -149,12 +150,25 @@ class JobCluster(Cluster):
         self._processes.start("scheduler", "scheduler", options)
         ready = self._processes.wait_ready("scheduler", self.settings.local.start_timeout_s)
         self._dashboard = ready.get("dashboard", "")
-        invitation = invite(ready["address"], self.id, self.secret)
-        self.address = invitation.address
-        self._own_address = _near(ready["address"])
-        write_scheduler_file(self.files.scheduler_file, invitation)
+        self._listening: str = ready["address"]
+        self._own_address = _near(self._listening)
+        self.address = self._invite()
         text = msgspec.json.format(msgspec.json.encode(told_settings(self.settings))).decode()
         self.files.settings_file.write_text(text + "\n")
+
+    def _invite(self) -> str:
+        """Leave an invitation for workers to come; return the scheduler's address."""
+        invitation = invite(self._listening, self.id, self.secret)
+        write_scheduler_file(self.files.scheduler_file, invitation)
+        return invitation.address
+
+    def _replace_secret(self) -> Any:
+        return self._run(asyncio.to_thread(self._renew))
+
+    def _renew(self) -> None:
+        assert self._processes is not None
+        self._adopt(ask_for_secret(self._processes))
+        self._invite()
 
     async def _close(self) -> None:
         if self._closed:

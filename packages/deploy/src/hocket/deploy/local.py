@@ -270,6 +270,9 @@ class LocalCluster(Cluster):
                 raise
             log.debug("%s is gone: %s", name, error)
 
+    def _replace_secret(self) -> Any:
+        return self._perform(lambda: self._adopt(self._running.replace_secret()))
+
     # What is there --------------------------------------------------------------------------
 
     @property

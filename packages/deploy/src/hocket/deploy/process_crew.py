@@ -7,12 +7,16 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from hocket.core.settings import Settings
 from hocket.deploy.processes import Processes
+from hocket.transport.keyring import current_secret
 
-__all__ = ["Crew", "ProcessCrew"]
+__all__ = ["Crew", "ProcessCrew", "ask_for_secret"]
+
+#: How long a scheduler may take to make another secret.
+_SECRET_S: Final = 10.0
 
 
 class Crew(Protocol):
@@ -35,6 +39,9 @@ class Crew(Protocol):
 
     def pids(self) -> dict[str, int]:
         """Return the process ids of what runs, by name."""
+
+    def replace_secret(self) -> str:
+        """Have the scheduler make another secret; return it."""
 
     def close(self) -> None:
         """End all of it."""
@@ -61,12 +68,15 @@ class ProcessCrew:
         on_exit: Callable[[str, str], None],
     ) -> None:
         self._timeout_s = settings.local.start_timeout_s
-        self._common = {"settings": settings.to_flat(), "secret": secret}
+        self._secret = secret
+        self._common = {"settings": settings.to_flat()}
         self._options = options
         self._processes = Processes(on_exit)
         try:
             self._processes.start(
-                "scheduler", "scheduler", {**self._common, "addresses": ["tcp://127.0.0.1:0"]}
+                "scheduler",
+                "scheduler",
+                {**self._common, "secret": secret, "addresses": ["tcp://127.0.0.1:0"]},
             )
             facts = self._processes.wait_ready("scheduler", self._timeout_s)
             self.address: str = facts["address"]
@@ -80,6 +90,7 @@ class ProcessCrew:
         options = {
             **self._common,
             **self._options,
+            "secret": current_secret(self._secret),
             "scheduler": self.address,
             "name": name,
             "path": [one or str(Path.cwd()) for one in sys.path],
@@ -98,6 +109,22 @@ class ProcessCrew:
         """Return the process ids of what runs, by name."""
         return self._processes.pids()
 
+    def replace_secret(self) -> str:
+        """Have the scheduler make another secret; return it."""
+        return ask_for_secret(self._processes)
+
     def close(self) -> None:
         """End all processes."""
         self._processes.close()
+
+
+def ask_for_secret(processes: Processes) -> str:
+    """Have the scheduler of a cluster make another secret; return it.
+
+    Raises
+    ------
+    TimeoutError
+        It made none.
+    """
+    secret: str = processes.ask("scheduler", signal.SIGUSR1, "secret", _SECRET_S)
+    return secret

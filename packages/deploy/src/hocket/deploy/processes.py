@@ -147,7 +147,27 @@ class Processes:
             if facts is None:
                 return
             self._stopping.add(name)
-        self._send({"stop": facts["id"], "signal": number})
+        self._send({"kill": facts["id"], "signal": number})
+
+    def ask(self, name: str, number: int, fact: str, timeout_s: float) -> Any:
+        """Send a process a signal, and return what it tells then that it did not tell before.
+
+        Raises
+        ------
+        TimeoutError
+            It has told nothing new.
+        """
+        with self._changed:
+            facts = self._facts[name]
+            before = facts.get(fact)
+        self._send({"kill": facts["id"], "signal": number})
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._ended or "cause" in facts or facts.get(fact) != before, timeout_s
+            )
+            if facts.get(fact) == before:
+                raise TimeoutError(f"{name} did not answer within {timeout_s:g} s")
+            return facts[fact]
 
     def close(self) -> None:
         """End all processes; wait until they are gone."""

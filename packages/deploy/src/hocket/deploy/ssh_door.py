@@ -172,7 +172,7 @@ class SSHDoor(JobDoor):
         self, ids: Sequence[str], fresh: Sequence[str], staying: Sequence[str]
     ) -> dict[str, Sighting]:
         """Return what becomes of jobs, by id."""
-        del fresh
+        del fresh, staying
         found = {}
         for id_ in ids:
             job = self._jobs.get(id_)

@@ -93,6 +93,14 @@ class ThreadCrew:
         """Return this process's id for every part."""
         return dict.fromkeys(("scheduler", *self._workers), os.getpid())
 
+    def replace_secret(self) -> str:
+        """Have the scheduler make another secret; return it."""
+
+        async def replace() -> str:
+            return self._scheduler.replace_secret()
+
+        return self._loop.run(replace())
+
     def close(self) -> None:
         """Close workers and scheduler."""
         try:

@@ -33,7 +33,7 @@ from hocket.transport.choosing import explain, order
 from hocket.transport.clock import monotonic
 from hocket.transport.inproc import connect_name
 from hocket.transport.interfaces import host_networks
-from hocket.transport.keyring import current_secret, replace_secret
+from hocket.transport.keyring import current_secret, hear_secret
 from hocket.transport.openings import ConnectorProtocol
 from hocket.transport.peer_info import PeerInfo
 from hocket.transport.reaching import reach
@@ -324,9 +324,7 @@ def _heeding(on_messages: OnMessages, secret: str, settings: Settings) -> OnMess
             if type(one) is not SecretChanged:
                 others.append(one)
                 continue
-            # One that is none must not take the place of one that is good.
-            parse_secret(one.secret)
-            replace_secret(secret, one.secret, settings.security.rotation_grace_s)
+            hear_secret(secret, one.secret, settings.security.rotation_grace_s)
         if others:
             on_messages(channel, others)
 

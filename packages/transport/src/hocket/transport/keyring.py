@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from typing import Final
 
+from hocket.protocol.credentials import parse_secret
 from hocket.transport.clock import monotonic
 
-__all__ = ["current_secret", "former_secrets", "replace_secret"]
+__all__ = ["current_secret", "former_secrets", "hear_secret", "replace_secret"]
 
 _lock: Final = threading.Lock()
 #: By a secret, what took its place.
@@ -32,6 +33,22 @@ def replace_secret(secret: str, successor: str, keep_s: float) -> None:
         good_until_s = monotonic() + keep_s
         _former[successor] = [*_good(last), (last, good_until_s)]
         _former.pop(last, None)
+
+
+def hear_secret(secret: str, told: str, keep_s: float) -> None:
+    """Have what a scheduler told take the place of a secret, unless as much is known already.
+
+    A process may be told twice, for a worker and for a client of that worker's tasks; the lesser
+    key follows from the greater one, and must not take its place.
+
+    Raises
+    ------
+    SettingsError
+        It is no secret.
+    """
+    heard, known = parse_secret(told), parse_secret(current_secret(secret))
+    if not known.has(heard.role) or known.key(heard.role) != heard.key(heard.role):
+        replace_secret(secret, told, keep_s)
 
 
 def current_secret(secret: str) -> str:

@@ -36,13 +36,13 @@ def check(machine: WorkerMachine) -> None:
     _check_resources(tables)
     _check_devices(tables)
     _check_held(tables)
-    check_shelf(tables)
     _check_wanted(tables)
     _check_sources(tables)
     _check_copies(tables)
     _check_fetches(tables)
     _check_actors(tables)
     _check_backoff(tables)
+    check_shelf(tables)
     for task in tables.deadlines.tasks:
         _require(task in tables.running, "only what runs can run too long", task)
 

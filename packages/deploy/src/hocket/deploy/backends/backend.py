@@ -109,7 +109,7 @@ class Backend(ABC):
         return {}
 
     def account_command(self, id_: str, since_s: float) -> list[str] | None:
-        """Return a command that tells how a job ended which is in the queue no more; None: none does.
+        """Return a command that tells how a job ended that is gone; None: there is none.
 
         Parameters
         ----------

@@ -7,6 +7,7 @@ import hashlib
 import html
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from tornado.template import Loader
 from tornado.web import HTTPError, RequestHandler, StaticFileHandler
@@ -121,6 +122,7 @@ class Handler(RequestHandler):
             "current": "",
             "scheduler": scheduler if site.role == "worker" else "",
             "siblings": [] if relatives is None or not scheduler else relatives.siblings,
+            "quote": functools.partial(quote, safe=""),
             "bokeh": "",
             "widgets": False,
             "token": "",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
@@ -34,6 +34,9 @@ _logger: Final = logging.getLogger("hocket.worker")
 
 #: How often a thread tries for the lock before it queues up for it.
 _LOCK_TRIES: Final = 20
+
+#: How long tasks that are interrupted at the end may take to clean up.
+_INTERRUPTED_S: Final = 0.2
 
 _NONE: Final = Flush.NONE
 _WAKE: Final = Flush.WAKE
@@ -127,16 +130,19 @@ class ThreadExecutor:
         Parameters
         ----------
         timeout_s
-            How long to wait for them. A thread that runs on ends later, and reports nothing.
+            How long to wait for them; then their tasks are interrupted. A thread that runs on all
+            the same ends later, and reports nothing.
         """
         with self._desk.lock:
             threads = list(self._threads)
             for _ in threads:
                 self._wakeups.put(None)
-        deadline_s = monotonic() + timeout_s
-        for thread in threads:
-            thread.join(max(deadline_s - monotonic(), 0.0))
-        return not any(thread.is_alive() for thread in threads)
+        if _join(threads, timeout_s):
+            return True
+        for seat in list(self._seats.values()):
+            if (task := seat.task) is not None:
+                seat.interrupt(task)
+        return _join(threads, _INTERRUPTED_S)
 
     def _add_thread(self) -> None:
         if self._desk.closing:
@@ -358,6 +364,14 @@ class _Seat:
             self._desk.send_first(gate.set)
         gate.wait()
         return not self._desk.closing
+
+
+def _join(threads: Sequence[threading.Thread], timeout_s: float) -> bool:
+    """Wait for threads to end; return whether all have."""
+    deadline_s = monotonic() + timeout_s
+    for thread in threads:
+        thread.join(max(deadline_s - monotonic(), 0.0))
+    return not any(thread.is_alive() for thread in threads)
 
 
 def _open(gate: threading.Lock) -> None:

@@ -319,8 +319,8 @@ class Worker:
         reason
             For the scheduler.
         timeout_s
-            How long to wait for running tasks. Nothing can end a thread from without: what runs
-            longer runs on, and its result is dropped.
+            How long to wait for running tasks, which are interrupted then. What cannot be
+            interrupted runs on, and its result is dropped.
         """
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._close(reason, timeout_s))
