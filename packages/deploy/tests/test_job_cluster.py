@@ -16,6 +16,9 @@ from hocket.client import Client
 from hocket.core.errors import SettingsError
 from hocket.deploy import SLURMCluster
 from hocket.deploy.errors import GroupStopped
+from hocket.protocol.credentials import parse_secret
+from hocket.protocol.roles import Role
+from hocket.transport.scheduler_file import read_scheduler_file
 
 pytestmark = [
     pytest.mark.slow,
@@ -186,6 +189,24 @@ def test_the_secret_is_in_no_script_and_on_no_command_line(options, queue):
         assert stat.S_IMODE(cluster.files.scheduler_file.stat().st_mode) == 0o600
         assert cluster.secret not in cluster.files.settings_file.read_text()
         assert cluster.secret not in (folder / "workers-1.sh").read_text()
+
+
+def test_its_secret_is_replaced_while_all_goes_on(options, queue):
+    options["settings"]["security.rotation_grace_s"] = 0
+    with SLURMCluster(jobs=1, **options) as cluster, Client(cluster) as client:
+        cluster.wait(timeout=30)
+        held = client.submit(bytes, 300_000)
+        before = cluster.secret
+        cluster.replace_secret()
+        assert cluster.secret != before
+        file = cluster.files.scheduler_file
+        assert read_scheduler_file(file).secret == parse_secret(cluster.secret).to_text(Role.WORKER)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        # Who was there goes on, and who comes gets in with the new one.
+        cluster.scale(2)
+        cluster.wait(timeout=30)
+        there = client.submit(len, held, workers="workers-2")
+        assert there.result(timeout=20) == 300_000
 
 
 @pytest.mark.parametrize(

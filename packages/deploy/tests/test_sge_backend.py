@@ -188,8 +188,8 @@ category     -l h_rt=5
         (
             ACCOUNTS,
             (
-                "failed 37: qmaster enforced h_rt, h_cpu, or h_vmem limit; exit status 137 (Killed);"
-                " it had 20.258MB of memory at most"
+                "failed 37: qmaster enforced h_rt, h_cpu, or h_vmem limit; exit status 137"
+                " (Killed); it had 20.258MB of memory at most"
             ),
             137,
         ),

@@ -9,7 +9,7 @@ from hocket.protocol.credentials import parse_secret
 from hocket.protocol.messages import SecretChanged
 from hocket.protocol.roles import Role
 from hocket.transport import keyring
-from hocket.transport.keyring import current_secret, former_secrets, replace_secret
+from hocket.transport.keyring import current_secret, former_secrets, hear_secret, replace_secret
 from hocket.transport.tls import pin_of
 
 
@@ -55,6 +55,24 @@ def renewed(secret):
     fresh = parse_secret(secret).renew(bytes(range(32)))
     pin = pin_of(secret)
     return [fresh.to_text(role, pin) for role in (Role.SCHEDULER, Role.WORKER, Role.CLIENT)]
+
+
+def test_what_is_told_twice_takes_nothing_away():
+    scheduler, worker, client = renewed("told")
+    secret = parse_secret("told").to_text(Role.WORKER)
+    # A worker's process is told for itself, and for clients of its tasks; in any order.
+    hear_secret(secret, client, 10)
+    assert current_secret(secret) == client
+    hear_secret(secret, worker, 10)
+    hear_secret(secret, client, 10)
+    assert current_secret(secret) == worker
+    # Who has a worker's key and is a client is told that of clients, and has no more from then on.
+    hear_secret("told", client, 10)
+    assert current_secret("told") == client
+    replace_secret("told", scheduler, 10)
+    hear_secret("told", client, 10)
+    hear_secret("told", worker, 10)
+    assert current_secret("told") == scheduler
 
 
 def test_who_is_connected_is_told_and_proves_itself_anew(with_bench):

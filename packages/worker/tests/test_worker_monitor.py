@@ -34,7 +34,7 @@ class Watch:
 
 def make(watch):
     sent = []
-    return Monitor(60.0, counts=lambda: (7, 1, 2), send=sent.append, watch=watch), sent
+    return Monitor(60.0, counts=lambda: (7, 1, 2, 0), send=sent.append, watch=watch), sent
 
 
 def test_the_memory_is_watched_as_long_as_somebody_wants_to_know():

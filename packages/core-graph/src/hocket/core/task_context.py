@@ -7,7 +7,8 @@ waits. So neither imports the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
@@ -31,6 +32,15 @@ class TaskGuard:
 
     def unshield(self, shielded: object) -> None:
         """Let arrive again what interrupts the task, and at once what came meanwhile."""
+
+    @contextmanager
+    def shielded(self) -> Iterator[None]:
+        """Let nothing arrive within the block."""
+        shielded = self.shield()
+        try:
+            yield
+        finally:
+            self.unshield(shielded)
 
     def wake_by(self, wake: Callable[[], object] | None) -> None:
         """Say how a wait is ended if the task is interrupted, and that it is over (None).

@@ -25,6 +25,7 @@ from hocket.deploy.cluster_text import obstacle_lines
 from hocket.deploy.exits import IN_GOOD_ORDER
 from hocket.deploy.job_door import JobDoor
 from hocket.deploy.job_environment import told_settings, user_paths
+from hocket.deploy.job_folders import prune_folders
 from hocket.deploy.job_logs import read_tail
 from hocket.deploy.job_script import JobFiles
 from hocket.deploy.job_spec import JobSpec
@@ -37,6 +38,7 @@ from hocket.deploy.reconcile.machine import Reconciler
 from hocket.deploy.serving import invite, listening_address
 from hocket.deploy.supervisor import Supervisor
 from hocket.transport.address import parse
+from hocket.transport.clock import now
 from hocket.transport.loop import shared_loop
 from hocket.transport.scheduler_file import write_scheduler_file
 
@@ -184,13 +186,14 @@ class JobCluster(Cluster):
         self._remove_files()
 
     def _remove_files(self) -> None:
-        """Remove what leads others to a cluster that is no more; logs stay."""
+        """Remove what leads others to a cluster that is no more; logs stay for some time."""
         for path in (self.files.scheduler_file, self.files.settings_file):
             path.unlink(missing_ok=True)
         for path in self.files.directory.glob("*.sh"):
             path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.files.directory.rmdir()
+        prune_folders(self.files.directory.parent, self.settings.jobs, now())
 
     def _on_exit(self, name: str, cause: str) -> None:
         if name == "scheduler" and cause == IN_GOOD_ORDER:

@@ -16,7 +16,17 @@ from typing import Final
 
 from hocket.deploy.job_spec import JobSpec
 
-__all__ = ["CANNOT_START", "JobFiles", "script_lines", "worker_command", "write_job_script"]
+__all__ = [
+    "CANNOT_START",
+    "INVITATION",
+    "JobFiles",
+    "script_lines",
+    "worker_command",
+    "write_job_script",
+]
+
+#: The file by which workers find their cluster; it is there as long as that is.
+INVITATION: Final = "scheduler.json"
 
 #: What the script says in its log where trying again is of no use.
 CANNOT_START: Final = "hocket: cannot start: "
@@ -43,7 +53,7 @@ class JobFiles:
     @property
     def scheduler_file(self) -> Path:
         """The invitation to the cluster, which holds its secret."""
-        return self.directory / "scheduler.json"
+        return self.directory / INVITATION
 
     @property
     def settings_file(self) -> Path:

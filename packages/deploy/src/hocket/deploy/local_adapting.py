@@ -35,8 +35,11 @@ class Adapted(Protocol):
     """A cluster on this machine."""
 
     address: str
-    secret: str
     settings: Settings
+
+    @property
+    def secret(self) -> str:
+        """The cluster's secret."""
 
     @property
     def workers(self) -> list[str]:

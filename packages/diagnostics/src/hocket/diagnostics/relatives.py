@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from hocket.core.errors import HocketError, PeerLost
 from hocket.core.settings import Settings
+from hocket.diagnostics.model.cluster import natural
 from hocket.protocol.messages import ClusterDescribed, DescribeCluster
 from hocket.protocol.roles import Role
 from hocket.transport import Channel, connect, monotonic
@@ -49,8 +50,10 @@ class Relatives:
         self._lock = asyncio.Lock()
         #: Where the scheduler's pages are; empty: it has none, or does not answer.
         self.scheduler_url = ""
-        #: Names of workers that have pages, in order; none if there are too many.
+        #: Names of workers, in order; none if there are too many.
         self.siblings: list[str] = []
+        #: Names of workers by each address where they have data.
+        self.names: dict[str, str] = {}
 
     async def look(self) -> None:
         """Ask, unless that was done just before; who does not answer soon is not waited for."""
@@ -69,7 +72,12 @@ class Relatives:
         if not isinstance(answer, ClusterDescribed):
             return
         self.scheduler_url = answer.dashboard.removesuffix("login")
-        names = sorted(worker.name for worker in answer.workers)
+        self.names = {
+            address: worker.name
+            for worker in answer.workers
+            for address in worker.address.split(",")
+        }
+        names = sorted((worker.name for worker in answer.workers), key=natural)
         self.siblings = names if len(names) <= SIBLINGS_MAX else []
 
     async def _ask(self) -> Struct:

@@ -276,7 +276,7 @@ def _check_fetches(tables: Tables) -> None:
         for datum in fetch.data:
             state = None if datum.want is None else datum.want.state
             _require(
-                state in (None, WantState.FETCHING),
+                state in (None, WantState.FETCHING, *ON_DISK),
                 "what is being fetched is on its way, or came otherwise",
                 datum,
             )

@@ -234,8 +234,7 @@ def lose_file(tables: Tables, datum: Datum, file: object) -> None:
         del tables.held[datum.key]
         end_actor(tables, datum.key, datum.attempt)
     if not want.waiters and not want.is_copy:
-        want.state = WantState.OVER
-        tables.wanted.pop((datum.key, datum.attempt), None)
+        _forget(tables, datum, want)
         return
     tables.wanted[datum.key, datum.attempt] = datum
     if tables.address in want.holders:
@@ -261,8 +260,8 @@ def drop(tables: Tables, datum: Datum) -> None:
     elif want.waiters:
         tables.wanted[datum.key, datum.attempt] = datum
     else:
-        want.state = WantState.OVER
         take_off(tables, datum)
+        _forget(tables, datum, want)
     end_actor(tables, datum.key, datum.attempt)
 
 
@@ -375,8 +374,14 @@ def _let_be(tables: Tables, datum: Datum, want: Want) -> None:
     if want.state is not WantState.FETCHING and tables.held.get(datum.key) is not datum:
         if want.state in ON_DISK:
             take_off(tables, datum)
-        want.state = WantState.OVER
-        del tables.wanted[datum.key, datum.attempt]
+        _forget(tables, datum, want)
+
+
+def _forget(tables: Tables, datum: Datum, want: Want) -> None:
+    want.state = WantState.OVER
+    # (It may have been asked for once, and then come otherwise: no answer is of use any more.)
+    datum.want = None
+    tables.wanted.pop((datum.key, datum.attempt), None)
 
 
 def _find_source(tables: Tables, datum: Datum, want: Want) -> None:

@@ -71,6 +71,8 @@ class ClusterModel:
         The tables of `hocket.diagnostics.model.tables.TABLES`, by name.
     workers, groups, clients, routes
         Records; workers that are gone stay for a while, and say so.
+    names
+        Of workers, by each of the addresses by which events may call them.
     bars
         The task stream.
     lanes
@@ -88,6 +90,7 @@ class ClusterModel:
         self.groups: Final[dict[str, GroupRecord]] = {}
         self.clients: Final[dict[int, ClientRecord]] = {}
         self.routes: Final[dict[tuple[str, str], RouteRecord]] = {}
+        self.names: Final[dict[str, str]] = {}
         self.bars: Final = Bars()
         self.lanes: Final[dict[Lane, int]] = {}
         self.address = ""
@@ -230,6 +233,10 @@ class ClusterModel:
         self.time_s = max(self.time_s, event.time_s)
 
     def _place(self, came: WorkerCame) -> None:
+        for address in came.address.split(","):
+            if len(self.names) >= ROUTES_MAX:
+                self.names.pop(next(iter(self.names)))
+            self.names[address] = came.worker
         record = self.workers.get(came.worker)
         if record is None or record.gone:
             self.workers[came.worker] = WorkerRecord(came)
@@ -318,10 +325,7 @@ class ClusterModel:
         """Return the name of a worker that an event calls by its name or its address."""
         if place in self.workers or not place:
             return place
-        for record in self.workers.values():
-            if record.came.address == place:
-                return record.name
-        return place
+        return self.names.get(place, place)
 
     def _on_task_recalled(self, event: TaskRecalled) -> None:
         step = event.step.name.lower()

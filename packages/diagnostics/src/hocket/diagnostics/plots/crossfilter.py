@@ -8,7 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 from bokeh.layouts import column, row
-from bokeh.models import BoxSelectTool, ColumnDataSource, LassoSelectTool, Select
+from bokeh.models import (
+    BasicTickFormatter,
+    BoxSelectTool,
+    ColumnDataSource,
+    LassoSelectTool,
+    Select,
+)
 
 from hocket.diagnostics.theme import PALETTE
 from hocket.diagnostics.view import View
@@ -25,7 +31,7 @@ _BINS: Final = 24
 _TICKS: Final = 4
 
 _TASKS: Final = {
-    "start_s": "start",
+    "start_s": "start, s from now",
     "running_s": "running, s",
     "waiting_s": "waiting, s",
     "fetching_s": "fetching, s",
@@ -36,7 +42,7 @@ _TASKS: Final = {
     "lane": "thread",
 }
 _TRANSFERS: Final = {
-    "start_s": "start",
+    "start_s": "start, s from now",
     "duration_s": "duration, s",
     "nbytes": "size, bytes",
     "nbytes_per_s": "bandwidth, bytes/s",
@@ -89,6 +95,7 @@ class Crossfilter:
             tooltips=[("", "@label"), ("x", "@x"), ("y", "@y"), ("", "@what")],
         )
         self.figure.add_tools(BoxSelectTool(), LassoSelectTool())
+        self.figure.axis.formatter = BasicTickFormatter(use_scientific=False)
         self.figure.scatter(
             "x",
             "y",
@@ -115,6 +122,7 @@ class Crossfilter:
                 line_color=None,
             )
         self.histogram.y_range.start = 0
+        self.histogram.xaxis.formatter = BasicTickFormatter(use_scientific=False)
         self._marks.selected.on_change("indices", lambda _attr, _old, _new: self._count())
         self._fill()
         view.on_tick(self._tick)
@@ -156,6 +164,8 @@ class Crossfilter:
         ring = self._view.model.rings[kind]
         self._shown = ring.end
         columns: dict[str, Sequence[Any]] = dict(ring.read(0, MARKS_MAX).columns)
+        now_s = self._view.model.time_s
+        columns["start_s"] = [start_s - now_s for start_s in columns["start_s"]]
         if kind == "transfers":
             _add_transfer_columns(columns, self._view.name)
         marks = self._empty()

@@ -127,7 +127,7 @@ def worker_phases(view: View) -> Any:
     reads=("tasks",),
 )
 def groups(model: ClusterModel, words: str) -> Iterator[Row]:
-    """List the functions: how often, how long, and where their tasks stand."""
+    """The functions: how often, how long, and where their tasks stand."""
     del words
     for record in sorted(model.groups.values(), key=lambda one: -one.phases_s[4]):
         yield record.to_row()

@@ -32,7 +32,7 @@ def _latest(model: ClusterModel, name: str, rows_max: int) -> Iterator[Row]:
 
 @table("Lines", _LINE, on="logs", reads=(), place=10, text="What was logged and printed.")
 def lines(model: ClusterModel, words: str) -> Iterator[Row]:
-    """List the latest lines of the scheduler and all workers."""
+    """The latest lines of the scheduler and all workers."""
     for row in _latest(model, "lines", 5_000 if words else 500):
         yield {**row, "logger": row["logger"] or "print"}
 
@@ -52,7 +52,7 @@ def worker_lines(model: ClusterModel, words: str) -> Iterator[Row]:
     text="What clients and tasks said with log_event.",
 )
 def events(model: ClusterModel, words: str) -> Iterator[Row]:
-    """List events of users, the latest first."""
+    """Events of users, the latest first."""
     return _latest(model, "topics", 5_000 if words else 300)
 
 
@@ -64,7 +64,7 @@ def events(model: ClusterModel, words: str) -> Iterator[Row]:
     place=30,
 )
 def happenings(model: ClusterModel, words: str) -> Iterator[Row]:
-    """List workers and clients that came, went or paused, the latest first."""
+    """Workers and clients that came, went or paused, the latest first."""
     del words
     return _latest(model, "happenings", 500)
 
@@ -77,7 +77,7 @@ def happenings(model: ClusterModel, words: str) -> Iterator[Row]:
     place=10,
 )
 def clients(model: ClusterModel, words: str) -> Iterator[Row]:
-    """List the clients that are connected."""
+    """The clients that are connected."""
     del words
     for record in model.clients.values():
         yield record.to_row()
@@ -97,7 +97,7 @@ def clients(model: ClusterModel, words: str) -> Iterator[Row]:
     text="Functions with tasks that have not ended.",
 )
 def queues(model: ClusterModel, words: str) -> Iterator[Row]:
-    """List functions with tasks under way, the longest queue first."""
+    """Functions with tasks under way, the longest queue first."""
     del words
     found = [record.counted for record in model.groups.values() if record.counted is not None]
     found.sort(key=lambda one: -(one.waiting + one.queued + one.assigned))

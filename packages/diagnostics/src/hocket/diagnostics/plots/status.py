@@ -69,9 +69,9 @@ def progress(view: View) -> Any:
             failed = done + counted.failed / total
             assigned = failed + counted.assigned / total
             color = view.color(record.name)
-            text = f"{ended} of {total}"
+            text = _short(total) if ended == total else f"{_short(ended)} of {_short(total)}"
             if counted.failed:
-                text += f", {counted.failed} failed"
+                text += f", {_short(counted.failed)} failed"
             values = (record.name, done, failed, assigned, 1.0, color, text, ended)
             for name, value in zip(_PROGRESS, values, strict=False):
                 columns[name].append(value)
@@ -84,7 +84,7 @@ def progress(view: View) -> Any:
     source = view.computed(compute)
     figure = view.figure(
         y_range=FactorRange(),
-        x_range=(0, 1.5),
+        x_range=(0, 1.65),
         tools="",
         tooltips=[
             ("function", "@group"),
@@ -129,6 +129,14 @@ def progress(view: View) -> Any:
     figure.xaxis.visible = False
     view.categories(figure, lambda model: [record.name for record in groups_shown(model)])
     return figure
+
+
+def _short(count: int) -> str:
+    """Return a number in a few characters: 9999, 12.3k, 4.56M."""
+    for size, letter in ((10_000_000, "M"), (10_000, "k")):
+        if count >= size:
+            return f"{count / size * 10:.3g}{letter}"
+    return str(count)
 
 
 _PROGRESS: Final = (

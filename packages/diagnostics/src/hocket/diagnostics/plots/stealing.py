@@ -89,7 +89,7 @@ def recalls(view: View) -> Any:
     place=20,
 )
 def latest_recalls(model: ClusterModel, words: str) -> Iterator[Row]:
-    """List what was asked and answered, the latest first."""
+    """What was asked and answered, the latest first."""
     columns = model.rings["recalls"].read(0, 10_000 if words else 300).columns
     names = list(columns)
     for values in zip(*(reversed(column) for column in columns.values()), strict=True):

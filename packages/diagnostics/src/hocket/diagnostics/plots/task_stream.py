@@ -28,6 +28,8 @@ _WIDTH_PX: Final = 1_000
 _LABELS_MAX: Final = 24
 #: How high a worker's transfers are, where a thread's lane is 1.
 _TRANSFERS_HEIGHT: Final = 0.45
+#: Of a bar's height that is left where it was hardly ever busy.
+_HEIGHT_PART_MIN: Final = 0.25
 #: Of a lane's height that bars take.
 _FILLED: Final = 0.84
 
@@ -54,9 +56,9 @@ page("status", "Status", order=10, text="")
     height_px=300,
     reads=("tasks", "transfers"),
     place=10,
-    text="A bar is one task, or several of one lane that are too close together to be told apart;"
-    " its colour is its function's, and crosses say that one failed. Low and red is data that a"
-    " worker fetched. Drag to look back; reset to follow again.",
+    text="A bar is one task, or several of one lane that are too close together to be told apart:"
+    " the lower, the less it was busy. Its colour is its function's, and crosses say that one"
+    " failed; red is data that a worker fetched. Drag to look back; reset to follow again.",
 )
 def task_stream(view: View) -> Any:
     """Draw the lanes of all workers."""
@@ -72,7 +74,8 @@ def task_stream(view: View) -> Any:
     reads=("tasks", "transfers"),
     place=10,
     text="A bar is one task, or several of one thread that are too close together to be told"
-    " apart. Low and red is data that was fetched. Drag to look back; reset to follow again.",
+    " apart: the lower, the less it was busy. Red is data that was fetched. Drag to look back; reset"
+    " to follow again.",
 )
 def worker_stream(view: View) -> Any:
     """Draw the lanes of this worker."""
@@ -271,8 +274,11 @@ class TaskStream:
             place = places.get(lane)
             if place is None:
                 continue
-            columns["y"].append(place.y)
-            columns["height_y"].append(place.height)
+            # (What is merged may have gaps: the lower, the less it was busy.)
+            busy = busy_s / max(stop_s - start_s, 1e-9) if tasks > 1 else 1.0
+            height = place.height * min(max(busy, _HEIGHT_PART_MIN), 1.0)
+            columns["y"].append(round(place.y - (place.height - height) / 2, 3))
+            columns["height_y"].append(round(height, 3))
             columns["left"].append(round(start_s * 1000, 3))
             columns["right"].append(round(max(stop_s, start_s + least_s) * 1000, 3))
             color = view.theme.transfer if group == TRANSFERS else view.color(group)

@@ -36,7 +36,7 @@ _ROWS_MAX = 300
     text="What the scheduler knows now; a key leads to its history.",
 )
 def tasks(model: ClusterModel, words: str) -> Iterable[Row]:
-    """List the tasks that have the words in their keys."""
+    """The tasks that have the words in their keys."""
     del words
     found = model.answers.get("tasks")
     if not isinstance(found, TasksFound):
@@ -112,7 +112,7 @@ def why(model: ClusterModel, words: str) -> Iterator[Row]:
     text="The latest first, with their phases.",
 )
 def executions(model: ClusterModel, words: str) -> Iterator[Row]:
-    """List executions that ended, the latest first."""
+    """Executions that ended, the latest first."""
     return _latest(model, "tasks", 30_000 if words else 500)
 
 
@@ -132,7 +132,7 @@ def executions(model: ClusterModel, words: str) -> Iterator[Row]:
     text="Moves between the scheduler's states, the latest first.",
 )
 def history(model: ClusterModel, words: str) -> Iterator[Row]:
-    """List moves, the latest first."""
+    """Moves, the latest first."""
     return _latest(model, "moves", 20_000 if words else 500)
 
 
@@ -151,7 +151,7 @@ def history(model: ClusterModel, words: str) -> Iterator[Row]:
     place=50,
 )
 def failures(model: ClusterModel, words: str) -> Iterator[Row]:
-    """List executions that failed, the latest first."""
+    """Executions that failed, the latest first."""
     del words
     return _latest(model, "failures", 500)
 

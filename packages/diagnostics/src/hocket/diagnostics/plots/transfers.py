@@ -126,7 +126,7 @@ def moved(view: View) -> Any:
     reads=("transfers",),
 )
 def latest_transfers(model: ClusterModel, words: str) -> Iterator[Row]:
-    """List transfers, the latest first."""
+    """Transfers, the latest first."""
     return list_transfers(model, 20_000 if words else 300)
 
 

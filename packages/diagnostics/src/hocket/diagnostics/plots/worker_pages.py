@@ -43,7 +43,7 @@ page("store", "Store", role="worker", order=40)
     place=5,
 )
 def state(model: ClusterModel, words: str) -> Iterator[Row]:
-    """Show how the worker is now."""
+    """How the worker is now."""
     del words
     columns = model.rings["worker_samples"].read(0, 1).columns
     if len(columns["time_s"]):
@@ -163,7 +163,7 @@ _TRANSFER: Final = (
     reads=("transfers",),
 )
 def worker_transfers(model: ClusterModel, words: str) -> Iterator[Row]:
-    """List transfers, the latest first."""
+    """Transfers, the latest first."""
     return list_transfers(model, 5_000 if words else 50)
 
 
@@ -229,7 +229,7 @@ def keys_held(view: View) -> Any:
     reads=("tasks",),
 )
 def results(model: ClusterModel, words: str) -> Iterator[Row]:
-    """List what was made here while somebody watched, the largest first."""
+    """What was made here while somebody watched, the largest first."""
     del words
     for record in sorted(model.groups.values(), key=lambda one: -one.nbytes):
         if record.executions:

@@ -40,7 +40,7 @@ page("workers", "Workers", order=20, text="A name leads to the worker's own page
     text="Ended and failed count executions while this page, or any other, was open.",
 )
 def workers(model: ClusterModel, words: str) -> Iterable[Row]:
-    """List the workers that are there."""
+    """The workers that are there."""
     del words
     for record in model.alive:
         row = record.to_row()

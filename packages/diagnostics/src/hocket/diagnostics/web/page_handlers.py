@@ -29,9 +29,11 @@ class _Shell(Handler):
 
     async def show_visuals(self, page: Page, *, alone: bool = False) -> None:
         """Answer with the page; nothing of Bokeh is imported for tables."""
+        relatives = self.site.relatives
+        if relatives is not None:
+            await relatives.look()
+            self.site.model.names.update(relatives.names)
         await self.site.need(*page.visuals)
-        if self.site.relatives is not None:
-            await self.site.relatives.look()
         values: dict[str, Any] = {}
         if any(not visual.is_table for visual in page.visuals):
             await self.mount.open()

@@ -19,8 +19,8 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import suppress
 from functools import partial
 from types import CoroutineType
 from typing import Any
@@ -114,15 +114,6 @@ class Guard(TaskGuard):
         return value
 
     # For code of ours that the user's calls.
-
-    @contextmanager
-    def shielded(self) -> Iterator[None]:
-        """Let nothing arrive within the block."""
-        shielded = self.shield()
-        try:
-            yield
-        finally:
-            self.unshield(shielded)
 
     def shield(self) -> object:
         """Let nothing arrive until `unshield` is called; return what that is to be given."""

@@ -18,7 +18,7 @@ from msgspec import Struct
 from hocket.core.errors import SettingsError
 from hocket.core.resource_names import GPU
 from hocket.core.settings import Settings
-from hocket.core.task_context import current_task
+from hocket.core.task_context import NO_GUARD, current_task
 from hocket.core.worker_view import WorkerView
 from hocket.protocol.feed import encode_plain
 from hocket.protocol.messages import ACTORS, THREADS, HereRan, WorkerJoined, WorkerReport
@@ -454,8 +454,8 @@ class Worker:
                 )
         payload = encode_plain(message, f"the event of the topic {topics!r}")
         task = current_task()
-        key = "" if task is None else task.key
-        with self._lock:
+        key, guard = ("", NO_GUARD) if task is None else (task.key, task.guard)
+        with guard.shielded(), self._lock:
             for topic in topics:
                 self._machine.log_event(topic, now(), key, payload)
             self._desk.flush_soon()

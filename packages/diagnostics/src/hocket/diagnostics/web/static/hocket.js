@@ -80,7 +80,7 @@
       this.words = new URLSearchParams(location.search).get("q") || "";
       this.busy = false;
       element.textContent = "";
-      const tools = element.appendChild(document.createElement("div"));
+      const tools = this.tools = element.appendChild(document.createElement("div"));
       tools.className = "tools";
       const label = tools.appendChild(document.createElement("label"));
       label.textContent = "Search ";
@@ -133,6 +133,7 @@
         this.head.rows[0].cells[position].className = isNumber ? "number" : "";
       });
       const shown = data.texts.length;
+      this.tools.hidden = data.count < 2 && !this.words;
       this.count.textContent = data.count > shown
         ? `${shown} of ${data.count}: search to see others` : `${data.count}`;
       const order = data.texts.map((_, index) => index);
@@ -183,7 +184,9 @@
       if (cell.dataset.text === text && cell.dataset.column === column.name) return;
       cell.dataset.text = text;
       cell.dataset.column = column.name;
-      cell.className = typeof value === "number" ? "number" : "";
+      const isName = column.name === "worker" || column.name === "key";
+      cell.className = typeof value === "number" ? "number" : isName ? column.name : "";
+      cell.title = column.name === "key" ? text : "";
       cell.textContent = "";
       let target = "";
       if (column.name === "worker" && value) target = `${root}worker/${encodeURIComponent(value)}/`;
