@@ -12,6 +12,7 @@ import pytest
 from command_cluster import command_cluster
 
 from hocket.client import Client
+from hocket.core.errors import HandshakeRefused
 from hocket.transport.scheduler_file import read_scheduler_file
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -83,15 +84,36 @@ def test_roles_by_token(cluster):
     elsewhere = {"HOCKET_SECURITY__DIRECTORY": ""}
     done = cluster.call("status", **elsewhere, HOCKET_SECURITY__TOKEN=tokens["client"])
     assert done.returncode == 0, done.stderr
-    done = cluster.call("status", **elsewhere, HOCKET_SECURITY__TOKEN=tokens["observer"])
-    assert done.returncode == 1
-    assert "does not let a client in" in done.stderr
     worker = ("worker", "--restart", "no", "--connect-timeout", "5")
     done = cluster.call(*worker, **elsewhere, HOCKET_SECURITY__TOKEN=tokens["client"])
     assert done.returncode == 1
     assert "a role client, which does not let a worker in" in done.stderr
     with Client(tokens["client"]) as client:
         assert client.submit(sum, [1, 2]).result() == 3
+
+
+def test_an_observers_key_is_enough_to_look_and_for_nothing_else(cluster, client):
+    token = cluster.call("token", "--role", "observer").stdout
+    look = {"HOCKET_SECURITY__DIRECTORY": "", "HOCKET_SECURITY__TOKEN": token}
+    never = client.submit(lambda: 1, key="never-seen", resources={"FPGA": 1})
+    client.submit(print, "said to those who look on", key="speaker").result()
+    assert "2 workers on 1 host" in cluster.call("status", **look).stdout
+    assert "w-1" in cluster.call("top", "--looks", "1", **look).stdout
+    assert "it needs 1 of FPGA" in cluster.call("why", "never-seen", **look).stdout
+    # What was said before it looked, and once, however often it looks.
+    for _ in range(2):
+        lines = cluster.call("logs", "-n", "50", **look).stdout.splitlines()
+        assert sum("[speaker] STDOUT said to those who look on" in line for line in lines) == 1
+    done = cluster.call("doctor", "--timeout", "5", **look)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "reached in" in done.stdout
+    assert "workers are not asked" in done.stdout
+    never.cancel()
+    with pytest.raises(HandshakeRefused, match="observer, which does not let a client in"):
+        Client(token)
+    for role in ("client", "worker"):
+        done = cluster.call("token", "--role", role, **look)
+        assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_a_signal_drains_and_nothing_is_lost(cluster, client):

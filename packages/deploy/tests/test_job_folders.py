@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -10,14 +13,21 @@ import pytest
 from hypothesis import given
 
 from hocket.core.settings import JobsSettings
-from hocket.deploy.job_folders import Folder, choose_folders, prune_folders
+from hocket.deploy.job_folders import (
+    OWNER,
+    Folder,
+    choose_folders,
+    note_owner,
+    prune_folders,
+)
+from hocket.deploy.job_script import INVITATION
 
 DAY_S = 86_400.0
 NOW_S = 1000 * DAY_S
 
 
-def folder(number, age_days, *, is_invited=False):
-    return Folder(Path(f"/jobs/cluster-{number:08x}"), NOW_S - age_days * DAY_S, is_invited)
+def folder(number, age_days, *, is_alive=False):
+    return Folder(Path(f"/jobs/cluster-{number:08x}"), NOW_S - age_days * DAY_S, is_alive)
 
 
 def chosen(*folders, **settings):
@@ -38,7 +48,7 @@ def test_what_changed_today_stays_however_many_there_are():
 
 
 def test_a_cluster_that_has_not_ended_keeps_its_folder():
-    assert chosen(folder(1, 400, is_invited=True), folders_max=0, folders_age_s=0.0) == []
+    assert chosen(folder(1, 400, is_alive=True), folders_max=0, folders_age_s=0.0) == []
 
 
 @given(
@@ -47,13 +57,11 @@ def test_a_cluster_that_has_not_ended_keeps_its_folder():
     st.floats(0, 60 * DAY_S),
 )
 def test_the_latest_are_kept(seen, count_max, age_max_s):
-    folders = [
-        folder(number, age, is_invited=invited) for number, (age, invited) in enumerate(seen)
-    ]
+    folders = [folder(number, age, is_alive=invited) for number, (age, invited) in enumerate(seen)]
     settings = JobsSettings(folders_max=count_max, folders_age_s=age_max_s)
     gone = choose_folders(folders, settings, NOW_S)
-    kept = [one for one in folders if one not in gone and not one.is_invited]
-    assert not any(one.is_invited or NOW_S - one.changed_s <= DAY_S for one in gone)
+    kept = [one for one in folders if one not in gone and not one.is_alive]
+    assert not any(one.is_alive or NOW_S - one.changed_s <= DAY_S for one in gone)
     for one in kept:
         is_fresh = NOW_S - one.changed_s <= DAY_S
         assert is_fresh or NOW_S - one.changed_s <= age_max_s
@@ -88,6 +96,28 @@ def test_only_what_clusters_wrote_is_removed(base):
     assert (base / "other" / "workers-1.log").exists()
     assert (base / "cluster-00000002" / "workers-1.log").exists()
     assert [path.name for path in (base / "cluster-00000003").iterdir()] == ["results.csv"]
+
+
+def test_a_cluster_whose_process_was_killed_has_ended(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    owners = {
+        "cluster-00000001": f"{socket.gethostname()} {process.pid}",
+        "cluster-00000002": f"{socket.gethostname()} {os.getpid()}",
+        "cluster-00000003": f"another-host {process.pid}",
+        "cluster-00000004": "nonsense",
+    }
+    for name, owner in owners.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / OWNER).write_text(owner)
+        (tmp_path / name / INVITATION).write_text("{}")
+    (tmp_path / "cluster-00000005").mkdir()
+    note_owner(tmp_path / "cluster-00000005")
+    (tmp_path / "cluster-00000005" / INVITATION).write_text("{}")
+    for path in [*tmp_path.glob("*/*"), *tmp_path.glob("*")]:
+        os.utime(path, (NOW_S - 400 * DAY_S,) * 2)
+    prune_folders(tmp_path, JobsSettings(), NOW_S)
+    assert sorted(path.name[-1] for path in tmp_path.iterdir()) == ["2", "3", "4", "5"]
 
 
 def test_without_a_directory_nothing_is_done(tmp_path):

@@ -450,6 +450,17 @@ def test_dropped_values_are_handed_out_to_be_let_go(machine):
     assert machine.take_discarded() == []
 
 
+def test_a_ready_task_that_nobody_wants_keeps_no_inputs(machine):
+    handle(machine, run_tasks(("a", 1)))
+    execute_all(machine)
+    handle(machine, run_tasks(("b", 2, [0]), inputs=[("a", 1, A)]))
+    (task,) = [task for task in machine.tables.tasks.values() if task.key == "b"]
+    (datum,) = task.inputs
+    handle(machine, AbandonTasks(["b"], [2]), DropData(["a"], [1]))
+    assert machine.take_discarded() == [[datum], datum]
+    assert list(task.inputs) == []
+
+
 def test_what_waits_to_be_sent_is_bounded(machine):
     nbytes = PENDING_NBYTES_MAX // 4
     handle(machine, run_tasks(*((f"k{number}", number) for number in range(12))))

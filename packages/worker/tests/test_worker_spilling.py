@@ -206,17 +206,27 @@ def test_a_process_that_is_large_shrinks_until_it_is_well_below():
     room.look()
     assert room.machine.disk.is_busy
     assert room.spill() == ["a", "b"]
-    # It is over the target still, so it goes on; not from there.
-    room.machine.memory_sampled(650)
-    room.look()
-    assert room.spill() == ["c"]
-    room.machine.memory_sampled(600)
-    room.look()
     assert not room.machine.disk.is_busy
     room.machine.memory_sampled(699)
     room.look()
     assert room.commands == []
-    assert room.sizes == (100, 300)
+    assert room.sizes == (200, 200)
+
+
+def test_a_process_goes_on_to_shrink_below_the_size_at_which_it_began():
+    room = Room()
+    room.put("a", "b", "c", "d")
+    room.machine.memory_sampled(900)
+    room.look()
+    first = room.take(Spill)[0]
+    room.machine.disk.spilled(first, "file", 1.0, 0.5)
+    room.look()
+    assert [spill.datum.key for spill in room.take(Spill)] == ["c"]
+    # That is enough, if what is on its way arrives; but not before.
+    room.machine.memory_sampled(690)
+    room.look()
+    assert room.commands == []
+    assert room.machine.disk.is_busy
 
 
 def test_a_process_that_cannot_shrink_is_not_made_to_all_the_time():
@@ -282,10 +292,12 @@ def test_the_most_urgent_is_read_first():
     room.run("sooner", "k1", priority=1)
     # There is no room, and a thread is at work: what leaves makes room.
     assert room.take(Unspill) == []
-    assert room.spill() == ["k3"]
-    assert [one.datum.key for one in room.commands] == ["k1"]
+    assert room.spill() == ["k3", "k4"]
+    assert [one.datum.key for one in room.commands] == ["k1", "k0"]
     room.run("soonest", "k2", priority=0)
-    assert room.unspill()[:2] == ["k1", "k2"]
+    assert room.unspill() == ["k1", "k0"]
+    assert room.spill() == ["k5"]
+    assert room.unspill() == ["k2"]
     assert room.begin() is None
     room.end(running)
     assert room.begin().key == "soonest"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from hocket.client.consuming import Consumption
 from hocket.client.failures import error_of_failure
 from hocket.client.options import check_text, worker_names
 from hocket.client.shell.session import ClientSession
@@ -15,6 +16,7 @@ from hocket.core.package_versions import differences, package_versions
 from hocket.core.recent_logs import LogLine, read_recent
 from hocket.core.worker_plugins import UploadedFile, install, remove
 from hocket.protocol.checks import NAME_LENGTH_MAX
+from hocket.protocol.feed import EventConsumer
 from hocket.protocol.messages import DropSetup, EverywhereRan, KeepSetup, RunEverywhere
 from hocket.protocol.serialize import ArgumentPickler, dump_function, load_value
 
@@ -41,12 +43,16 @@ class Equipper:
 
         It outlives the client. A worker that comes and on which the set-up raises is let go.
 
+        A consumer of events is set up nowhere: it runs in this process, in the thread for
+        callbacks, hears of what happens in the cluster, and ends with the client. (The scheduler
+        starts those that its setting ``scheduler.consumers`` names.)
+
         Parameters
         ----------
         plugin
             Something with ``setup(worker)`` and ``teardown(worker)``, or one of them; see
             `hocket.core.worker_plugins.WorkerPlugin`. What they get is a
-            `hocket.core.worker_view.WorkerView`.
+            `hocket.core.worker_view.WorkerView`. Or a `hocket.protocol.feed.EventConsumer`.
         name
             One that is there under the same name is taken down first. None: the plugin's attribute
             ``name``, or its class's name.
@@ -59,7 +65,7 @@ class Equipper:
         Raises
         ------
         TypeError
-            It has neither method, or is a class.
+            It has neither method and is no consumer, or is a class.
         SerializationError
             It cannot be pickled.
         Exception
@@ -67,15 +73,42 @@ class Equipper:
         NoCapacity
             Too much is set up already.
         """
+        is_consumer = isinstance(plugin, EventConsumer)
         if isinstance(plugin, type) or not (
-            hasattr(plugin, "setup") or hasattr(plugin, "teardown")
+            is_consumer or hasattr(plugin, "setup") or hasattr(plugin, "teardown")
         ):
             raise TypeError(
-                "a plugin is an object with the method setup(worker) or teardown(worker), not"
-                f" {plugin!r:.100}"
+                "a plugin is an object with the method setup(worker) or teardown(worker), or an"
+                f" EventConsumer, not {plugin!r:.100}"
             )
         name = name or getattr(plugin, "name", "") or type(plugin).__name__
+        if is_consumer:
+            await self._consume(name, plugin)
+            return {}
         return dict.fromkeys(await self._keep(name, plugin))
+
+    @waits
+    async def unregister_scheduler_plugin(self, name: str) -> None:
+        """Let a consumer of events hear of nothing any more.
+
+        Raises
+        ------
+        KeyError
+            This client has registered none of this name.
+        """
+        consumption = self._session.machine.feeds.consumers.pop(name, None)
+        if consumption is None:
+            raise KeyError(f"this client has registered no event consumer named {name!r}")
+        consumption.stop()
+
+    async def _consume(self, name: str, consumer: EventConsumer) -> None:
+        session = self._session
+        consumption = Consumption(session, consumer)
+        await consumption.beginning()
+        before = session.machine.feeds.consumers.pop(name, None)
+        session.machine.feeds.consumers[name] = consumption
+        if before is not None:
+            before.stop()
 
     @waits
     async def unregister_worker_plugin(self, name: str) -> dict[str, bool]:

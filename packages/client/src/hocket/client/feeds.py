@@ -67,6 +67,8 @@ class Feeds:
         self._open: dict[int, Subscription] = {}
         #: By topic: what follows it.
         self.topics: dict[str, list[Followed]] = {}
+        #: Consumers of events, by name.
+        self.consumers: dict[str, Followed] = {}
 
     def begin(self, number: int, subscription: Subscription, message: Subscribe) -> Subscribe:
         """Enter a subscription under the number of its question; return the question."""

@@ -72,6 +72,10 @@ class Following:
         """How many were lost, since they came faster than they were read."""
         return self._subscription.dropped
 
+    def watch(self, look: Callable[[], None]) -> None:
+        """Have a function called, in the loop's thread, when events came, and when it is over."""
+        self._subscription.wake = look
+
     def begin(self) -> Any:
         """Begin to follow; wait until the scheduler has taken note."""
         return self._session.run(self.beginning())

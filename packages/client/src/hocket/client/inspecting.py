@@ -15,9 +15,11 @@ from hocket.client.gather import find_own_futures
 from hocket.client.options import check_key, worker_names
 from hocket.client.shell.session import ClientSession
 from hocket.client.shell.ways import apart, waits
-from hocket.core.errors import RemoteProtocolError
+from hocket.core.errors import NoCapacity, RemoteProtocolError, SettingsError, TaskFailed
+from hocket.protocol.feed import decode_plain, encode_plain
 from hocket.protocol.login import LOGIN_LIFE_S, open_link
 from hocket.protocol.messages import (
+    CallScheduler,
     ClusterDescribed,
     DescribeCluster,
     EverywhereRan,
@@ -27,6 +29,7 @@ from hocket.protocol.messages import (
     ListTasks,
     LocateKeys,
     RunEverywhere,
+    SchedulerCalled,
     TaskPlace,
     TasksListed,
     WaitForWorkers,
@@ -36,7 +39,7 @@ from hocket.protocol.serialize import ArgumentPickler, dump_function, load_value
 from hocket.transport.clock import now
 from hocket.transport.keyring import current_secret
 
-__all__ = ["Inspector"]
+__all__ = ["Inspector", "facts_of"]
 
 #: The more keys a question has, the fewer workers the scheduler names for each, and the longer it
 #: is kept from its work.
@@ -126,30 +129,62 @@ class Inspector:
         return results
 
     @waits
+    async def run_on_scheduler(
+        self, fn: Callable[..., Any] | str, /, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Call a function in the scheduler's process, if its settings permit that function.
+
+        The scheduler runs none of its clients' code: only the function's name travels, and it is
+        called if the setting ``scheduler.permitted_functions`` names it, in a thread beside the
+        scheduler's loop. `run` calls any function on the workers.
+
+        Parameters
+        ----------
+        fn
+            A function that can be imported there, or its name: ``"package.module:name"``.
+        *args, **kwargs
+            Its arguments: plain data (numbers, texts, bytes, times, and lists and dicts of these).
+
+        Returns
+        -------
+        Any
+            What it returned: plain data, with lists in the place of tuples.
+
+        Raises
+        ------
+        TypeError
+            ``fn`` is a function without a name to import it by.
+        SettingsError
+            The scheduler's settings do not permit it.
+        SerializationError
+            An argument is no plain data.
+        TaskFailed
+            The function raised, or returned something that is no plain data.
+        """
+        name = _importable_name(fn)
+        arguments = encode_plain([list(args), kwargs], f"the arguments of {name!r}")
+        try:
+            reply = await self._session.ask(
+                SchedulerCalled, lambda number: CallScheduler(number, name, arguments)
+            )
+        except NoCapacity as error:
+            raise SettingsError(
+                name="scheduler.permitted_functions",
+                value=name,
+                allowed=error.best_offer,
+                source=f"the scheduler at {self._session.address}",
+            ) from None
+        if reply.value is None:
+            raise TaskFailed(key=name, cause=f"on the scheduler, {reply.error}")
+        return decode_plain(reply.value)
+
+    @waits
     async def scheduler_info(self) -> dict[str, Any]:
         """Return facts about the cluster: ``"address"``, and under ``"workers"``, by address."""
         return await self._describe()
 
     async def _describe(self) -> dict[str, Any]:
-        reply = await self._list_workers()
-        workers = {
-            worker.address: {
-                "type": "Worker",
-                "name": worker.name,
-                "id": worker.name,
-                "host": worker.host,
-                "pid": worker.pid,
-                "nthreads": worker.threads,
-                "memory_limit": worker.memory_limit,
-                "resources": worker.resources,
-                "assigned": worker.assigned,
-                "held": worker.held,
-                "held_nbytes": worker.held_nbytes,
-                "leaves_in_s": worker.leaves_in_s,
-            }
-            for worker in reply.workers
-        }
-        return {"type": "Scheduler", "address": reply.scheduler, "workers": workers}
+        return facts_of(await self._list_workers())
 
     @waits
     async def nthreads(self) -> dict[str, int]:
@@ -296,3 +331,43 @@ class Inspector:
 
     async def _list_workers(self) -> ClusterDescribed:
         return await self._session.ask(ClusterDescribed, DescribeCluster)
+
+
+def _importable_name(function: Callable[..., Any] | str) -> str:
+    """Return a function's name as ``package.module:name``."""
+    if isinstance(function, str):
+        module, _, path = function.partition(":")
+    else:
+        check_callable(function)
+        module = getattr(function, "__module__", None) or ""
+        path = getattr(function, "__qualname__", "")
+    words = [*module.split("."), *path.split(".")]
+    if module == "__main__" or not all(word.isidentifier() for word in words):
+        raise TypeError(
+            f"{function!r:.100} cannot be imported by a scheduler: give a function of an installed"
+            " module, or its name as 'package.module:name'; client.run calls any function on the"
+            " workers"
+        )
+    return f"{module}:{path}"
+
+
+def facts_of(described: ClusterDescribed) -> dict[str, Any]:
+    """Return facts about a cluster: ``"address"``, and under ``"workers"``, by address."""
+    workers = {
+        worker.address: {
+            "type": "Worker",
+            "name": worker.name,
+            "id": worker.name,
+            "host": worker.host,
+            "pid": worker.pid,
+            "nthreads": worker.threads,
+            "memory_limit": worker.memory_limit,
+            "resources": worker.resources,
+            "assigned": worker.assigned,
+            "held": worker.held,
+            "held_nbytes": worker.held_nbytes,
+            "leaves_in_s": worker.leaves_in_s,
+        }
+        for worker in described.workers
+    }
+    return {"type": "Scheduler", "address": described.scheduler, "workers": workers}

@@ -237,6 +237,13 @@ class SchedulerSettings(Section):
             least=0.01,
         ),
     ] = 0.6
+    consumers: Annotated[
+        str,
+        Text(
+            "Event consumers that a scheduler starts, each as a process that looks on, as"
+            " package.module:Class with commas between; empty: none."
+        ),
+    ] = ""
     clients_may_end: Annotated[
         bool,
         Switch(
@@ -244,6 +251,13 @@ class SchedulerSettings(Section):
             " (Client.shutdown)."
         ),
     ] = True
+    permitted_functions: Annotated[
+        str,
+        Text(
+            "Functions that a client may have called in the scheduler's process"
+            " (Client.run_on_scheduler), as package.module:name, with commas; empty: none."
+        ),
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

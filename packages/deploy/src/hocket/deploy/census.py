@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
-from typing import Any, Final
 
-from msgspec import Struct
-
-from hocket.core.errors import PeerLost
-from hocket.core.settings import Settings
+from hocket.deploy.scheduler_session import SchedulerSession
 from hocket.protocol.messages import (
     ClusterDescribed,
     DescribeCluster,
@@ -18,60 +13,16 @@ from hocket.protocol.messages import (
     WorkersRetired,
 )
 from hocket.protocol.roles import Role
-from hocket.transport import Channel, connect
 
 __all__ = ["Census"]
 
-_ANSWERS: Final = (ClusterDescribed, WorkersRetired, RequestRefused)
 
+class Census(SchedulerSession):
+    """A session with the scheduler, for its cluster's own questions."""
 
-class Census:
-    """A session with the scheduler, for its cluster's own questions.
-
-    Parameters
-    ----------
-    address, secret, settings
-        Of the cluster.
-
-    Attributes
-    ----------
-    lost
-        Why the session ended without being asked to; empty: it has not.
-    """
-
-    def __init__(self, address: str, secret: str, settings: Settings) -> None:
-        self._address = address
-        self._secret = secret
-        self._settings = settings
-        self._channel: Channel | None = None
-        self._requests_count = 0
-        self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self.lost = ""
-
-    async def open(self) -> None:
-        """Open the session.
-
-        Raises
-        ------
-        ConnectFailed, HandshakeRefused
-            As for `hocket.transport.connect`.
-        """
-        self._channel = await connect(
-            self._address,
-            role=Role.CLIENT,
-            name="cluster",
-            secret=self._secret,
-            settings=self._settings,
-            on_messages=self._on_messages,
-            on_closed=self._on_closed,
-        )
-
-    async def close(self) -> None:
-        """Close the session. May be called twice."""
-        channel, self._channel = self._channel, None
-        if channel is not None:
-            channel.close("the cluster is closing")
-            await channel.wait_closed()
+    role = Role.CLIENT
+    name = "cluster"
+    answers = (ClusterDescribed, WorkersRetired, RequestRefused)
 
     async def describe(self) -> ClusterDescribed:
         """Return which workers are there, and what waits for more."""
@@ -83,28 +34,3 @@ class Census:
         chosen = list(names)
         answer = await self._ask(lambda request: RetireWorkers(request, chosen))
         return answer.reason if isinstance(answer, RequestRefused) else ""
-
-    async def _ask(self, question: Any) -> Any:
-        if self._channel is None or self.lost:
-            raise PeerLost(address=self._address, reason=self.lost or "the cluster is closed")
-        self._requests_count += 1
-        number = self._requests_count
-        waiter = self._waiting[number] = asyncio.get_running_loop().create_future()
-        try:
-            self._channel.send([question(number)])
-            return await waiter
-        finally:
-            del self._waiting[number]
-
-    def _on_messages(self, _channel: Channel, messages: list[Struct]) -> None:
-        for message in messages:
-            if isinstance(message, _ANSWERS):
-                waiter = self._waiting.get(message.request)
-                if waiter is not None and not waiter.done():
-                    waiter.set_result(message)
-
-    def _on_closed(self, _channel: Channel, reason: str, _clean: bool) -> None:  # noqa: FBT001
-        self.lost = reason
-        for waiter in self._waiting.values():
-            if not waiter.done():
-                waiter.set_exception(PeerLost(address=self._address, reason=reason))

@@ -25,7 +25,7 @@ from hocket.deploy.cluster_text import obstacle_lines
 from hocket.deploy.exits import IN_GOOD_ORDER
 from hocket.deploy.job_door import JobDoor
 from hocket.deploy.job_environment import told_settings, user_paths
-from hocket.deploy.job_folders import prune_folders
+from hocket.deploy.job_folders import OWNER, note_owner, prune_folders
 from hocket.deploy.job_logs import read_tail
 from hocket.deploy.job_script import JobFiles
 from hocket.deploy.job_spec import JobSpec
@@ -136,6 +136,7 @@ class JobCluster(Cluster):
 
     def _start_scheduler(self) -> None:
         self.files.directory.mkdir(mode=0o700, parents=True)
+        note_owner(self.files.directory)
         own = self.settings.scheduler
         # Workers come from other hosts, and prove that they know the secret.
         host = own.host if own.host not in ("", "127.0.0.1") else "0.0.0.0"  # noqa: S104
@@ -187,7 +188,8 @@ class JobCluster(Cluster):
 
     def _remove_files(self) -> None:
         """Remove what leads others to a cluster that is no more; logs stay for some time."""
-        for path in (self.files.scheduler_file, self.files.settings_file):
+        files = self.files
+        for path in (files.scheduler_file, files.settings_file, files.directory / OWNER):
             path.unlink(missing_ok=True)
         for path in self.files.directory.glob("*.sh"):
             path.unlink(missing_ok=True)

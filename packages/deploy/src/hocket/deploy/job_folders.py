@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,14 @@ from typing import Final
 from hocket.core.settings import JobsSettings
 from hocket.deploy.job_script import INVITATION
 
-__all__ = ["Folder", "choose_folders", "prune_folders"]
+__all__ = ["OWNER", "Folder", "choose_folders", "note_owner", "prune_folders"]
+
+#: The file that says which process has made a cluster: its host and its id.
+OWNER: Final = "owner.txt"
 
 _NAME: Final = re.compile(r"cluster-[0-9a-f]{8}")
 #: What clusters write; where anything else lies, the folder stays.
-_SUFFIXES: Final = frozenset({".json", ".log", ".out", ".sh", ".yaml"})
+_SUFFIXES: Final = frozenset({".json", ".log", ".out", ".sh", ".txt", ".yaml"})
 #: In a folder that changed so lately jobs may be alive, whatever became of their cluster.
 _SPARED_S: Final = 86_400.0
 #: So many are removed at a time, lest anybody wait for long.
@@ -34,18 +38,18 @@ class Folder:
         Where it is.
     changed_s
         When something in it last changed, in seconds since the epoch.
-    is_invited
-        Whether the cluster's invitation is there: it has not ended, or was killed.
+    is_alive
+        Whether the cluster may not have ended.
     """
 
     path: Path
     changed_s: float
-    is_invited: bool = False
+    is_alive: bool = False
 
 
 def choose_folders(folders: Iterable[Folder], settings: JobsSettings, now_s: float) -> list[Folder]:
     """Return the folders that are to go: those of ended clusters that are too old or too many."""
-    ended = [one for one in folders if not one.is_invited]
+    ended = [one for one in folders if not one.is_alive]
     ended.sort(key=lambda one: (-one.changed_s, one.path))
     return [
         one
@@ -70,9 +74,29 @@ def _folder(path: Path) -> Folder | None:
         if path.is_symlink() or not path.is_dir() or status.st_uid != os.getuid():
             return None
         times_s = [one.lstat().st_mtime for one in path.iterdir()]
-        return Folder(path, max([status.st_mtime, *times_s]), (path / INVITATION).exists())
+        is_alive = (path / INVITATION).exists() and not _is_orphaned(path)
+        return Folder(path, max([status.st_mtime, *times_s]), is_alive)
     except OSError:
         return None
+
+
+def note_owner(folder: Path) -> None:
+    """Let others know that a folder's cluster is ours, as long as this process lives."""
+    (folder / OWNER).write_text(f"{socket.gethostname()} {os.getpid()}\n")
+
+
+def _is_orphaned(folder: Path) -> bool:
+    """Tell whether the process that made a cluster is known to be gone, which removed nothing."""
+    try:
+        host, pid = (folder / OWNER).read_text().split()
+        if host != socket.gethostname():
+            return False
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, OverflowError):
+        pass
+    return False
 
 
 def _remove(path: Path) -> None:

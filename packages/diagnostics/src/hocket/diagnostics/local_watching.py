@@ -145,6 +145,9 @@ class LocalWatch:
         future: Future[_T] = Future()
 
         def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                # Nobody waits for it any more.
+                return
             try:
                 future.set_result(function())
             except BaseException as error:  # noqa: BLE001 - it is handed over

@@ -46,6 +46,8 @@ class Limits:
 
     #: Whether clients may end the cluster.
     clients_may_end: bool = True
+    #: What clients may have called in the scheduler's process, as ``package.module:name``.
+    permitted_functions: frozenset[str] = frozenset()
 
     @property
     def is_eager(self) -> bool:

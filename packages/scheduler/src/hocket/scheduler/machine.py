@@ -18,6 +18,7 @@ from typing import Any
 
 from hocket.protocol.messages import (
     ActorSaved,
+    CallScheduler,
     CancelTasks,
     CopiesFailed,
     DescribeCluster,
@@ -63,6 +64,7 @@ from hocket.scheduler.ending import Ending
 from hocket.scheduler.explain import Explaining
 from hocket.scheduler.feed import Feed
 from hocket.scheduler.losses import client_lost, copy_missing, worker_lost
+from hocket.scheduler.permitted_calls import PermittedCalls
 from hocket.scheduler.policy.fairness import note_finished
 from hocket.scheduler.policy.retraction import (
     LOOK_AGAIN_S,
@@ -112,6 +114,7 @@ class SchedulerMachine:
         self.draining = Draining(self.tables, self.replication)
         self.cancelling = Cancelling(self.tables)
         self.ending = Ending(self.tables, self.draining)
+        self.calls = PermittedCalls(self.tables)
         self.explaining = Explaining(self.tables)
         self.coordination = Coordination(
             TasksOfTables(self.tables),
@@ -138,6 +141,7 @@ class SchedulerMachine:
             RebalanceKeys: self._on_rebalance_keys,
             RetireWorkers: self.draining.retire,
             EndCluster: self.ending.ask,
+            CallScheduler: self.calls.ask,
             **self.wishes.handlers,
             **self.coordination.handlers,
             **self.feed.handlers,
@@ -187,6 +191,7 @@ class SchedulerMachine:
         if client is not None:
             client_lost(self.tables, client)
             self.requests.client_lost(client)
+            self.calls.client_lost(client)
             self.replication.client_lost(client)
             self.draining.client_lost(client)
             self.coordination.client_lost(client)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from hocket.core.errors import InvariantBroken
@@ -22,6 +23,7 @@ from hocket.protocol.messages import (
     TasksErred,
     TasksStored,
     WorkerJoined,
+    WorkerReport,
 )
 from hocket.scheduler.machine import SchedulerMachine
 from hocket.scheduler.tables import Limits
@@ -29,7 +31,7 @@ from hocket.testing.bandwidth import Bandwidth
 from hocket.testing.clock import Timeline
 from hocket.worker.machine import Answer, WorkerMachine
 from hocket.worker.policy.serving import LARGE_NBYTES_MIN, Serving
-from hocket.worker.state import Fetch, Task
+from hocket.worker.state import DropFile, Fetch, Spill, Task, Unspill
 
 __all__ = ["Measurement", "Work", "run_graph"]
 
@@ -86,6 +88,8 @@ class Measurement:
         What scheduler, workers and client sent.
     held_nbytes_max
         The most that one worker held at once.
+    spilled_nbytes
+        What was written into files, in all.
     busy_s
         Per worker: the seconds that its threads ran tasks.
     """
@@ -101,6 +105,7 @@ class Measurement:
     recalls_count: int = 0
     frames_count: int = 0
     held_nbytes_max: int = 0
+    spilled_nbytes: int = 0
     busy_s: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -261,6 +266,7 @@ class _Worker:
         )
         self._is_limited = bool(memory_limit)
         self._serving = Serving(cluster.settings.serve_requests_max)
+        self._has_spilled = False
         self._send_is_due = False
         self._begun_is_due = False
         self._tick_s: float | None = None
@@ -281,8 +287,9 @@ class _Worker:
     def _after_event(self) -> None:
         machine, cluster = self.machine, self.cluster
         for command in machine.take_commands():
-            assert isinstance(command, Fetch)
-            cluster.timeline.after(cluster.latency_s, lambda one=command: self._fetch(one))  # type: ignore[misc]
+            assert isinstance(command, Fetch | Spill | Unspill | DropFile)
+            act = self._fetch if isinstance(command, Fetch) else self._move
+            cluster.timeline.after(cluster.latency_s, partial(act, command))
         while machine.startable_count:
             task = machine.take()
             if task is None:
@@ -371,6 +378,27 @@ class _Worker:
             cluster.bandwidth.start(peer.name, self.name, nbytes, end)
         else:
             end()
+
+    def _move(self, command: Spill | Unspill | DropFile) -> None:
+        """Do what is to be done about a file; the disk is quick."""
+        disk, now_s = self.machine.disk, self.cluster.timeline.now_s
+        if isinstance(command, Spill):
+            self.cluster.measurement.spilled_nbytes += command.nbytes
+            disk.spilled(command, "a file", now_s, 0.0)
+        elif isinstance(command, Unspill):
+            disk.unspilled(command, None, now_s, 0.0)
+        self._report()
+        self._after_event()
+
+    def _report(self) -> None:
+        """Tell the scheduler when values are in files for the first time, or are no more."""
+        has_spilled = self.machine.disk.spilled_nbytes > 0
+        if has_spilled is not self._has_spilled:
+            self._has_spilled = has_spilled
+            cluster, machine = self.cluster, self.machine
+            nbytes, spilled_nbytes = machine.held_nbytes, machine.disk.spilled_nbytes
+            report = WorkerReport(cluster.timeline.now_s, nbytes, 0.0, nbytes, 0, 0, spilled_nbytes)
+            cluster.timeline.after(cluster.latency_s, lambda: cluster.hear(self.id, [report]))
 
     def _is_sent_away(self, fetch: Fetch, addresses: list[list[str]]) -> None:
         self.cluster.measurement.sent_away_count += 1

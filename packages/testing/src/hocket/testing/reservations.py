@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from hocket.core.resource_names import GPU
 from hocket.core.errors import InvariantBroken
+from hocket.core.resource_names import GPU
 from hocket.worker.state import Task
 from hocket.worker.units import UNITS
 

@@ -21,9 +21,7 @@ _NO_NAMES: Final[Sequence[str]] = ()
 
 def reserved_of(resources: Resources) -> dict[str, float]:
     """Return the amounts that are reserved, by resource."""
-    return {
-        name: (total - resources.free[name]) / UNITS for name, total in resources.total.items()
-    }
+    return {name: (total - resources.free[name]) / UNITS for name, total in resources.total.items()}
 
 
 def devices_of(

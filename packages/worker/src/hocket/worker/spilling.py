@@ -194,16 +194,15 @@ def read_back(tables: Tables) -> None:
     shelf = tables.shelf
     while shelf.queue and len(shelf.reading) < _READING_MAX:
         datum = shelf.next()
-        if datum is None:
-            return
-        if not _may_read(tables, datum):
-            spill_down(tables)
-            return
+        if datum is None or not _may_read(tables, datum):
+            break
         assert datum.want is not None
         datum.want.state = WantState.READING
         unspill = shelf.reading[datum] = Unspill(datum)
         shelf.reading_nbytes += datum.nbytes
         tables.commands.append(unspill)
+    # What comes needs room.
+    spill_down(tables)
 
 
 def _may_read(tables: Tables, datum: Datum) -> bool:

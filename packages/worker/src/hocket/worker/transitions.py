@@ -123,6 +123,10 @@ def remove(tables: Tables, task: Task) -> None:
         task.state = TaskState.GONE
         tables.ready.discard(task)
         unpin(tables, task)
+        if task.inputs:
+            # It stays in line until somebody takes what comes after it, which may be long.
+            tables.discarded.append(task.inputs)
+            task.inputs = ()
     elif task.state is TaskState.WAITING:
         task.state = TaskState.GONE
         for datum in task.inputs:

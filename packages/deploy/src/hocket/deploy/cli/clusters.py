@@ -17,9 +17,10 @@ from hocket.deploy.cli.options import (
 
 if TYPE_CHECKING:
     from hocket.client.client import Client
+    from hocket.deploy.observing import Observer
     from hocket.protocol.invitation import Invitation
 
-__all__ = ["client_of", "cluster_flags", "cluster_of"]
+__all__ = ["client_of", "cluster_flags", "cluster_of", "may_act", "observer_of"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -62,3 +63,18 @@ def client_of(invitation: Invitation, settings: Settings) -> Iterator[Client]:
 
     with Client(invitation.address, secret=invitation.secret, settings=settings) as client:
         yield client
+
+
+def observer_of(invitation: Invitation, settings: Settings) -> Observer:
+    """Return what looks into a cluster; an observer's key is enough for it."""
+    from hocket.deploy.observing import Observer  # noqa: PLC0415 (not for --help)
+
+    return Observer(invitation, settings)
+
+
+def may_act(invitation: Invitation) -> bool:
+    """Tell whether the key at hand is more than an observer's, so that workers can be asked."""
+    from hocket.protocol.credentials import parse_secret  # noqa: PLC0415 (not for --help)
+    from hocket.protocol.roles import Role  # noqa: PLC0415
+
+    return not invitation.secret or parse_secret(invitation.secret).has(Role.CLIENT)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of
+from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of, may_act, observer_of
 from hocket.deploy.cli.options import setting_flag
 
 if TYPE_CHECKING:
@@ -39,13 +39,15 @@ def command(settings_file: str | None, overrides: tuple[str, ...]) -> int:
     skews_s: dict[str, float] = {}
     trouble = ""
     try:
-        with client_of(invitation, settings) as client:
-            workers = client.scheduler_info()["workers"]
-            servers += [
-                (f"worker {one['name']}", place, one["host"]) for place, one in workers.items()
-            ]
-            probes[_HERE] = probe(servers, timeout_s)
-            _ask_workers(client, servers, timeout_s, probes, skews_s)
+        with observer_of(invitation, settings) as observer:
+            workers = observer.scheduler_info()["workers"]
+        servers += [(f"worker {one['name']}", place, one["host"]) for place, one in workers.items()]
+        probes[_HERE] = probe(servers, timeout_s)
+        if may_act(invitation):
+            with client_of(invitation, settings) as client:
+                _ask_workers(client, servers, timeout_s, probes, skews_s)
+        elif workers:
+            click.echo("warning: workers are not asked, since ours is but an observer's key")
     except PeerError as error:
         trouble = str(error)
         probes.setdefault(_HERE, probe(servers, timeout_s))

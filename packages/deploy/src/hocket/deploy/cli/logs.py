@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of
+from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of, may_act, observer_of
 from hocket.deploy.cli.options import setting_flag
 
 __all__ = ["command"]
@@ -21,9 +21,17 @@ def command(
 ) -> int:
     """Show what workers logged and what tasks printed there lately, all in the order of time."""
     invitation, settings = cluster_of(settings_file, overrides)
-    with client_of(invitation, settings) as client:
-        names = {place: one["name"] for place, one in client.scheduler_info()["workers"].items()}
-        logs = client.get_worker_logs(settings.command.lines, list(workers) or None)
+    count = settings.command.lines
+    if may_act(invitation):
+        with client_of(invitation, settings) as client:
+            places = client.scheduler_info()["workers"].items()
+            names = {place: one["name"] for place, one in places}
+            logs = client.get_worker_logs(count, list(workers) or None)
+    else:
+        with observer_of(invitation, settings) as observer:
+            names = {}
+            found = observer.recent_lines().items()
+            logs = {name: own[-count:] for name, own in found if not workers or name in workers}
     told = [(line, names.get(place, place)) for place, own in logs.items() for line in own]
     from hocket.deploy.worker_logs import line_text  # noqa: PLC0415 (not for --help)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of
+from hocket.deploy.cli.clusters import cluster_flags, cluster_of, observer_of
 from hocket.deploy.cli.options import setting_flag
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ _WIDTH = 200
 def command(settings_file: str | None, overrides: tuple[str, ...]) -> int:
     """Show the workers of a cluster, and what they have to do."""
     invitation, settings = cluster_of(settings_file, overrides)
-    with client_of(invitation, settings) as client:
-        facts: dict[str, Any] = client.scheduler_info()
+    with observer_of(invitation, settings) as observer:
+        facts: dict[str, Any] = observer.scheduler_info()
     if settings.command.json:
         click.echo(json.dumps(facts, indent=2))
         return 0

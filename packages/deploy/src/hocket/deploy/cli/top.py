@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of
+from hocket.deploy.cli.clusters import cluster_flags, cluster_of, observer_of
 from hocket.deploy.cli.options import setting_flag
 from hocket.deploy.cli.status import table_of
 
@@ -31,10 +31,10 @@ def command(settings_file: str | None, overrides: tuple[str, ...]) -> int:
 
     from hocket.deploy.cluster_status import rows_of  # noqa: PLC0415
 
-    with client_of(invitation, settings) as client, Live(auto_refresh=False) as live:
+    with observer_of(invitation, settings) as observer, Live(auto_refresh=False) as live:
         look = 0
         while True:
-            live.update(_page(client.address, rows_of(client.scheduler_info())), refresh=True)
+            live.update(_page(observer.address, rows_of(observer.scheduler_info())), refresh=True)
             look += 1
             if look == settings.command.looks:
                 return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hocket.deploy.cli.clusters import client_of, cluster_flags, cluster_of
+from hocket.deploy.cli.clusters import cluster_flags, cluster_of, observer_of
 
 __all__ = ["command"]
 
@@ -19,8 +19,8 @@ def command(
 ) -> int:
     """Explain where tasks are: what each waits for, and why which worker does not get it."""
     invitation, settings = cluster_of(settings_file, overrides)
-    with client_of(invitation, settings) as client:
-        explained = client.why(list(keys))
+    with observer_of(invitation, settings) as observer:
+        explained = observer.why(list(keys))
     for one in explained:
         click.echo(one)
     return 0 if all(one.state for one in explained) else 1

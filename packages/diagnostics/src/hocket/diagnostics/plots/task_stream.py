@@ -74,8 +74,8 @@ def task_stream(view: View) -> Any:
     reads=("tasks", "transfers"),
     place=10,
     text="A bar is one task, or several of one thread that are too close together to be told"
-    " apart: the lower, the less it was busy. Red is data that was fetched. Drag to look back; reset"
-    " to follow again.",
+    " apart: the lower, the less it was busy. Red is data that was fetched. Drag to look back;"
+    " reset to follow again.",
 )
 def worker_stream(view: View) -> Any:
     """Draw the lanes of this worker."""

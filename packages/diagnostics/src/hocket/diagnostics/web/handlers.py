@@ -37,6 +37,13 @@ CONTENT_POLICY: Final = (
     " form-action 'none'; frame-ancestors 'self'"
 )
 
+#: A plot alone may stand in a notebook, whose server runs on the reader's own host or is tunnelled
+#: there. (A frame cannot be read from outside, and no click here changes anything.)
+ALONE_POLICY: Final = CONTENT_POLICY.replace(
+    "frame-ancestors 'self'",
+    "frame-ancestors 'self' http://127.0.0.1:* http://localhost:* http://[::1]:*",
+)
+
 THEME_COOKIE: Final = "hocket_theme"
 #: Set by a scheduler's server when it passes on what was asked of a worker's.
 RELAYED: Final = "X-Hocket-Relayed"

@@ -10,7 +10,7 @@ from tornado.web import HTTPError
 
 from hocket.diagnostics.visuals import Page, Visual
 from hocket.diagnostics.web.answers import describe_visual
-from hocket.diagnostics.web.handlers import Handler
+from hocket.diagnostics.web.handlers import ALONE_POLICY, Handler
 from hocket.diagnostics.web.mount import Mount
 from hocket.diagnostics.web.site import Site
 
@@ -66,6 +66,7 @@ class PlotHandler(_Shell):
         visual = self.site.visual(name)
         if visual is None:
             raise HTTPError(404, reason="There is no such plot")
+        self.set_header("Content-Security-Policy", ALONE_POLICY)
         await self.show_visuals(
             Page(f"plot/{name}", visual.title, self.site.role, visuals=[visual]), alone=True
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hocket.protocol.feed.consumer import EventConsumer, load_consumer
 from hocket.protocol.feed.cursor import Cursor
 from hocket.protocol.feed.plain import decode_plain, encode_plain, fit_text
 from hocket.protocol.feed.ring import Ring
@@ -11,6 +12,7 @@ from hocket.protocol.feed.subscriptions import Subscriptions
 __all__ = [
     "Answer",
     "Cursor",
+    "EventConsumer",
     "Question",
     "Reader",
     "Ring",
@@ -19,4 +21,5 @@ __all__ = [
     "decode_plain",
     "encode_plain",
     "fit_text",
+    "load_consumer",
 ]

@@ -26,6 +26,7 @@ from hocket.protocol.messages.actors import (
     WorkerToCaller,
 )
 from hocket.protocol.messages.client_to_scheduler import (
+    CallScheduler,
     CancelTasks,
     ClientToScheduler,
     DescribeCluster,
@@ -139,6 +140,7 @@ from hocket.protocol.messages.scheduler_to_client import (
     RequestRefused,
     ScatterAccepted,
     ScatterPlanned,
+    SchedulerCalled,
     SchedulerToClient,
     TasksCancelled,
     TasksErred,
@@ -205,6 +207,7 @@ __all__ = [
     "ActorsRestarting",
     "CallActors",
     "CallKind",
+    "CallScheduler",
     "CallerToWorker",
     "CallsEnded",
     "CancelAnswered",
@@ -299,6 +302,7 @@ __all__ = [
     "RunTasks",
     "ScatterAccepted",
     "ScatterPlanned",
+    "SchedulerCalled",
     "SchedulerSampled",
     "SchedulerToClient",
     "SchedulerToObserver",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hocket.protocol.messages.coordination import ClientCoordinates
+from hocket.protocol.messages.feed import Name, Payload
 from hocket.protocol.messages.observing import Asks, LogEvents, SetMetadata
 from hocket.protocol.messages.values import THREADS, TaskPlace
 
 __all__ = [
+    "CallScheduler",
     "CancelTasks",
     "ClientToScheduler",
     "DescribeCluster",
@@ -272,6 +274,16 @@ class EndCluster(Struct, array_like=True, tag=132, gc=False):
     drains: bool = False
 
 
+class CallScheduler(Struct, array_like=True, tag=133, gc=False):
+    """Call this in your process, if your settings permit it. Answered by ``SchedulerCalled``."""
+
+    request: int
+    #: Of the function: ``package.module:name``.
+    name: Name
+    #: MessagePack of plain data: a list of arguments, and a dict of those by name.
+    arguments: Payload
+
+
 ClientToScheduler = (
     SubmitTasks
     | ReleaseKeys
@@ -295,6 +307,7 @@ ClientToScheduler = (
     | ListVariables
     | RetryTasks
     | EndCluster
+    | CallScheduler
     | Asks
     | LogEvents
     | SetMetadata

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from hocket.protocol.messages.actors import ActorsPlaced, ActorsRestarting
 from hocket.protocol.messages.coordination import SchedulerCoordinates
+from hocket.protocol.messages.feed import Payload, Text
 from hocket.protocol.messages.observing import Tells
 from hocket.protocol.messages.rotation import SecretChanged
 from hocket.protocol.messages.values import (
@@ -29,6 +30,7 @@ __all__ = [
     "RequestRefused",
     "ScatterAccepted",
     "ScatterPlanned",
+    "SchedulerCalled",
     "SchedulerToClient",
     "TasksCancelled",
     "TasksErred",
@@ -169,6 +171,14 @@ class ClusterEnds(Struct, array_like=True, tag=39, gc=False):
     accepted: bool
 
 
+class SchedulerCalled(Struct, array_like=True, tag=40, gc=False):
+    """Answer to ``CallScheduler``: plain data in MessagePack, or an error in words."""
+
+    request: int
+    value: Payload | None
+    error: Text
+
+
 class WorkersRetired(Struct, array_like=True, tag=35, gc=False):
     """Answer to ``RetireWorkers``: the names of those that are gone."""
 
@@ -209,6 +219,7 @@ SchedulerToClient = (
     | KeysRebalanced
     | WorkersRetired
     | ClusterEnds
+    | SchedulerCalled
     | TasksListed
     | VariablesListed
     | SecretChanged

@@ -14,6 +14,8 @@ from hocket.protocol.credentials import parse_secret
 from hocket.protocol.messages import SecretChanged
 from hocket.protocol.roles import Role
 from hocket.scheduler.machine import SchedulerMachine
+from hocket.scheduler.shell.calling import PermittedCaller
+from hocket.scheduler.shell.consumers import Consumers
 from hocket.scheduler.shell.onlooking import Onlooking
 from hocket.scheduler.state.outbox import FRAME_NBYTES_AIM
 from hocket.scheduler.tables import Limits
@@ -82,6 +84,9 @@ class Scheduler:
                 memory_part=limits.memory_part,
                 placement=limits.placement,
                 clients_may_end=limits.clients_may_end,
+                permitted_functions=frozenset(
+                    name for each in limits.permitted_functions.split(",") if (name := each.strip())
+                ),
                 # A frame may pass its aim by one row, so the aim stays well below the limit.
                 frame_nbytes_aim=min(FRAME_NBYTES_AIM, frame_nbytes_max // 4),
                 answer_nbytes_max=frame_nbytes_max // 2,
@@ -91,6 +96,7 @@ class Scheduler:
         )
         #: What happens, for those who look on: a `hocket.protocol.feed.Source`.
         self.feed = Onlooking(self.machine, self._schedule_turn)
+        self._caller = PermittedCaller(self._on_returned)
         self._channels: dict[int, Channel] = {}
         self._ids: dict[Channel, int] = {}
         self._ids_count = 0
@@ -101,6 +107,7 @@ class Scheduler:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listeners: list[Listener] = []
         self._services: list[Service] = []
+        self._consumers: Consumers | None = None
 
     @property
     def address(self) -> str:
@@ -143,6 +150,7 @@ class Scheduler:
             Role.SCHEDULER, "scheduler", self.address, self._settings, self._secret, self.feed
         )
         self._services = start_services(SCHEDULER_SERVICES, facts)
+        self._consumers = Consumers(facts)
         self.machine.requests.dashboard = self.dashboard_link
 
     def replace_secret(self) -> str:
@@ -167,6 +175,7 @@ class Scheduler:
         services, self._services = self._services, []
         await close_services(services)
         self.feed.close()
+        self._caller.close()
         for channel in list(self._ids):
             channel.close(reason)
         self._ids.clear()
@@ -176,6 +185,8 @@ class Scheduler:
         for listener in self._listeners:
             await listener.close()
         self._listeners.clear()
+        if self._consumers is not None:
+            await self._consumers.close()
 
     def _on_channel(self, channel: Channel) -> None:
         channel.on_messages = self._on_messages
@@ -254,11 +265,18 @@ class Scheduler:
             channel = self._channels.get(id_)
             if channel is not None:
                 self._send(channel, frames)
+        calls = self.machine.calls.take()
+        if calls:
+            self._caller.call(calls)
         if self.machine.ending.is_over and not self._is_over:
             self._is_over = True
             self._on_ended(self.machine.ending.reason)
         if self.machine.look_again_s is not None and self._loop is not None:
             self._look_again = self._loop.call_later(self.machine.look_again_s, self._schedule_turn)
+
+    def _on_returned(self, number: int, value: bytes | None, error: str) -> None:
+        self.machine.calls.returned(number, value, error)
+        self._schedule_turn()
 
 
 def _nobody_minds(_reason: str) -> None:

@@ -34,7 +34,7 @@ from hocket.worker.machine import WorkerMachine
 from hocket.worker.reserving import devices_of, reserved_of
 from hocket.worker.shell.gpu_vitals import GpuVitals
 from hocket.worker.shell.profiler import Profiler, current_stacks
-from hocket.worker.shell.recording import listeners
+from hocket.worker.shell.recording import listeners, recent_lines
 from hocket.worker.state import Task
 
 __all__ = ["Onlooking"]
@@ -76,6 +76,8 @@ class Onlooking:
         self._vitals: Vitals | None = None
         self._lag = LoopLag()
         self._lines: deque[LogLine] = deque(maxlen=_LINES_MAX)
+        #: The last that was told.
+        self._last_line: LogLine | None = None
         self._profiler: Profiler | None = None
         self._sampled_s = 0.0
         #: The kinds that were wanted at the last look.
@@ -111,6 +113,7 @@ class Onlooking:
         kinds = self.kinds = self._machine.feed.kinds
         if kinds & EventKinds.LOGS:
             if self._lines.append not in listeners:
+                self._lines.extend(self._untold_lines())
                 listeners.append(self._lines.append)
         elif self._lines.append in listeners:
             listeners.remove(self._lines.append)
@@ -130,6 +133,14 @@ class Onlooking:
             self._arm()
         elif not kinds:
             self._stop()
+
+    def _untold_lines(self) -> list[LogLine]:
+        """Return the last lines from before somebody looked, but for those that were told."""
+        lines = recent_lines()[-_LINES_MAX:]
+        for number in range(len(lines) - 1, -1, -1):
+            if lines[number] is self._last_line:
+                return lines[number + 1 :]
+        return lines
 
     def close(self) -> None:
         """Stop all of it."""
@@ -180,7 +191,8 @@ class Onlooking:
         elapsed_s = max(time_s - self._sampled_s, 1e-3)
         lines = []
         while self._lines:
-            lines.append(_event_of(self._lines.popleft()))
+            self._last_line = self._lines.popleft()
+            lines.append(_event_of(self._last_line))
         machine = self._machine
         with self._lock:
             tables = machine.tables

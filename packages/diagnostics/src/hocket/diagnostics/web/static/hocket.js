@@ -133,7 +133,7 @@
         this.head.rows[0].cells[position].className = isNumber ? "number" : "";
       });
       const shown = data.texts.length;
-      this.tools.hidden = data.count < 2 && !this.words;
+      this.tools.hidden = data.count === 1 && !this.words;
       this.count.textContent = data.count > shown
         ? `${shown} of ${data.count}: search to see others` : `${data.count}`;
       const order = data.texts.map((_, index) => index);
