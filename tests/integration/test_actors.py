@@ -54,6 +54,13 @@ class Saved(Counter):
         self.count = state
 
 
+class SavedMeeting(Saved):
+    """The same on a loop."""
+
+    async def add(self, step: int = 1) -> int:  # type: ignore[override]
+        return super().add(step)
+
+
 class Meeting:
     """Calls that wait for other calls."""
 
@@ -238,6 +245,31 @@ def test_a_lost_actor_says_so_and_is_not_made_again(fresh: tuple[LocalCluster, C
     # Who asks for it gets a new one.
     future.retry()
     assert counter.add().result(timeout=20) == 1
+
+
+@pytest.mark.parametrize("cls", [Saved, SavedMeeting])
+def test_a_planned_leave_loses_no_call(fresh: tuple[LocalCluster, Client], cls: Any) -> None:
+    _, client = fresh
+    counter = client.actor(cls, checkpoint_every=1_000_000)
+    home = client.who_has([counter._future])[counter.key]
+    answers: list[Any] = []
+    moved = threading.Event()
+
+    def call() -> None:
+        while not moved.is_set() or len(answers) % 50:
+            answers.append(counter.add())
+            answers[-1].result(timeout=20) if len(answers) % 20 == 0 else None
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    pid = counter.pid().result(timeout=20)
+    client.retire_workers(home)
+    while counter.pid().result(timeout=20) == pid:
+        time.sleep(0.01)
+    moved.set()
+    caller.join()
+    # Each was made once, in its order, and none was lost; what was not begun was made elsewhere.
+    assert [one.result(timeout=20) for one in answers] == list(range(1, len(answers) + 1))
 
 
 def test_a_saved_actor_goes_on_elsewhere(fresh: tuple[LocalCluster, Client]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -34,6 +36,8 @@ def cluster(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         # What says nothing is not waited for for long.
         patch.setenv("HOCKET_TRANSPORT__HANDSHAKE_TIMEOUT_S", "1")
+        # Pages are open to other hosts, too.
+        patch.setenv("HOCKET_DIAGNOSTICS__HOST", "0.0.0.0")
         with command_cluster(tmp_path_factory.mktemp("ports")) as one:
             yield one
 
@@ -57,9 +61,13 @@ def test_strangers_get_nothing_at_any_port(cluster):
     with Client(scheduler_file=cluster.file) as client:
         kept = client.map(lambda n: f"the users' data {n}" * 10_000, range(4))
         client.gather(kept)
+        counter = client.actor(collections.Counter)
+        assert counter.total().result() == 0
+        # One that is in a process of its own, meanwhile.
+        beside = client.submit(time.sleep, 5, executor="processes")
         places = [f"{host}:{port}" for host, port in open_ports(cluster)]
-        # At least the scheduler's and each worker's.
-        assert len(places) >= 3
+        # The scheduler's, each worker's for data and for calls of actors, and the pages of all.
+        assert len(places) >= 8
         marker = cluster.directory / "marker"
         attack = Path(__file__).with_name("attack_ports.py")
         done = subprocess.run(
@@ -94,6 +102,8 @@ def test_strangers_get_nothing_at_any_port(cluster):
         assert not marker.exists()
         # All of it is as it was before.
         assert len(client.gather(kept)) == 4
+        assert counter.total().result() == 0
+        assert beside.result() is None
         assert len(client.scheduler_info()["workers"]) == 2
         assert client.submit(sum, [1, 2]).result() == 3
     for name, process in cluster.processes.items():

@@ -54,7 +54,12 @@ class House:
         ]
 
     def answer(
-        self, numbers: Sequence[int], attempt: int, saved: int = 0, failure: Failure | None = None
+        self,
+        numbers: Sequence[int],
+        attempt: int,
+        saved: int = 0,
+        failure: Failure | None = None,
+        values: list[bytes | None] | None = None,
     ) -> None:
         count = len(numbers)
         self.book.ended(
@@ -62,7 +67,7 @@ class House:
                 ["a"] * count,
                 [attempt] * count,
                 list(numbers),
-                [None if failure else b"v"] * count,
+                values or [None if failure else b"v"] * count,
                 [failure] * count,
                 [saved] * count,
             )
@@ -288,3 +293,37 @@ def test_watches_hear_of_answers(house):
     for one in house.machine.take_fired():
         one.wake()
     assert fired == [1]
+
+
+def test_what_a_worker_that_leaves_hands_back_is_made_where_the_actor_goes(house):
+    house.place(3)
+    calls = [house.call(f"m{number}") for number in range(1, 5)]
+    house.sent()
+    house.answer([1], 3, saved=0)
+    failure = Failure(FailureKind.NOT_MADE, "a", "its worker leaves", b"", "w", 3)
+    house.answer([3, 4], 3, failure=failure, values=[b"three", b"four"])
+    # From now on nothing goes there.
+    calls.append(house.call("m5"))
+    assert house.sent() == []
+    house.answer([2], 3, saved=0)
+    house.restart(3)
+    house.place(5, OTHER, {"me": 2})
+    ((_, (message,)),) = house.book.take_calls(1000)
+    assert (message.numbers, message.attempts) == ([3, 4, 5], [5, 5, 5])
+    assert message.payloads == [b"three", b"four", b"payload"]
+    house.answer([3, 4, 5], 5)
+    assert [call.status for call in calls] == [STORED] * 5
+
+
+def test_what_was_handed_back_is_lost_with_what_it_counts_on(house):
+    house.place(3)
+    calls = [house.call(), house.call()]
+    house.sent()
+    failure = Failure(FailureKind.NOT_MADE, "a", "its worker leaves", b"", "w", 3)
+    house.answer([2], 3, failure=failure, values=[b"two"])
+    # The first has no answer, and is in no checkpoint.
+    house.place(5, OTHER)
+    for call in calls:
+        assert isinstance(call.error, ActorRestarted)
+        assert call.error.lost == ["add() (call 1)"]
+    assert house.sent() == []

@@ -121,3 +121,47 @@ def test_partitions_are_put_together_here(
     new = [key for key in wanted(scheduler) if key not in before]
     assert len(new) > 1
     assert not [key for key in new if key.startswith("finalize")]
+
+
+# ------------------------------------------------------------------------ annotations
+
+
+def priorities(scheduler: Any) -> dict[str, tuple[int, int]]:
+    """Return for each task the priority and the retries that were asked for it."""
+    return {
+        key: (message.priority, message.retries)
+        for message in scheduler.of(SubmitTasks)
+        for key in message.keys[: len(message.payloads)]
+    }
+
+
+def test_annotations_around_a_call_hold_for_fused_tasks(
+    client: Client, scheduler: Any, frame: Any
+) -> None:
+    with dask.annotate(priority=5, retries=2):
+        (frame.a + 1).sum().compute(scheduler=client)
+        client.persist(frame[frame.a > 1])
+    assert set(priorities(scheduler).values()) == {(5, 2)}
+
+
+def test_annotations_of_calls_survive_in_a_frame_made_of_them(
+    client: Client, scheduler: Any, table: Any
+) -> None:
+    with dask.annotate(priority=4, retries=1):
+        parts = [dask.delayed(table.assign)(d=number) for number in range(3)]
+    frame = dd.from_delayed(parts, meta=table.assign(d=0).iloc[:0])
+    assert (frame.d + 1).sum().compute(scheduler=client) == len(table) * 6
+    asked = list(priorities(scheduler).values())
+    assert asked.count((4, 1)) == 3
+    assert (0, 0) in asked
+
+
+def test_annotations_of_an_array_survive_in_a_frame_made_of_it(
+    client: Client, scheduler: Any
+) -> None:
+    da = pytest.importorskip("dask.array")
+    with dask.annotate(priority=3):
+        blocks = da.ones((8, 2), chunks=(2, 2)) + 1
+    frame = dd.from_dask_array(blocks, columns=["x", "y"])
+    assert frame.x.sum().compute(scheduler=client) == 16
+    assert (3, 0) in priorities(scheduler).values()

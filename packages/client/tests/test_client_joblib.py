@@ -57,16 +57,42 @@ def test_batches_that_end_too_soon_grow_by_what_they_are_short_of(client: Client
     backend.parallel = SimpleNamespace(verbose=0)
     assert backend.compute_batch_size() == 1
     backend.batch_completed(1, 0.001)
-    assert backend.compute_batch_size() == 8
+    assert backend.compute_batch_size() == 50
     # What is told of a batch of another size counts for nothing.
     backend.batch_completed(1, 0.001)
-    assert backend.compute_batch_size() == 8
-    backend.batch_completed(8, 0.025)
-    assert backend.compute_batch_size() == 16
-    backend.batch_completed(16, 0.3)
-    assert backend.compute_batch_size() == 16
+    assert backend.compute_batch_size() == 50
+    backend.batch_completed(50, 0.025)
+    assert backend.compute_batch_size() == 100
+    backend.batch_completed(100, 0.3)
+    assert backend.compute_batch_size() == 100
     backend.reset_batch_stats()
     assert backend.compute_batch_size() == 1
+
+
+def ended(values: list[Any], ran_s: float) -> Any:
+    """Return the future of a batch that has ended."""
+    return SimpleNamespace(exception=lambda: None, result=lambda: (values, ran_s))
+
+
+def test_what_counts_of_a_batch_is_how_long_its_calls_ran(client: Client) -> None:
+    backend = HocketBackend(client=client)
+    backend.parallel = SimpleNamespace(verbose=0)
+    for size, ran_s, away_s, following in [
+        (1, 1e-5, 0.002, 64),  # Not more at once, however quick the first is.
+        (64, 6.4e-4, 0.004, 3200),  # Most of the time it was on its way, with little to carry.
+        (3200, 0.01, 0.15, 4266),  # It is slow for what it carries: it grows as far as that goes.
+        (4266, 0.01, 0.3, 4266),
+        (4266, 0.06, 0.1, 4266),
+        (4266, 5.0, 5.2, 84),  # As joblib has it.
+    ]:
+        assert backend.retrieve_result_callback(ended([7] * size, ran_s)) == [7] * size
+        backend._smoothed_batch_duration = 0.0  # (Else it is the average of some.)
+        backend.batch_completed(size, away_s)
+        assert backend.compute_batch_size() == following
+    # Of a batch that failed only the time is known until it was heard of.
+    backend.reset_batch_stats()
+    backend.batch_completed(1, 0.025)
+    assert backend.compute_batch_size() == 2
 
 
 def test_results_as_they_come(client: Client) -> None:
@@ -161,6 +187,6 @@ def active_backend() -> Any:
 def test_tasks_at_once_share_no_backend() -> None:
     # As on a worker, where what calls the function is one object for all tasks.
     run = _Rows(active_backend, (2, {"priority": 3}))
-    (first,), (second,) = run([()]), run([()])
+    ((first,), _), ((second,), _) = run([()]), run([()])
     assert first is not second
     assert (first.nesting_level, second.nesting_level) == (2, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
+import datetime as dt
 
 import hypothesis.strategies as st
 import pytest
@@ -217,7 +217,8 @@ def test_of_a_job_that_ended_just_now_nothing_is_known():
 
 
 def test_only_jobs_of_late_are_asked_after():
-    command = backend.account_command("2", time.mktime((2026, 11, 23, 12, 7, 0, 0, 0, -1)))
+    since = dt.datetime(2026, 11, 23, 12, 2).astimezone()
+    command = backend.account_command("2", since)
     assert command == ["qacct", "-b", "202611231202", "-j", "2"]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import urllib.request
 from urllib.error import HTTPError
 
 from made_up_feed import MadeUpWatch
 
 from hocket.core.settings import Settings
+from hocket.diagnostics.web.reach import uses_tls
 from hocket.diagnostics.web.server import DashboardServer
 from hocket.transport.loop import LoopThread
 
@@ -35,14 +37,15 @@ class RunningServer:
         listening.listen()
         listening.setblocking(False)
         self.host = f"127.0.0.1:{listening.getsockname()[1]}"
-        self.url = f"http://{self.host}"
+        settings = Settings.build(overrides=overrides)
+        self.url = f"{'https' if uses_tls(settings, '127.0.0.1') else 'http'}://{self.host}"
 
         async def start() -> DashboardServer:
             server = DashboardServer(
                 role,
                 "worker-0" if role == "worker" else "",
                 self.watch,
-                settings=Settings.build(overrides=overrides),
+                settings=settings,
                 secret=SECRET,
                 host="127.0.0.1",
             )
@@ -52,11 +55,16 @@ class RunningServer:
         self.server = self.loop.run(start())
 
     def get(
-        self, path: str, headers: dict[str, str] | None = None, method: str = "GET"
+        self,
+        path: str,
+        headers: dict[str, str] | None = None,
+        method: str = "GET",
+        context: ssl.SSLContext | None = None,
     ) -> tuple[int, str, dict[str, str]]:
         """Return status, text and headers of an answer; redirects are not followed."""
         request = urllib.request.Request(self.url + path, headers=headers or {}, method=method)
-        opener = urllib.request.build_opener(_Still)
+        way = urllib.request.HTTPSHandler(context=context)
+        opener = urllib.request.build_opener(_Still, way)
         try:
             with opener.open(request, timeout=20) as answer:
                 return answer.status, answer.read().decode(), dict(answer.headers)

@@ -117,6 +117,19 @@ def test_names_with_numbers_are_sorted_as_people_do():
     assert sorted(["w-10", "w-2", "w", "a1b"], key=natural) == ["a1b", "w", "w-2", "w-10"]
 
 
+def test_what_ran_before_anybody_watched_is_laid_side_by_side():
+    model = ClusterModel()
+    model.fold([WorkerCame(1.0, "w", "tcp://127.0.0.1:1", "host", 1, 2)])
+    for start_s in (10.0, 10.5, 11.0, 11.5, 11.6):
+        event = ended(f"f-{start_s}")
+        event.worker, event.start_s, event.running_s, event.lane = "w", start_s, 1.0, -1
+        model.fold([event])
+    assert set(model.lanes) == {("w", "threads", 0), ("w", "threads", 1)}
+    bars = model.bars.newest(0)
+    rows = model.bars.levels[0].closed.read().columns
+    assert sum(bar.tasks for bar in bars) + sum(rows["tasks"]) == 5
+
+
 def test_profiles_add_up_and_hostile_trees_do_no_harm():
     tree = ProfileTree()
     frames, parents = ["f;", "g;a.py;3", "h;b.py;4"], [-1, 0, 0]

@@ -43,7 +43,6 @@ def test_only_plots_alone_may_be_framed_and_only_from_this_host(site):
         "'self'",
         "http://127.0.0.1:*",
         "http://localhost:*",
-        "http://[::1]:*",
     ]
     for path in ("/status", "/table/task-stream", "/login?token=x"):
         policy = site.get(path)[2]["Content-Security-Policy"]

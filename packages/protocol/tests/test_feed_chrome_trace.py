@@ -119,9 +119,17 @@ def test_each_row_is_as_the_format_has_it(events):
     assert not open_ids
 
 
-@given(st.lists(st.tuples(TIMES, SPANS), max_size=20))
-def test_transfers_on_one_lane_do_not_overlap(spans):
-    events = [TransferDone(begin, span, 1, "w2", "w1", 1, "k") for begin, span in spans]
+def transfer_of(begin, span):
+    return TransferDone(begin, span, 1, "w2", "w1", 1, "k")
+
+
+def unknown_of(begin, span):
+    return TaskEnded("k", 1, "f", "w1", TaskOutcome.STORED, begin, span, 8, -1)
+
+
+@given(st.sampled_from([transfer_of, unknown_of]), st.lists(st.tuples(TIMES, SPANS), max_size=20))
+def test_what_has_no_thread_gets_lanes_on_which_nothing_overlaps(make, spans):
+    events = [make(begin, span) for begin, span in spans]
     rows = [row for row in json.loads(trace_bytes(events))["traceEvents"] if row["ph"] == "X"]
     lanes: dict[int, float] = {}
     for row in rows:

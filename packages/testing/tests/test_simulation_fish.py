@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from hocket.client.machine import CANCELLED, PENDING, ClientMachine
-from hocket.protocol.messages import CancelTasks, TasksDone
+from hocket.protocol.messages import AbandonTasks, CancelTasks, TasksDone
 from hocket.protocol.session import Session
 from hocket.scheduler import losses
 from hocket.scheduler.draining import Draining
@@ -19,7 +19,8 @@ from hocket.scheduler.state.outbox import WorkerOutbox
 from hocket.scheduler.tables import Tables
 from hocket.testing import simulate
 from hocket.testing.__main__ import main
-from hocket.worker import fetching
+from hocket.worker import fetching, intake
+from hocket.worker.deadlines import Deadlines
 from hocket.worker.devices import Devices
 from hocket.worker.machine import WorkerMachine
 from hocket.worker.resources import Resources
@@ -156,6 +157,30 @@ def confirm_cancellation_late(monkeypatch):
     monkeypatch.setattr(ClientMachine, "receive", receive)
 
 
+def interrupt_whatever_has_the_key(monkeypatch):
+    """What is cancelled is interrupted whichever attempt runs by now."""
+    original = intake._ACTIONS[AbandonTasks]
+
+    def abandon(tables, message, now_s):
+        attempts = [
+            tables.tasks[key].attempt if key in tables.tasks else attempt
+            for key, attempt in zip(message.keys, message.attempts, strict=True)
+        ]
+        original(tables, AbandonTasks(message.keys, attempts, message.interrupt), now_s)
+
+    monkeypatch.setitem(intake._ACTIONS, AbandonTasks, abandon)
+
+
+def keep_quiet_of_the_end(monkeypatch):
+    """A worker that said that a cancelled task goes on does not say when it ends."""
+
+    def cancelled_ended(self, task):
+        self.ended(task)
+        return self._cancelled.pop(task.attempt, None) is False
+
+    monkeypatch.setattr(Deadlines, "cancelled_ended", cancelled_ended)
+
+
 def blame_whoever_was_given_it(monkeypatch):
     """Every task that a dead worker had been given is blamed for its death."""
 
@@ -227,6 +252,8 @@ def try_again_at_once(monkeypatch):
         give_any_attempt,
         report_no_replicas,
         confirm_cancellation_late,
+        interrupt_whatever_has_the_key,
+        keep_quiet_of_the_end,
         blame_whoever_was_given_it,
         let_workers_go_at_once,
         explain_what_was,

@@ -245,3 +245,23 @@ def test_checkpoints_of_one_actor_go_out_as_the_last_of_them():
     for state in (b"1", b"2"):
         worker.tables.outbox.saved(ActorSaved("a", 1, state, [], []))
     assert worker.take_outbox() == [ActorSaved("a", 1, b"2", [], [])]
+
+
+def test_a_worker_that_leaves_hands_back_what_has_not_begun(actors, actor):
+    actors.receive(7, calls([1, 2, 3]))
+    first = actors.take(actor)
+    idle = actors.open("b", 2, (), {})
+    assert actors.take(idle) is None
+    actors.leave()
+    assert actors.take_woken() == [idle]
+    # What runs ends, and is in the last checkpoint; what comes late goes back as well.
+    assert actors.take(actor) is None
+    actors.end(actor, first, b"1", None)
+    actors.receive(7, calls([3, 4]))
+    saved = actors.save(actor, b"state")
+    assert (saved.callers, saved.numbers, saved.serial) == (["c1"], [1], 1)
+    ((_, (message,)),) = actors.take_replies()
+    assert message.numbers == [2, 3, 1, 4]
+    kinds = [failure and failure.kind for failure in message.failures]
+    assert kinds == [FailureKind.NOT_MADE, FailureKind.NOT_MADE, None, FailureKind.NOT_MADE]
+    assert message.values == [b"", b"", b"1", b""]

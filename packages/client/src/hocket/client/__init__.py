@@ -36,9 +36,12 @@ if TYPE_CHECKING:
     from hocket.client.memory_sampler import MemorySampler
     from hocket.client.progress import progress
     from hocket.client.reporting import performance_report
+    from hocket.client.streams import Stream, StreamValues
     from hocket.client.task_client import get_client, get_worker
     from hocket.client.waiting import as_completed, fire_and_forget, wait
     from hocket.core.errors import Reschedule
+    from hocket.core.live_generators import GeneratorChanged
+    from hocket.core.named_outputs import WrongOutputs
     from hocket.core.task_context import current_task, rejoin, secede
     from hocket.core.worker_plugins import WorkerPlugin
     from hocket.core.worker_view import WorkerView
@@ -58,6 +61,7 @@ __all__ = [
     "EventConsumer",
     "Explained",
     "Future",
+    "GeneratorChanged",
     "Lock",
     "LockLost",
     "MemorySampler",
@@ -67,9 +71,12 @@ __all__ = [
     "QueueClosed",
     "Reschedule",
     "Semaphore",
+    "Stream",
+    "StreamValues",
     "Variable",
     "WorkerPlugin",
     "WorkerView",
+    "WrongOutputs",
     "as_completed",
     "current_client",
     "current_task",
@@ -101,6 +108,7 @@ _HOMES: Final = {
     "EventConsumer": "hocket.protocol.feed",
     "Explained": "hocket.client.explaining",
     "Future": "hocket.client.futures",
+    "GeneratorChanged": "hocket.core.live_generators",
     "Lock": "hocket.client.coordination.lock",
     "LockLost": "hocket.client.coordination.errors",
     "MemorySampler": "hocket.client.memory_sampler",
@@ -110,9 +118,12 @@ _HOMES: Final = {
     "QueueClosed": "hocket.client.coordination.errors",
     "Reschedule": "hocket.core.errors",
     "Semaphore": "hocket.client.coordination.semaphore",
+    "Stream": "hocket.client.streams",
+    "StreamValues": "hocket.client.streams",
     "Variable": "hocket.client.coordination.variable",
     "WorkerPlugin": "hocket.core.worker_plugins",
     "WorkerView": "hocket.core.worker_view",
+    "WrongOutputs": "hocket.core.named_outputs",
     "as_completed": "hocket.client.waiting",
     "current_client": "hocket.client.client",
     "current_task": "hocket.core.task_context",

@@ -2,10 +2,10 @@
 
 Each caller numbers its calls of an actor, in the order in which they are made. They go straight to
 the worker that keeps the actor, in a session of their own, which keeps that order; the worker takes
-no number twice. No call is ever sent twice: if it cannot be known whether one was made, whoever
-waits for it is told so. What the scheduler says of an actor (it is there, it is restarted from a
-checkpoint that has so many calls of each caller in it, it is lost) decides what becomes of the
-calls that have no answer.
+no number twice. No call is ever sent twice, unless a worker that leaves hands it back: if it cannot
+be known whether one was made, whoever waits for it is told so. What the scheduler says of an actor
+(it is there, it is restarted from a checkpoint that has so many calls of each caller in it, it is
+lost) decides what becomes of the calls that have no answer.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from hocket.protocol.messages import (
     CallKind,
     CallsEnded,
     Failure,
+    FailureKind,
 )
 
 __all__ = ["ActorBook", "CallState"]
@@ -313,6 +314,11 @@ class ActorBook:
             actor = self._actors.get(key)
             call = None if actor is None else actor.calls.get(number)
             if actor is None or call is None or call.attempt != attempt:
+                continue
+            if failure is not None and failure.kind is FailureKind.NOT_MADE:
+                # It goes where the actor goes, of which there will be news.
+                call.attempt, call.was_sent, call.payload = 0, False, value or b""
+                actor.address, actor.reason = "", failure.text
                 continue
             del actor.calls[number]
             unsaved = actor.unsaved

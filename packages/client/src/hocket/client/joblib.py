@@ -20,6 +20,7 @@ import contextlib
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
+from time import perf_counter
 from traceback import format_tb
 from typing import Any, ClassVar, Final
 
@@ -45,7 +46,10 @@ __all__ = ["HocketBackend"]
 _MAX_NBYTES: Final = 1_000_000
 
 #: How much larger than the last one a batch of calls may be.
-_GROWTH_MAX: Final = 8
+_GROWTH_MAX: Final = 64
+#: A batch grows as long as it takes no longer than so many ideal ones, its way there and back
+#: included: what takes long may be what it carries.
+_WAY_MAX: Final = 4
 
 
 class HocketBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc] # untyped
@@ -107,6 +111,8 @@ class HocketBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
         self._executor: ClientExecutor | None = None
         self._pending: dict[ExecutorFuture[Any], None] = {}
         self._max_nbytes: int | None = _MAX_NBYTES
+        #: How long the calls of the batch ran that was taken home last, and how long it was away.
+        self._ran_s = self._away_s = 0.0
         self._given = _Scattered()
         #: What was put on the cluster for the present call of ``Parallel``.
         self._own = _Scattered()
@@ -161,20 +167,30 @@ class HocketBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
     def compute_batch_size(self) -> int:
         """Return how many calls make the next task.
 
-        Batches that are done too soon grow by what they are short of, up to eightfold. (joblib's
-        own only double, so most calls of a short ``Parallel`` would go in small ones.)
+        Batches that are done too soon grow by what they are short of, by the time that their calls
+        took where they ran. (joblib's own only double, and by the time until it hears of their end,
+        so most calls of a short ``Parallel`` would go in small ones.)
         """
         size: int = self._effective_batch_size
         duration_s = self._smoothed_batch_duration
-        if not 0 < duration_s < self.MIN_IDEAL_BATCH_DURATION:
+        ideal_s = self.MIN_IDEAL_BATCH_DURATION
+        if not 0 < duration_s < ideal_s:
             return int(super().compute_batch_size())
-        factor = min(self.MIN_IDEAL_BATCH_DURATION / duration_s, _GROWTH_MAX)
+        away_s = max(self._away_s, duration_s)
+        factor = min(ideal_s / duration_s, _WAY_MAX * ideal_s / away_s, _GROWTH_MAX)
         grown = max(size, int(size * factor))
         if grown != size:
             self._effective_batch_size = grown
             # What was measured was of batches of another size.
             self._smoothed_batch_duration = self._DEFAULT_SMOOTHED_BATCH_DURATION
         return grown
+
+    def batch_completed(self, batch_size: int, duration: float) -> None:
+        """Take note of how long a batch took; of its calls alone, where that is known."""
+        if batch_size == self._effective_batch_size:
+            self._away_s = duration
+        ran_s, self._ran_s = self._ran_s, 0.0
+        super().batch_completed(batch_size, ran_s or duration)
 
     def start_call(self) -> None:
         """Begin a call of ``Parallel``."""
@@ -224,7 +240,8 @@ class HocketBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
         """Return what a batch of calls returned; what it raised has its traceback as a note."""
         error = out.exception()
         if error is None:
-            return out.result()
+            values, self._ran_s = out.result()
+            return values
         if error.__traceback__ is not None:
             # (joblib takes the traceback away.)
             error.add_note(
@@ -308,7 +325,10 @@ _SMALL: Final = frozenset({bool, int, float, complex, type(None), type, Future})
 
 
 class _Rows:
-    """Runs a batch of calls of one function: what a task does, which is named after it."""
+    """Runs a batch of calls of one function: what a task does, which is named after it.
+
+    Returns what they returned, and how many seconds that took.
+    """
 
     def __init__(self, function: Callable[..., Any], nested: tuple[int, dict[str, Any]]) -> None:
         self.func = function
@@ -316,22 +336,28 @@ class _Rows:
 
     def __call__(
         self, rows: list[tuple[Any, ...]], keywords: list[dict[str, Any]] | None = None
-    ) -> list[Any]:
+    ) -> tuple[list[Any], float]:
         function = self.func
+        began_s = perf_counter()
         # A backend of its own: tasks that run at once on a worker share this object.
         with parallel_config(backend=_make_nested(*self._nested)):
             if keywords is None:
-                return [function(*args) for args in rows]
-            return [function(*args, **each) for args, each in zip(rows, keywords, strict=True)]
+                values = [function(*args) for args in rows]
+            else:
+                pairs = zip(rows, keywords, strict=True)
+                values = [function(*args, **each) for args, each in pairs]
+        return values, perf_counter() - began_s
 
 
 def _run_calls(
     nested: tuple[int, dict[str, Any]],
     calls: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]],
-) -> list[Any]:
+) -> tuple[list[Any], float]:
     """Run a batch of calls of several functions."""
+    began_s = perf_counter()
     with parallel_config(backend=_make_nested(*nested)):
-        return [function(*args, **kwargs) for function, args, kwargs in calls]
+        values = [function(*args, **kwargs) for function, args, kwargs in calls]
+    return values, perf_counter() - began_s
 
 
 register_parallel_backend("hocket", HocketBackend)

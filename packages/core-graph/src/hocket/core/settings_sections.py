@@ -293,6 +293,24 @@ class DiagnosticsSettings(Section):
             options=("auto", "always"),
         ),
     ] = "auto"
+    tls: Annotated[
+        Literal["auto", "on", "off"],
+        Choice(
+            "Where pages are served under TLS: 'auto' where other hosts can connect, 'on'"
+            " everywhere, 'off' nowhere.",
+            options=("auto", "on", "off"),
+        ),
+    ] = "auto"
+    certificate_file: Annotated[
+        str,
+        Text(
+            "A certificate (PEM, with those between it and its authority) for pages under TLS;"
+            " empty: each server makes one, which browsers ask about."
+        ),
+    ] = ""
+    key_file: Annotated[
+        str, Text("The certificate's private key; empty: it is in the same file.")
+    ] = ""
     hosts: Annotated[
         str, Text("Further names by which proxies call this host, separated by commas.")
     ] = ""

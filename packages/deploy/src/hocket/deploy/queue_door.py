@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -31,6 +32,8 @@ _EXIT_TIMEOUT_S: Final = 10.0
 #: those that ended may be a very large file.
 _ACCOUNTS_MAX: Final = 4
 _ACCOUNT_TIMEOUT_S: Final = 10.0
+#: The batch system's clock may be behind ours.
+_SLACK_S: Final = 300.0
 
 
 class _Submitted(NamedTuple):
@@ -139,7 +142,8 @@ class QueueDoor(JobDoor):
 
     async def _account(self, id_: str, found: dict[str, Sighting]) -> None:
         """Add how a job ended that is in the queue no more, if a command tells."""
-        command = self.backend.account_command(id_, self._submitted[id_].time_s)
+        since = dt.datetime.fromtimestamp(self._submitted[id_].time_s - _SLACK_S).astimezone()
+        command = self.backend.account_command(id_, since)
         if command is not None:
             with contextlib.suppress(CommandFailed):
                 output = await self._run(command, _ACCOUNT_TIMEOUT_S)

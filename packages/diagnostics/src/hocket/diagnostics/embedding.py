@@ -14,7 +14,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from hocket.core.settings import Settings
-from hocket.diagnostics.web.reach import needs_login
+from hocket.diagnostics.web.reach import needs_login, uses_tls
 from hocket.protocol.roles import Role
 from hocket.transport.loop import LoopThread
 from hocket.transport.services import RoleFacts
@@ -191,7 +191,8 @@ def link_of_socket(settings: Settings, listening: socket.socket, scheduler_addre
     if ":" in host:
         host = f"[{host}]"
     prefix = own.prefix.strip().strip("/")
-    return f"http://{host}:{listening.getsockname()[1]}/" + (f"{prefix}/" if prefix else "")
+    scheme = "https" if uses_tls(settings, own.host) else "http"
+    return f"{scheme}://{host}:{listening.getsockname()[1]}/" + (f"{prefix}/" if prefix else "")
 
 
 @functools.cache

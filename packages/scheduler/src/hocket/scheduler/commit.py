@@ -292,7 +292,9 @@ class _Drain:
         tables = self._tables
         if task.options.executor == ACTORS:
             return choose_home(tables, task)
-        is_fit = self._fitness_test(line, task)
+        is_fit = None
+        if self._is_limited or self._is_mortal:
+            is_fit = self._fitness_test(line, task)
         worker = line.idlest(tables, share_count, is_fit)
         if self._may_spare and worker is not None and worker.has_gpus and is_plain(task.options):
             worker = self._other(line, share_count, is_fit) or worker
@@ -305,7 +307,7 @@ class _Drain:
             return self._out_of_turn(line, task)
         if task.dependencies:
             chosen = self._place(tables, task, worker, line.fitting)
-            return chosen if outlasts(tables, chosen, task) else worker
+            return worker if self._is_mortal and not outlasts(tables, chosen, task) else chosen
         return worker
 
     def _other(
@@ -348,7 +350,7 @@ class _Drain:
             return None
         if line.is_root and not may_add(tables, worker, tables.expected_nbytes(task)):
             return None
-        return worker if outlasts(tables, worker, task) else None
+        return None if self._is_mortal and not outlasts(tables, worker, task) else worker
 
     def _beside_siblings(
         self, task: Task, idlest: Worker, fitting: dict[Worker, None] | None
@@ -376,7 +378,7 @@ class _Drain:
                 and (worker in tables.open.members or worker in tables.ajar.members)
                 and (fitting is None or worker in fitting)
                 and not tables.is_barred(worker, task.options)
-                and outlasts(tables, worker, task)
+                and not (self._is_mortal and not outlasts(tables, worker, task))
             ):
                 slack_s = LATENCY_S + nbytes / BANDWIDTH_NBYTES_PER_S
                 if worker.load_s(tables.now_s) <= idlest.load_s(tables.now_s) + slack_s and (
@@ -417,7 +419,7 @@ class _Drain:
                 or source in worker.seceded
             ):
                 return False
-        if not outlasts(self._tables, worker, reader):
+        if self._is_mortal and not outlasts(self._tables, worker, reader):
             return False
         if reader.missing_count == len(reader.dependencies):
             return True

@@ -68,6 +68,7 @@ _FAILURES: Final = {
     FailureKind.ACTOR_LOST: "it is an actor, and the worker that kept it is gone",
     FailureKind.TIMED_OUT: "it ran longer than its time-out",
     FailureKind.CANCELLED: "a client cancelled it for all that wanted it",
+    FailureKind.NOT_MADE: "its worker left before it began",
 }
 
 

@@ -75,6 +75,9 @@ def _check_worker(tables: Tables, worker: Worker) -> None:
             _demand(task in worker.assigned, "only assigned tasks are running", (worker, task))
     for task in worker.seceded:
         _demand(task in worker.begun, "who seceded had begun", task)
+    present = {task.attempt for task in worker.assigned}
+    _demand(present.isdisjoint(worker.stopping), "what is needed is not interrupted", worker)
+    _demand(worker.stuck.keys() <= worker.stopping.keys(), "what is stuck was cancelled", worker)
     promised = sum(worker.promised.values())
     _demand(promised == worker.promised_nbytes, "promised bytes are counted", worker)
     executors = Counter(

@@ -165,6 +165,14 @@ class ActorBench:
             self._waking_count += 1
             host.after(self._moment_s(), self._take)
 
+    def save_last(self) -> None:
+        """Save what has changed, as the worker leaves."""
+        tables = self._host.machine.tables
+        for actor, (state, plan) in self._states.items():
+            if plan.saved_every and actor.unsaved_count and not actor.is_over:
+                data = msgspec.msgpack.encode(state)
+                tables.outbox.saved(tables.actors.save(actor, data))
+
     def _moment_s(self) -> float:
         random = self._host.random
         return random.choice([0.0, random.uniform(0.0, self._host.network.swarm.latency_s)])

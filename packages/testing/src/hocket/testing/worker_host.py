@@ -233,12 +233,15 @@ class WorkerHost(Host):
     def turn(self) -> None:
         """Send what piled up, and do what the machine asks for."""
         self.send_now()
+        self._answer_callers()
+        self.machine.take_discarded()
+        self._check()
+
+    def _answer_callers(self) -> None:
         for id_, answers in self.machine.tables.actors.take_replies():
             for answer in answers:
                 if id_ in self._lines:
                     self._lines[id_].send([answer])
-        self.machine.take_discarded()
-        self._check()
 
     def send_now(self) -> None:
         """Send what piled up."""
@@ -278,7 +281,11 @@ class WorkerHost(Host):
                 self.disk.damage(datum.value)
 
     def leave(self, reason: str = "it left") -> None:
-        """Say goodbye and end."""
+        """Say goodbye and end; what waits for actors goes back to those who called them."""
+        self.machine.tables.actors.leave()
+        self._bench.save_last()
+        self._answer_callers()
+        self.send_now()
         self.link.client.close("it leaves")
         self.die(reason)
 

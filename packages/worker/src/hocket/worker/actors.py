@@ -141,7 +141,7 @@ class Actors:
         The worker's name, for failures.
     """
 
-    __slots__ = ("_replies", "_restores", "_woken", "_worker", "by_key")
+    __slots__ = ("_replies", "_restores", "_woken", "_worker", "by_key", "leaving")
 
     def __init__(self, worker: str) -> None:
         self._worker = worker
@@ -149,6 +149,8 @@ class Actors:
         self._restores: dict[tuple[str, int], RestoreActor] = {}
         self._replies: dict[int, _Replies] = {}
         self._woken: list[Actor] = []
+        #: Whether the worker leaves in good order, and no call begins any more.
+        self.leaving = False
 
     # They come and go ------------------------------------------------------------------------
 
@@ -202,6 +204,15 @@ class Actors:
         self._wake(actor)
         return actor
 
+    def leave(self) -> None:
+        """Begin no call any more: those that have not begun go back to those who made them."""
+        self.leaving = True
+        for actor in self.by_key.values():
+            for call in actor.calls:
+                self._hand_back(call.channel, actor, call.number, call.payload)
+            actor.calls.clear()
+            self._wake(actor)
+
     # Calls -----------------------------------------------------------------------------------
 
     def receive(self, channel: int, message: CallActors) -> None:
@@ -222,6 +233,9 @@ class Actors:
                 self._refuse(channel, key, attempt, number, "that incarnation of it is not here")
             elif number > actor.taken.get(caller, 0):
                 actor.taken[caller] = number
+                if self.leaving:
+                    self._hand_back(channel, actor, number, payload)
+                    continue
                 actor.calls.append(Call(channel, caller, number, method, kind, payload))
                 self._wake(actor)
 
@@ -252,10 +266,12 @@ class Actors:
         state: bytes,
     ) -> ActorSaved:
         """Answer a call after which a checkpoint was taken; return what is to be said of that."""
-        del actor.running[call.caller, call.number]
-        done = actor.done()
-        actor.running[call.caller, call.number] = None
         self.end(actor, call, value, failure)
+        return self.save(actor, state)
+
+    def save(self, actor: Actor, state: bytes) -> ActorSaved:
+        """Return what is to be said of a checkpoint that has all calls in it which have ended."""
+        done = actor.done()
         actor.unsaved_count = 0
         actor.serial += 1
         actor.unkept[actor.serial] = done
@@ -308,6 +324,12 @@ class Actors:
     def _refuse(self, channel: int, key: str, attempt: int, number: int, reason: str) -> None:
         failure = Failure(FailureKind.ACTOR_LOST, key, reason, b"", self._worker, attempt)
         self._replies_on(channel).add(key, attempt, number, None, failure, 0)
+
+    def _hand_back(self, channel: int, actor: Actor, number: int, payload: bytes) -> None:
+        failure = Failure(
+            FailureKind.NOT_MADE, actor.key, "its worker leaves", b"", self._worker, actor.attempt
+        )
+        self._replies_on(channel).add(actor.key, actor.attempt, number, payload, failure, 0)
 
     def _replies_on(self, channel: int) -> _Replies:
         replies = self._replies.get(channel)

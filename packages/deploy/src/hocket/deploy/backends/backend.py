@@ -6,11 +6,14 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from hocket.deploy.errors import UnreadableOutput
 from hocket.deploy.job_spec import JobSpec
 from hocket.deploy.reconcile.jobs import Sighting
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["Backend", "Output", "shorten"]
 
@@ -108,17 +111,17 @@ class Backend(ABC):
         del output, ids
         return {}
 
-    def account_command(self, id_: str, since_s: float) -> list[str] | None:
+    def account_command(self, id_: str, since: datetime) -> list[str] | None:
         """Return a command that tells how a job ended that is gone; None: there is none.
 
         Parameters
         ----------
         id_
             Of the job.
-        since_s
-            When it was submitted, in seconds since the epoch: numbers are given anew some day.
+        since
+            Local time before it was submitted: numbers are given anew some day.
         """
-        del id_, since_s
+        del id_, since
         return None
 
     def account(self, output: Output, id_: str) -> Sighting | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 from xml.etree import ElementTree as ET
 
 from hocket.deploy.backends.backend import Backend, Output, shorten
 from hocket.deploy.job_spec import JobSpec, walltime_text
 from hocket.deploy.reconcile.jobs import Phase, Sighting
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["SgeBackend"]
 
@@ -32,8 +34,6 @@ _LEAVING_PART_MAX: Final = 0.5
 _FACT: Final = re.compile(r"^([a-z_]+)[ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
 _ACCOUNT: Final = re.compile(r"^=+[ \t]*$", re.MULTILINE)
 _EXIT: Final = re.compile(r"([0-9]{1,5})(?:\s+\((.{1,100})\))?")
-#: The clock of the master may be behind ours.
-_SLACK_S: Final = 300.0
 
 
 class SgeBackend(Backend):
@@ -134,10 +134,9 @@ class SgeBackend(Backend):
         """Return ``qdel``."""
         return ["qdel", *ids]
 
-    def account_command(self, id_: str, since_s: float) -> list[str] | None:
+    def account_command(self, id_: str, since: datetime) -> list[str] | None:
         """Return ``qacct``."""
-        since = time.strftime("%Y%m%d%H%M", time.localtime(since_s - _SLACK_S))
-        return ["qacct", "-b", since, "-j", id_]
+        return ["qacct", "-b", since.strftime("%Y%m%d%H%M"), "-j", id_]
 
     def account(self, output: Output, id_: str) -> Sighting | None:
         """Return what `qacct` says of a job; it says nothing before some seconds have passed."""

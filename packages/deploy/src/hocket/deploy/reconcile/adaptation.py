@@ -17,6 +17,10 @@ from hocket.deploy.reconcile.jobs import Job, JobState
 __all__ = ["AdaptiveRules", "Adaptor", "Demand", "Offer"]
 
 _SLACK: Final = 1e-9
+#: Tasks that seem to take longer than workers last may be tried on fresh ones, but not if they seem
+#: to take so many times that (as in `hocket.scheduler.policy.lifetimes`).
+_DOUBT_FACTOR: Final = 1.8
+_FRESH_PART: Final = 0.9
 _COMING: Final = (JobState.SUBMITTING, JobState.PENDING, JobState.STARTING)
 
 
@@ -49,13 +53,18 @@ class Offer:
         Tasks that its workers run at once.
     resources
         Amounts that its workers offer together.
+    lasts_s
+        How long they take tasks, from when they come.
     """
 
     slots: int
     resources: Mapping[str, float] = field(default_factory=dict)
+    lasts_s: float = math.inf
 
     def fits(self, demand: Demand) -> float:
         """Return how many of these tasks a job runs at once; 0: it never can."""
+        if (demand.duration_s or 0.0) > _DOUBT_FACTOR * self.lasts_s:
+            return 0.0
         count = float(self.slots)
         for name, amount in demand.resources.items():
             if amount > 0:
@@ -135,9 +144,9 @@ class Adaptor:
             The time.
         """
         self._note_idleness(jobs, loads, now_s)
-        needs = self._needs(offers, leads_s, demands)
+        needs, longest_s = self._needs(offers, leads_s, demands)
         return {
-            group: self._count(group, rules, jobs[group], needs[group], now_s)
+            group: self._count(group, rules, jobs[group], needs[group], longest_s[group], now_s)
             for group, rules in self.rules.items()
         }
 
@@ -157,9 +166,10 @@ class Adaptor:
         offers: Mapping[str, Offer],
         leads_s: Mapping[str, float],
         demands: Sequence[Demand],
-    ) -> dict[str, float]:
-        """Return by group how many jobs the tasks that wait would fill."""
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Return by group how many jobs the tasks that wait would fill, and how long one runs."""
         needs = dict.fromkeys(offers, 0.0)
+        longest_s = dict.fromkeys(offers, 0.0)
         for demand in demands:
             fitting = [
                 group
@@ -175,16 +185,28 @@ class Adaptor:
                 # Short ones are done one after the other, before another job could come.
                 span_s = max(self.rules[group].target_s, leads_s.get(group, 0.0))
                 count = min(count, demand.count * demand.duration_s / span_s)
+                lasting_s = min(demand.duration_s, _FRESH_PART * offers[group].lasts_s)
+                longest_s[group] = max(longest_s[group], lasting_s)
             needs[group] += count / offers[group].fits(demand)
-        return needs
+        return needs, longest_s
 
     def _count(
-        self, group: str, rules: AdaptiveRules, jobs: Sequence[Job], need: float, now_s: float
+        self,
+        group: str,
+        rules: AdaptiveRules,
+        jobs: Sequence[Job],
+        need: float,
+        longest_s: float,
+        now_s: float,
     ) -> int:
         coming = [job for job in jobs if job.state in _COMING]
         there = [job for job in jobs if job.state not in _COMING]
         idle = [job for job in there if job.name in self._idle_s]
-        helpful = math.ceil(need - _SLACK) - len(idle)
+        # (One that idles beside tasks which would outlast it is of no use to them.)
+        lasting_count = sum(
+            job.leaves_s is None or now_s + longest_s <= job.leaves_s for job in idle
+        )
+        helpful = math.ceil(need - _SLACK) - lasting_count
         count = len(jobs)
         if helpful > len(coming):
             self._ample_s.pop(group, None)

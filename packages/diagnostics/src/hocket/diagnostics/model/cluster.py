@@ -5,6 +5,7 @@ Everything in it is bounded. It is filled once in a process, however many pages 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -211,18 +212,35 @@ class ClusterModel:
         if stop_s >= self._rated_s - LATE_S:
             self._finished += 1
             self._failed += is_failure
-        if event.lane >= 0 or event.executor != THREADS:
-            # (Those whose thread is not known began before anybody watched.)
-            lane = self._lane((event.worker, event.executor, event.lane))
-            self.bars.add(
-                lane, event.group, event.start_s, stop_s, failed=is_failure, nbytes=event.nbytes
-            )
+        number = event.lane
+        if number < 0 and event.executor == THREADS:
+            number = self._free_thread(event.worker, event.start_s)
+        lane = self._lane((event.worker, event.executor, number))
+        self.bars.add(
+            lane, event.group, event.start_s, stop_s, failed=is_failure, nbytes=event.nbytes
+        )
         self.rings["tasks"].append(event)
         if is_failure:
             self.rings["failures"].append(
                 stop_s, event.key, event.attempt, event.group, event.worker, event.error
             )
         self.time_s = max(self.time_s, stop_s)
+
+    def _free_thread(self, worker: str, start_s: float) -> int:
+        """Return a thread on which nothing is known to have run then.
+
+        (Of what ended before anybody watched it is not known which it was.)
+        """
+        record = self.workers.get(worker)
+        found, found_s = 0, math.inf
+        for number in range(1 if record is None else record.slots):
+            lane = self.lanes.get((worker, THREADS, number))
+            last_s = -math.inf if lane is None else self.bars.last_s(lane)
+            if last_s <= start_s:
+                return number
+            if last_s < found_s:
+                found, found_s = number, last_s
+        return found
 
     def _on_task_moved(self, event: TaskMoved) -> None:
         self.rings["moves"].append(event)

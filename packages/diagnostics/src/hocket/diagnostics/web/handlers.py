@@ -41,7 +41,7 @@ CONTENT_POLICY: Final = (
 #: there. (A frame cannot be read from outside, and no click here changes anything.)
 ALONE_POLICY: Final = CONTENT_POLICY.replace(
     "frame-ancestors 'self'",
-    "frame-ancestors 'self' http://127.0.0.1:* http://localhost:* http://[::1]:*",
+    "frame-ancestors 'self' http://127.0.0.1:* http://localhost:*",
 )
 
 THEME_COOKIE: Final = "hocket_theme"

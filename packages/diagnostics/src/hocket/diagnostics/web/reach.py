@@ -7,12 +7,18 @@ import socket
 
 from hocket.core.settings import Settings
 
-__all__ = ["is_loopback", "names_of", "needs_login"]
+__all__ = ["is_loopback", "names_of", "needs_login", "uses_tls"]
 
 
 def needs_login(settings: Settings, host: str) -> bool:
     """Whether who looks at a server on this host has to log in."""
     return settings.diagnostics.login == "always" or not is_loopback(host)
+
+
+def uses_tls(settings: Settings, host: str) -> bool:
+    """Whether a server on this host speaks TLS."""
+    asked = settings.diagnostics.tls
+    return asked == "on" or (asked == "auto" and not is_loopback(host))
 
 
 def is_loopback(host: str) -> bool:

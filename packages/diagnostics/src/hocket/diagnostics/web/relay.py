@@ -7,6 +7,7 @@ URL never says where to connect.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, websocket_connect
 
 from hocket.diagnostics.web.handlers import RELAYED, THEME_COOKIE, Handler
+from hocket.diagnostics.web.page_tls import relay_context
 from hocket.diagnostics.web.site import Site
 from hocket.protocol.login import bearer_word
 from hocket.transport.keyring import current_secret
@@ -46,6 +48,7 @@ class RelayHandler(Handler):
                     follow_redirects=False,
                     connect_timeout=_TIMEOUT_S,
                     request_timeout=_TIMEOUT_S,
+                    ssl_options=_context_for(self.site, base),
                 ),
                 raise_error=False,
             )
@@ -97,6 +100,7 @@ class RelaySocket(WebSocketHandler):
                     f"ws{base.removeprefix('http')}/{path}",
                     headers=headers,
                     connect_timeout=_TIMEOUT_S,
+                    ssl_options=_context_for(self.site, base),
                 ),
                 subprotocols=self._offered,
                 max_message_size=1 << 26,
@@ -133,6 +137,13 @@ async def _find(site: Site, name: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise HTTPError(404, reason="There is no such worker, or it has no pages")
     return url.removesuffix("login").rstrip("/")
+
+
+def _context_for(site: Site, base: str) -> ssl.SSLContext | None:
+    """Return how to know a worker's server by TLS; None: it speaks none."""
+    if not base.startswith("https:"):
+        return None
+    return relay_context(site.settings, current_secret(site.secret))
 
 
 def _headers_for(site: Site, theme: str) -> dict[str, str]:

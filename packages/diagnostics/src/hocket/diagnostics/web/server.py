@@ -19,7 +19,8 @@ from hocket.diagnostics.watching import Watch
 from hocket.diagnostics.web.app import make_front
 from hocket.diagnostics.web.guard import Guard
 from hocket.diagnostics.web.mount import Mount
-from hocket.diagnostics.web.reach import names_of, needs_login
+from hocket.diagnostics.web.page_tls import page_context
+from hocket.diagnostics.web.reach import names_of, needs_login, uses_tls
 from hocket.diagnostics.web.site import Site
 from hocket.transport import now
 
@@ -79,8 +80,11 @@ class DashboardServer:
             load_pages=functools.partial(load_pages, own.pages),
         )
         self._mount = Mount(self.site)
+        context = page_context(settings, secret, host) if uses_tls(settings, host) else None
         self._server = HTTPServer(
-            make_front(self.site, self._mount), max_body_size=_BODY_NBYTES_MAX
+            make_front(self.site, self._mount),
+            max_body_size=_BODY_NBYTES_MAX,
+            ssl_options=context,
         )
 
     def start(self, sockets: Sequence[socket.socket]) -> None:

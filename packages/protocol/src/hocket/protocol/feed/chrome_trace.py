@@ -29,9 +29,9 @@ __all__ = ["trace_bytes", "trace_rows"]
 
 #: The scheduler, and clients, as a process of the trace.
 _SCHEDULER: Final = 1
-#: Threads from here on are lanes for transfers; before them are those for tasks.
+#: Threads from here on are lanes for transfers, and for tasks whose thread is not known.
 _TRANSFERS_FROM: Final = 10_000
-_UNKNOWN_LANE: Final = 9_999
+_UNKNOWN_FROM: Final = 20_000
 #: Of each executor but the first, lanes begin here.
 _EXECUTOR_STEP: Final = 1000
 
@@ -71,26 +71,28 @@ class _Places:
         self._workers: dict[str, int] = {"": _SCHEDULER}
         self._threads: dict[tuple[int, int], str] = {}
         self._executors: dict[str, int] = {"threads": 0}
-        #: By worker: when each lane for transfers is free again.
-        self._free_s: dict[int, list[float]] = {}
+        #: By worker and first thread: when each lane from there on is free again.
+        self._free_s: dict[tuple[int, int], list[float]] = {}
 
     def worker(self, name: str) -> int:
         return self._workers.setdefault(name, len(self._workers) + 1)
 
     def lane(self, worker: int, executor: str, lane: int) -> int:
-        if lane < 0:
-            thread = _UNKNOWN_LANE
-            name = "lane unknown"
-        else:
-            step = self._executors.setdefault(executor, len(self._executors))
-            thread = 1 + step * _EXECUTOR_STEP + lane % _EXECUTOR_STEP
-            name = f"{executor} {lane}"
-        self._threads[worker, thread] = name
+        step = self._executors.setdefault(executor, len(self._executors))
+        thread = 1 + step * _EXECUTOR_STEP + lane % _EXECUTOR_STEP
+        self._threads[worker, thread] = f"{executor} {lane}"
         return thread
 
     def transfer(self, worker: int, start_s: float, end_s: float) -> int:
-        """Return a lane on which nothing overlaps."""
-        free_s = self._free_s.setdefault(worker, [])
+        """Return a lane for transfers on which nothing overlaps."""
+        return self._free(worker, _TRANSFERS_FROM, "transfers", start_s, end_s)
+
+    def unknown(self, worker: int, start_s: float, end_s: float) -> int:
+        """Return a lane on which nothing overlaps, for a task that ended before anybody looked."""
+        return self._free(worker, _UNKNOWN_FROM, "lane unknown", start_s, end_s)
+
+    def _free(self, worker: int, first: int, label: str, start_s: float, end_s: float) -> int:
+        free_s = self._free_s.setdefault((worker, first), [])
         for index, until_s in enumerate(free_s):
             if until_s <= start_s:
                 free_s[index] = end_s
@@ -98,8 +100,8 @@ class _Places:
         else:
             index = len(free_s)
             free_s.append(end_s)
-        thread = _TRANSFERS_FROM + index
-        self._threads[worker, thread] = f"transfers {index}"
+        thread = first + index
+        self._threads[worker, thread] = f"{label} {index}"
         return thread
 
     def names(self) -> Iterator[_Row]:
@@ -122,9 +124,12 @@ def _microseconds(time_s: float) -> float:
 
 def _task(event: TaskEnded, places: _Places, first_s: float) -> Iterator[_Row]:
     process = places.worker(event.worker)
-    thread = places.lane(process, event.executor, event.lane)
     begin_s = event.start_s - first_s
     whole_s = event.deserialising_s + event.running_s + event.storing_s
+    if event.lane < 0:
+        thread = places.unknown(process, begin_s, begin_s + whole_s)
+    else:
+        thread = places.lane(process, event.executor, event.lane)
     args = {
         "key": event.key,
         "attempt": event.attempt,

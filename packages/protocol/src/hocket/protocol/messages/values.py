@@ -46,6 +46,9 @@ class FailureKind(IntEnum):
     TIMED_OUT = 9
     #: A client cancelled it for all that wanted it; ``text`` says which.
     CANCELLED = 10
+    #: The call of an actor was not made, since its worker leaves: what was to be called comes back
+    #: as the value, to be made where the actor goes.
+    NOT_MADE = 11
 
 
 class CancelOutcome(IntEnum):

@@ -33,6 +33,8 @@ _logger: Final = logging.getLogger("hocket.worker")
 
 #: Actors that are made at once.
 ACTOR_SLOTS: Final = 8
+#: How long calls that wait, of coroutine methods, may take as the worker leaves.
+_LAST_CALLS_S: Final = 0.5
 
 
 class ActorExecutor:
@@ -117,6 +119,24 @@ class ActorExecutor:
             self.desk.flush_soon()
             return
         self._threads.add(thread)
+
+    def leave(self, timeout_s: float) -> None:
+        """Have all actors end what they do, and be saved; calls that wait go back to the callers.
+
+        Parameters
+        ----------
+        timeout_s
+            How long to wait for calls that run.
+        """
+        with self.desk.lock:
+            self.desk.machine.tables.actors.leave()
+            threads = list(self._threads)
+            for home in self._homes.values():
+                home.wake()
+            self.on_replies(False)  # noqa: FBT003 - it is all there is to say
+        deadline_s = monotonic() + timeout_s
+        for thread in threads:
+            thread.join(max(deadline_s - monotonic(), 0.0))
 
     def close(self, timeout_s: float) -> bool:
         """End all actors. Return whether their threads have ended. The desk must be closed.
@@ -247,6 +267,8 @@ class _Home:
         call = self._next(actor)
         while not actor.is_over or call is not None:
             if call is None:
+                if self._leaves:
+                    break
                 self._wakeups.get()
                 call = self._next(actor)
                 continue
@@ -256,6 +278,7 @@ class _Home:
                 value, failure = _run_alone(later, call, actor, self._worker, nbytes_max)
             value, failure, saved = self._save(living, actor, call, value, failure)
             call = self._ended(actor, call, value, failure, saved, and_next=True)
+        self._save_last(living, actor)
 
     # On an event loop.
 
@@ -286,7 +309,7 @@ class _Home:
         while True:
             call = self._next(actor)
             if call is None:
-                if actor.is_over:
+                if actor.is_over or self._leaves:
                     break
                 await self._stirred.wait()
                 self._stirred.clear()
@@ -302,6 +325,10 @@ class _Home:
             task.add_done_callback(waiting.discard)
             # It begins before the next call does.
             await asyncio.sleep(0)
+        if self._leaves and waiting:
+            # (What waits longer may wait for a call that nobody makes any more.)
+            await asyncio.wait(waiting, timeout=_LAST_CALLS_S)
+        self._save_last(living, actor)
 
     async def _wait_for(
         self, later: Awaitable[Any], actor: Actor, living: LivingActor, call: Call
@@ -350,6 +377,26 @@ class _Home:
                 f"the call of {call.method!r} was made, but the actor could not be saved after it"
             )
             return None, failure or fail(error, call, actor, self._worker), None
+
+    @property
+    def _leaves(self) -> bool:
+        return self._executor.desk.machine.tables.actors.leaving
+
+    def _save_last(self, living: LivingActor, actor: Actor) -> None:
+        """Take a last checkpoint as the worker leaves, so that no call is lost that has ended."""
+        if not (self._leaves and actor.unsaved_count and living.actor_class.is_restorable):
+            return
+        try:
+            state = checkpoint_of(living)
+        except BaseException:  # code of the user's
+            _logger.exception("actor %r could not be saved as its worker left", actor.key)
+            return
+        desk = self._executor.desk
+        with desk.lock:
+            if not desk.closing and not actor.is_over:
+                tables = desk.machine.tables
+                tables.outbox.saved(tables.actors.save(actor, state))
+                desk.flush_soon()
 
     def _ended(
         self,

@@ -26,6 +26,7 @@ from hocket.protocol.messages.feed import (
     WorkerCame,
     WorkerSampled,
 )
+from hocket.protocol.messages.values import THREADS
 from hocket.protocol.rules import NAME_LENGTH_MAX
 from hocket.transport import now
 from hocket.transport.vitals import LoopLag, Vitals
@@ -92,7 +93,7 @@ class Onlooking:
             machine.tables.address,
             socket.gethostname(),
             os.getpid(),
-            sum(machine.slots.values()),
+            machine.slots.get(THREADS, 0),
             resources=dict(machine.resources),
             executors=dict(machine.slots),
         )

@@ -330,6 +330,9 @@ class Worker:
         if self._channel is None:
             return
         self._finish(reason, clean=True)
+        if self._finished.result()[1] and timeout_s > 0 and not self._channel.closed:
+            # What is last said of actors goes before the goodbye.
+            await asyncio.to_thread(self._actors.leave, timeout_s)
         self._monitor.close()
         self.feed.close()
         # A machine with a bug may not have said the truth.
