@@ -251,6 +251,7 @@ def test_a_lost_actor_says_so_and_is_not_made_again(fresh: tuple[LocalCluster, C
 def test_a_planned_leave_loses_no_call(fresh: tuple[LocalCluster, Client], cls: Any) -> None:
     _, client = fresh
     counter = client.actor(cls, checkpoint_every=1_000_000)
+    pid = counter.pid().result(timeout=20)
     home = client.who_has([counter._future])[counter.key]
     answers: list[Any] = []
     moved = threading.Event()
@@ -262,7 +263,6 @@ def test_a_planned_leave_loses_no_call(fresh: tuple[LocalCluster, Client], cls: 
 
     caller = threading.Thread(target=call)
     caller.start()
-    pid = counter.pid().result(timeout=20)
     client.retire_workers(home)
     while counter.pid().result(timeout=20) == pid:
         time.sleep(0.01)

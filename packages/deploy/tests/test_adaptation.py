@@ -20,6 +20,7 @@ class Group:
         self.adaptor.rules["cpu"] = AdaptiveRules(**rules)
         self.jobs = []
         self.loads = {}
+        self.offer = CPU
         self.lead_s = lead_s
         self.now_s = 0.0
         self.made_count = 0
@@ -27,7 +28,12 @@ class Group:
     def look(self, *demands, seconds=1.0):
         self.now_s += seconds
         counts = self.adaptor.decide(
-            {"cpu": CPU}, {"cpu": self.jobs}, {"cpu": self.lead_s}, self.loads, demands, self.now_s
+            {"cpu": self.offer},
+            {"cpu": self.jobs},
+            {"cpu": self.lead_s},
+            self.loads,
+            demands,
+            self.now_s,
         )
         return counts["cpu"]
 
@@ -181,3 +187,26 @@ def test_it_stays_within_its_bounds_and_never_takes_a_busy_job(history, minimum,
     for _ in range(12):
         count = group.obey()
     assert count == minimum
+
+
+def test_no_job_is_asked_for_that_would_not_last():
+    group = Group()
+    group.offer = Offer(2, lasts_s=600.0)
+    for _ in range(5):
+        assert group.look(Demand(10, duration_s=3600.0)) == 0
+    # What seems to be a little too long may be shorter.
+    group.look(Demand(2, duration_s=900.0))
+    assert group.look(Demand(2, duration_s=900.0)) == 1
+
+
+def test_a_job_that_idles_since_it_ends_soon_is_no_reason_to_wait():
+    group = Group(maximum=3)
+    group.offer = Offer(2, lasts_s=3600.0)
+    group.obey(Demand(2))
+    group.obey(Demand(2))
+    (job,) = group.jobs
+    job.leaves_s = group.now_s + 300.0
+    group.look(Demand(2, duration_s=200.0))
+    assert group.look(Demand(2, duration_s=200.0)) == 1
+    group.look(Demand(2, duration_s=1000.0))
+    assert group.look(Demand(2, duration_s=1000.0)) == 2

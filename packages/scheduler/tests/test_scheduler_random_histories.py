@@ -59,7 +59,9 @@ class SchedulerHistory(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.machine = SchedulerMachine(Limits(window_tasks_min=1, window_s=0.02))
+        # (A hostile client that may end the cluster would send all workers away that join.)
+        limits = Limits(window_tasks_min=1, window_s=0.02, clients_may_end=False)
+        self.machine = SchedulerMachine(limits)
         self.machine.tables.trace = watch
         self.workers: dict[int, ModelWorker] = {}
         self.clients: dict[int, dict[str, str]] = {}

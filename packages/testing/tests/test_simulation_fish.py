@@ -143,7 +143,7 @@ def confirm_cancellation_late(monkeypatch):
         for key in message.keys:
             state = self.states.get(key)
             if state is not None and state.status is PENDING:
-                self._settle(state, CANCELLED)
+                self._watching.settle(state, CANCELLED)
 
     original = ClientMachine.receive
 

@@ -14,19 +14,14 @@ from typing import Any, Final
 
 from hocket.client.batches import TaskBatch
 from hocket.client.futures import Future
+from hocket.client.key_reference import KeyReference
 from hocket.client.options import TaskOptions, check_key, check_text
 from hocket.client.states import CANCELLED, LOST
 from hocket.client.submit import Submitter
 from hocket.core.errors import SettingsError
 from hocket.core.named_outputs import PickOutput
 from hocket.protocol.checks import NAME_LENGTH_MAX
-from hocket.protocol.serialize import (
-    ArgumentPickler,
-    dump_function,
-    label_of,
-    note_reference,
-    resolve,
-)
+from hocket.protocol.serialize import ArgumentPickler, dump_function, label_of
 
 __all__ = ["check_outputs", "map_outputs", "submit_outputs"]
 
@@ -141,7 +136,7 @@ def _pick(
         for whole in wholes[begin : begin + step]:
             key = whole if isinstance(whole, str) else whole.key
             batch.keys += [part_key(key, name) for name in names]
-            batch.payloads += [pickler.dumps((_Whole(key),), {})] * len(names)
+            batch.payloads += [pickler.dumps((KeyReference(key),), {})] * len(names)
             batch.references += [pickler.references] * len(names)
             batch.function_of += function_of
         if specs is not None:
@@ -159,25 +154,6 @@ def _pick(
 def part_key(key: str, name: object) -> str:
     """Return the key of a part of what a task returns."""
     return check_key(f"{key}[{name}]")
-
-
-class _Whole:
-    """The result of a task, of which there may be no future here; unpickled by the one that picks.
-
-    Parameters
-    ----------
-    key
-        The task's.
-    """
-
-    __slots__ = ("_key",)
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        note_reference(self._key)
-        return resolve, (self._key,)
 
 
 def _are_known(submitter: Submitter, key: str, names: tuple[str, ...]) -> bool:

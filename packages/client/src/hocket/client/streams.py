@@ -18,6 +18,7 @@ from typing import Any, Final, NoReturn, Self
 from hocket.client.batches import TaskBatch
 from hocket.client.failures import Raised, error_of_state
 from hocket.client.futures import Future
+from hocket.client.key_reference import KeyReference
 from hocket.client.options import TaskOptions
 from hocket.client.shell.collect import collect_one
 from hocket.client.shell.ways import Signal, run_blocking, run_in_loop
@@ -221,11 +222,13 @@ class StreamSource:
         self.session = submitter.session
         self.key = generator.key
         self._generator: Future | None = generator
+        #: What was scattered for the call: items may be made again when the stream is over.
+        self._holds = generator.record.holds
         self._options = options
         self._take = dump_function(SliceTaker(label))
         self._tell = dump_function(tell_news)
         self._pick = dump_function(pick_item)
-        self._pickler = ArgumentPickler(owner=self.session)
+        self._pickler = ArgumentPickler()
         #: Guards what follows.
         self._lock = Lock()
         self._flow = StreamFlow(ahead)
@@ -290,7 +293,7 @@ class StreamSource:
             return False
         key = f"{self.key}[{asked.start}:]"
         pickler = self._pickler
-        arguments = (self._generator, *asked)
+        arguments = (KeyReference(self.key), *asked)
         (whole,) = self._submitter.hand_over(
             TaskBatch(
                 [self._take],
@@ -304,11 +307,12 @@ class StreamSource:
             TaskBatch(
                 [self._tell],
                 [f"{key} news"],
-                [pickler.dumps((whole,), {})],
+                [pickler.dumps((KeyReference(key),), {})],
                 [pickler.references],
                 options=self._options_beside(self._worker, 1),
             )
         )
+        whole.record.holds = self._holds
         self._pending = whole, asked.start, told
         this = weakref.ref(self)
 
@@ -445,9 +449,10 @@ class StreamSource:
         """Have the items of a slice made tasks of their own: each lives as long as it is wanted."""
         assert part.whole is not None
         # (The other is used under the lock.)
-        pickler = ArgumentPickler(owner=self.session)
+        pickler = ArgumentPickler()
         row = part.start - part.begin
-        payloads = [pickler.dumps((part.whole, row + one), {}) for one in range(part.left)]
+        whole = KeyReference(part.whole.key)
+        payloads = [pickler.dumps((whole, row + one), {}) for one in range(part.left)]
         keys = [f"{self.key}[{part.start + one}]" for one in range(part.left)]
         batch = TaskBatch(
             [self._pick],
@@ -456,7 +461,11 @@ class StreamSource:
             [[part.whole.key]] * part.left,
             options=self._options_beside(part.worker, part.left),
         )
-        return deque(self._submitter.hand_over(batch))
+        futures = deque(self._submitter.hand_over(batch))
+        if self._holds:
+            for future in futures:
+                future.record.holds = self._holds
+        return futures
 
     def _values_of(self, part: _Part, made: Slice) -> deque[Any] | Raised:
         row = part.start - part.begin

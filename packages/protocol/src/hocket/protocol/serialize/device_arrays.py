@@ -1,6 +1,7 @@
 """Arrays that lie on a device: they travel through the host, and come back on the receiver's.
 
-CuPy, Numba and PyTorch are never imported here before somebody else has. Which device it is over
+CuPy, Numba and PyTorch are none of our requirements: they are called by name, and not before somebody
+else has imported them, or has sent such an array. Which device it is over
 there is for the receiver to say: the one of the task that reads the array, or else the library's
 present one. A tensor of PyTorch's whose reader has no such device comes back on the host, since
 PyTorch's can; arrays of the others cannot.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from typing import Any, Final
 
 from hocket.core.worker_view import device_ordinal
@@ -27,26 +29,26 @@ _CUDA: Final = "cuda"
 
 
 def _cupy_reducers() -> Mapping[type, _Reducer]:
-    import cupy  # noqa: PLC0415 (somebody has)
+    cupy = import_module("cupy")
 
     return {cupy.ndarray: _reduce_cupy}
 
 
 def _reduce_cupy(array: Any) -> Any:
-    import cupy  # noqa: PLC0415
+    cupy = import_module("cupy")
 
     return _make_cupy, (cupy.asnumpy(array, order="A"),)
 
 
 def _make_cupy(host: Any) -> Any:
-    import cupy  # noqa: PLC0415
+    cupy = import_module("cupy")
 
     with _device(cupy.cuda.Device):
         return cupy.asarray(host)
 
 
 def _numba_reducers() -> Mapping[type, _Reducer]:
-    from numba.cuda.cudadrv import devicearray  # noqa: PLC0415
+    devicearray = import_module("numba.cuda.cudadrv.devicearray")
 
     # (Its simulator has a class of another name.)
     names = ("DeviceNDArray", "FakeCUDAArray")
@@ -59,20 +61,20 @@ def _reduce_numba(array: Any) -> Any:
 
 
 def _make_numba(host: Any) -> Any:
-    from numba import cuda  # noqa: PLC0415
+    cuda = import_module("numba.cuda")
 
     with _device(lambda ordinal: cuda.gpus[ordinal]):
         return cuda.to_device(host)
 
 
 def _torch_reducers() -> Mapping[type, _Reducer]:
-    import torch  # noqa: PLC0415
+    torch = import_module("torch")
 
     return {torch.Tensor: _reduce_torch, torch.nn.Parameter: _reduce_torch}
 
 
 def _reduce_torch(tensor: Any) -> Any:
-    import torch  # noqa: PLC0415
+    torch = import_module("torch")
 
     if (
         tensor.device.type not in ("cpu", _CUDA)
@@ -104,7 +106,7 @@ def _make_torch(
     requires_grad: bool,  # noqa: FBT001 - from a pickle, by position
     is_parameter: bool,  # noqa: FBT001
 ) -> Any:
-    import torch  # noqa: PLC0415
+    torch = import_module("torch")
 
     if not data.flags.writeable:
         data = data.copy()
