@@ -8,8 +8,7 @@
     floors           the import contracts between and inside packages
     test [ARGS]      all tests; ARGS go to pytest
     unit PKG [ARGS]  the tests of one package, by the name of its folder
-    demo [--keep]    the main job on real data, and a report of it in build/; --keep (or KEEP=1)
-                     leaves its cluster up
+    demo [--keep]    the main job on real data, and a report; --keep (or KEEP=1) leaves it running
     bench [NAME]     a benchmark by its file's name (engines, unless told); more ARGS go to it
     simulate [ARGS]  the engine's machines in virtual time; SEEDS=n (or --seeds n) histories
     fuzz [ARGS]      read damaged Parquet files; --seconds N, --checked, --guided, --replay ...

@@ -51,6 +51,15 @@ def test_no_worker_begins_what_it_would_not_end(slurm, tmp_path):
         assert sorted(ended.read_text().split()) == [str(number) for number in range(6)]
 
 
+def test_a_worker_knows_the_end_that_its_queue_gave_it(slurm, tmp_path):
+    # (One minute, of which the last quarter is for leaving.)
+    with slurm.cluster(tmp_path, walltime=None, queue="short", jobs=1) as cluster:
+        cluster.wait(timeout=60)
+        with Client(cluster) as client:
+            (told,) = client.scheduler_info()["workers"].values()
+            assert 20 < told["leaves_in_s"] <= 45
+
+
 def test_a_group_with_devices_beside_one_without(slurm, tmp_path):
     def where(_=None):
         time.sleep(0.3)

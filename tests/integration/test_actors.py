@@ -8,12 +8,14 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hocket.client import Actor, ActorLost, ActorRestarted, Client, get_client
-from hocket.core.errors import NoCapacity, SerializationError
+from hocket.core.errors import NoCapacity, SerializationError, TaskCancelled
 from hocket.deploy import LocalCluster
 
 
@@ -78,6 +80,21 @@ class Meeting:
 
     def seen(self) -> list[int]:
         return self.begun
+
+
+class Slow:
+    """Has calls that take their time."""
+
+    def __init__(self) -> None:
+        self.naps = 0
+
+    def nap(self, seconds: float, begun: Path) -> None:
+        begun.touch()
+        time.sleep(seconds)
+        self.naps += 1
+
+    def count(self) -> int:
+        return self.naps
 
 
 def add_in_task(actor: Any, step: int) -> int:
@@ -245,6 +262,55 @@ def test_a_lost_actor_says_so_and_is_not_made_again(fresh: tuple[LocalCluster, C
     # Who asks for it gets a new one.
     future.retry()
     assert counter.add().result(timeout=20) == 1
+
+
+def test_calls_are_cancelled_where_that_can_be(client: Client, tmp_path: Path) -> None:
+    meeting = client.actor(Meeting)
+    waiting = [meeting.wait(number) for number in range(3)]
+    assert meeting.seen().result(timeout=20) == [0, 1, 2]
+    waiting[1].cancel()
+    with pytest.raises(TaskCancelled, match="wait"):
+        waiting[1].result(timeout=20)
+    assert waiting[1].cancelled()
+    assert waiting[1].status == "cancelled"
+    meeting.open()
+    assert waiting[0].result(timeout=20) == 0
+    assert not waiting[0].cancelled()
+    # A plain method that runs goes on, and what waits behind it is not made.
+    slow = client.actor(Slow)
+    begun = tmp_path / "begun"
+    running, behind, last = slow.nap(0.3, begun), slow.nap(0, begun), slow.count()
+    while not begun.exists():
+        time.sleep(0.01)
+    running.cancel()
+    behind.cancel()
+    assert running.exception(timeout=20) is None
+    assert isinstance(behind.exception(timeout=20), TaskCancelled)
+    assert last.result(timeout=20) == 1
+
+
+def test_what_is_read_of_an_asynchronous_client_is_awaited(cluster: LocalCluster) -> None:
+    async def main() -> None:
+        async with Client(cluster, asynchronous=True) as client:
+            counter = client.actor(Counter, 4)
+            read = counter.double
+            counter.add()
+            assert await read == 8
+            assert (await counter.count, await counter.double) == (5, 10)
+            with pytest.raises(AttributeError, match="no_such"):
+                await counter.no_such
+            answer = counter.add()
+            answer.cancel()
+            await wait_for(answer)
+            assert answer.cancelled() or await answer == 6
+
+    asyncio.run(main())
+
+
+async def wait_for(answer: Any) -> None:
+    """Wait until there is an answer, or it is known that there will be none."""
+    with suppress(TaskCancelled):
+        await answer
 
 
 @pytest.mark.parametrize("cls", [Saved, SavedMeeting])

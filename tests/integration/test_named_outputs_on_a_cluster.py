@@ -62,6 +62,7 @@ def name_of(large: Large) -> str:
     return large.name
 
 
+@pytest.mark.slow
 def test_parts_are_not_copied_and_do_not_keep_each_other() -> None:
     with LocalCluster(1, 1) as cluster, Client(cluster) as client:
         parts = client.submit(make_large, outputs=("first", "second"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
 from hocket.client import Client, get_client
-from hocket.core.errors import WorkerDied
+from hocket.core.errors import TaskTimedOut, WorkerDied
 from hocket.core.worker_view import current_worker
 from hocket.deploy import LocalCluster
 
@@ -73,3 +74,16 @@ def test_what_is_printed_there_is_in_the_workers_logs(client):
     client.submit(print, "said in a process", executor="processes").result(timeout=50)
     (lines,) = client.get_worker_logs(10).values()
     assert "said in a process" in [line.text for line in lines]
+
+
+@pytest.mark.slow
+def test_what_runs_there_is_ended_when_it_is_cancelled(client):
+    """Not even a call that waits in the system holds up the slot."""
+    endless = [client.submit(time.sleep, 1000, key=key, executor="processes") for key in "ab"]
+    deadline_s = time.monotonic() + 30
+    while sum(map(len, client.processing().values())) < 2:
+        assert time.monotonic() < deadline_s
+    client.cancel(endless, timeout=20)
+    assert client.submit(os.getpid, executor="processes", pure=False).result(timeout=30)
+    with pytest.raises(TaskTimedOut, match="it was interrupted"):
+        client.submit(time.sleep, 1000, key="c", executor="processes", timeout=1).result(timeout=30)

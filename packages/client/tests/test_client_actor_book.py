@@ -10,13 +10,14 @@ import pytest
 from hocket.client.actor_book import CallState
 from hocket.client.actor_errors import ActorCallLost, ActorRestarted
 from hocket.client.failures import error_of_state
-from hocket.client.machine import FAILED, LOST, PENDING, STORED, ClientMachine, Watch
+from hocket.client.machine import CANCELLED, FAILED, LOST, PENDING, STORED, ClientMachine, Watch
 from hocket.core.errors import PeerLost, TaskCancelled
 from hocket.protocol.messages import (
     ActorsPlaced,
     ActorsRestarting,
     CallKind,
     CallsEnded,
+    CancelCalls,
     Failure,
     FailureKind,
     TasksErred,
@@ -327,3 +328,35 @@ def test_what_was_handed_back_is_lost_with_what_it_counts_on(house):
         assert isinstance(call.error, ActorRestarted)
         assert call.error.lost == ["add() (call 1)"]
     assert house.sent() == []
+
+
+def test_a_call_is_cancelled_at_once_before_it_leaves(house):
+    early, kept = house.call(), house.call()
+    house.book.cancel(early)
+    assert early.status is CANCELLED
+    assert isinstance(error_of_state(early, None), TaskCancelled)
+    house.place(3)
+    late = house.call()
+    house.book.cancel(late)
+    assert house.sent() == [(HOME, [kept.number], [3])]
+    assert (early.holds, late.holds) == (None, None)
+
+
+def test_a_call_that_has_left_is_cancelled_by_its_worker_or_not_at_all(house):
+    house.place(3)
+    calls = [house.call(), house.call(), house.call()]
+    house.sent()
+    house.book.cancel(calls[0])
+    house.book.cancel(calls[1])
+    ((_, (message,)),) = house.book.take_calls(1000)
+    assert message == CancelCalls("me", ["a", "a"], [3, 3], [1, 2])
+    assert [call.status for call in calls] == [PENDING] * 3
+    # The first ran to its end.
+    house.answer([1], 3)
+    house.answer([2], 3, failure=Failure(FailureKind.CANCELLED, "a", "", b"", "w", 3))
+    assert [call.status for call in calls] == [STORED, CANCELLED, PENDING]
+    # What has ended, and what went to a worker that is no more, is left as it is.
+    house.book.cancel(calls[0])
+    house.restart(3)
+    house.book.cancel(calls[2])
+    assert not house.book.has_output

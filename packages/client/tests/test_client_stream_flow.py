@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hocket.client.stream_flow import AHEAD_MAX, SliceAsked, StreamFlow, check_ahead
 from hocket.core.errors import SettingsError
-from hocket.core.live_generators import SliceNews
+from hocket.transport.live_generators import SliceNews
 
 _LARGE = 64 << 20
 

@@ -13,8 +13,8 @@ import pytest
 from hocket.client import Client, GeneratorChanged
 from hocket.client.stream_flow import AHEAD_MAX
 from hocket.core.errors import PeerLost, SettingsError, TaskCancelled
-from hocket.core.live_generators import Slice
 from hocket.protocol.messages import CancelTasks, SubmitTasks
+from hocket.transport.live_generators import Slice
 
 _WAIT_S = 10.0
 
@@ -82,8 +82,8 @@ def on_w7() -> Iterator[int]:
 @pytest.fixture(autouse=True)
 def _tasks_of_w7(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let slices say that they are made on worker w7."""
-    from hocket.core import live_generators  # noqa: PLC0415
     from hocket.core.task_context import TaskContext  # noqa: PLC0415
+    from hocket.transport import live_generators  # noqa: PLC0415
 
     monkeypatch.setattr(live_generators, "current_task", lambda: TaskContext("k", 1, "w7"))
 

@@ -208,13 +208,18 @@ def test_a_summary_counts():
                 "held_nbytes": 1024,
                 "memory_limit": 0,
                 "resources": {"GPU": 1.0, "memory": 5.0},
+                "leaves_in_s": [None, 90.0, 0.0][n],
             }
             for n in (2, 1, 0)
         }
     }
     rows = rows_of(facts)
     assert [row.name for row in rows] == ["w0", "w1", "w2"]
-    assert rows[0].cells() == ("w0", "h0", "0", "2", "1,000", "3", "1 KiB", "none", "GPU: 1")
+    assert rows[0].cells() == (
+        *("w0", "h0", "0", "2", "1,000"),
+        *("3", "1 KiB", "none", "", "GPU: 1"),
+    )
+    assert rows[1].cells()[-2] == "1.5 min"
     assert summary_of(rows) == (
         "3 workers on 2 hosts, 6 threads; 3,000 tasks given out, 9 values of 3 KiB held"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 
 import hypothesis.strategies as st
 import pytest
@@ -116,3 +117,29 @@ def test_whatever_is_printed_is_read_or_refused(text):
     for answer in (said(text), said(text, "Invalid job id", 1)):
         with contextlib.suppress(UnreadableOutput):
             assert set(backend.sightings(answer, ["1", "2"])) <= ALL
+
+
+@pytest.mark.parametrize(
+    ("answer", "given", "expected"),
+    [
+        ("2026-11-23T12:00:00", "", "1795435200"),
+        ("2026-11-23T12:00:00", "77", "77"),
+        ("N/A", "", ""),
+        ("", "", ""),
+        (None, "", ""),
+    ],
+)
+def test_a_job_without_a_walltime_asks_when_it_ends(tmp_path, answer, given, expected):
+    if answer is not None:
+        (tmp_path / "squeue").write_text(f"#!/bin/bash\necho '{answer}'\n")
+        (tmp_path / "squeue").chmod(0o700)
+    script = "\n".join([*backend.script_lines(JobSpec()), 'echo "$SLURM_JOB_END_TIME"'])
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "TZ": "UTC", "SLURM_JOB_END_TIME": given}
+    done = subprocess.run(
+        ["/bin/bash", "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout.strip(), done.stderr) == (expected, "")
+
+
+def test_a_job_with_a_walltime_knows_when_it_ends():
+    assert backend.script_lines(JobSpec(walltime="1 h")) == []

@@ -20,6 +20,7 @@ from hocket.protocol.messages.feed import (
     ProfileSampled,
     RecallStep,
     SchedulerSampled,
+    SpillDone,
     TaskEnded,
     TaskMoved,
     TaskOutcome,
@@ -195,6 +196,8 @@ class MadeUpCluster:
                 3,
                 "inc-1",
             )
+        yield SpillDone(self.now_s - 0.1, 0.05, 10**7, self.names[0], "inc-1", is_read=False)
+        yield SpillDone(self.now_s, 0.02, 10**7, self.names[0], "inc-1", is_read=True)
         yield TaskRecalled(self.now_s, "inc-1", 1, "inc", self.names[0], RecallStep.ASKED)
         yield TaskRecalled(self.now_s, "inc-1", 1, "inc", self.names[0], RecallStep.GIVEN)
         yield LineLogged(self.now_s, self.names[0], "WARNING", "hocket", "a line <b>bold</b>", "")

@@ -45,7 +45,7 @@ def test_what_a_cluster_does_is_counted():
     assert sum(record.failed for record in model.groups.values()) == failed
     assert model.rings["failures"].end == failed
     assert sum(record.finished for record in model.workers.values()) == cluster.count
-    assert len(model.lanes) == 12 + 3  # One more of each worker, for transfers.
+    assert len(model.lanes) == 12 + 3 + 1  # For transfers, and for a disk.
     assert model.rings["rates"].end > 3
     assert model.profile.samples == 20 * 50
 

@@ -50,6 +50,7 @@ def test_transfers_have_a_low_lane_below_the_threads_of_who_got_them(watch):
     names = [
         f"worker-{number} {place}" for number in (0, 1) for place in ("/ 0", "/ 1", "transfers")
     ]
+    names.insert(3, "worker-0 disk")
     assert tab.labels == names
     bars = tab.bars
     heights = {
@@ -128,14 +129,14 @@ def test_workers_that_left_make_room_once_nothing_of_them_is_to_be_seen(watch):
     }
     watch.step()
     tab.view.tick()
-    assert len(tab.labels) == 6
+    assert len(tab.labels) == 7
     for _ in range(40):
         watch.step(2.0)
     tab.view.tick()
-    assert len(tab.labels) == 3
+    assert len(tab.labels) == 4
     # Who looks back sees them again.
     tab.pan(BEGAN_S, BEGAN_S + 10)
-    assert len(tab.labels) == 6
+    assert len(tab.labels) == 7
     assert "worker-1 / 0" in tab.bars["where"]
 
 

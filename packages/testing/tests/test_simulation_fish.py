@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from hocket.client.machine import CANCELLED, PENDING, ClientMachine
-from hocket.protocol.messages import AbandonTasks, CancelTasks, TasksDone
+from hocket.protocol.messages import CancelTasks, TasksDone
 from hocket.protocol.session import Session
 from hocket.scheduler import losses
 from hocket.scheduler.draining import Draining
@@ -19,7 +19,7 @@ from hocket.scheduler.state.outbox import WorkerOutbox
 from hocket.scheduler.tables import Tables
 from hocket.testing import simulate
 from hocket.testing.__main__ import main
-from hocket.worker import fetching, intake
+from hocket.worker import cancelled, fetching, overdue, running
 from hocket.worker.deadlines import Deadlines
 from hocket.worker.devices import Devices
 from hocket.worker.machine import WorkerMachine
@@ -157,18 +157,15 @@ def confirm_cancellation_late(monkeypatch):
     monkeypatch.setattr(ClientMachine, "receive", receive)
 
 
-def interrupt_whatever_has_the_key(monkeypatch):
-    """What is cancelled is interrupted whichever attempt runs by now."""
-    original = intake._ACTIONS[AbandonTasks]
+def free_slots_of_what_goes_on(monkeypatch):
+    """What cannot be interrupted is taken to have no slot any more."""
 
-    def abandon(tables, message, now_s):
-        attempts = [
-            tables.tasks[key].attempt if key in tables.tasks else attempt
-            for key, attempt in zip(message.keys, message.attempts, strict=True)
-        ]
-        original(tables, AbandonTasks(message.keys, attempts, message.interrupt), now_s)
+    def say_goes_on(tables, task, interrupted_s):
+        cancelled.say_goes_on(tables, task, interrupted_s)
+        if tables.deadlines._cancelled.get(task.attempt):
+            running.end(tables, task)
 
-    monkeypatch.setitem(intake._ACTIONS, AbandonTasks, abandon)
+    monkeypatch.setattr(overdue, "say_goes_on", say_goes_on)
 
 
 def keep_quiet_of_the_end(monkeypatch):
@@ -252,7 +249,7 @@ def try_again_at_once(monkeypatch):
         give_any_attempt,
         report_no_replicas,
         confirm_cancellation_late,
-        interrupt_whatever_has_the_key,
+        free_slots_of_what_goes_on,
         keep_quiet_of_the_end,
         blame_whoever_was_given_it,
         let_workers_go_at_once,

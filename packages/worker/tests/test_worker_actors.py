@@ -11,6 +11,7 @@ from hocket.protocol.messages import (
     ACTORS,
     ActorSaved,
     CallActors,
+    CancelCalls,
     CheckpointsKept,
     DropData,
     FailureKind,
@@ -265,3 +266,19 @@ def test_a_worker_that_leaves_hands_back_what_has_not_begun(actors, actor):
     kinds = [failure and failure.kind for failure in message.failures]
     assert kinds == [FailureKind.NOT_MADE, FailureKind.NOT_MADE, None, FailureKind.NOT_MADE]
     assert message.values == [b"", b"", b"1", b""]
+
+
+def test_a_call_that_has_not_begun_is_cancelled_and_one_that_runs_is_the_shells(actors, actor):
+    actors.receive(7, calls([1, 2, 3]))
+    assert actors.take(actor).number == 1
+    actors.receive(7, CancelCalls("c1", ["a", "a", "a", "b"], [1, 1, 2, 1], [1, 2, 3, 1]))
+    assert actors.take_unwanted() == [(actor, "c1", 1)]
+    assert actors.take_unwanted() == ()
+    ((_, (message,)),) = actors.take_replies()
+    assert (message.numbers, message.values) == ([2], [None])
+    assert [one.kind for one in message.failures] == [FailureKind.CANCELLED]
+    # Another's of the same number, and what comes twice, are nobody's.
+    actors.receive(7, CancelCalls("c2", ["a", "a"], [1, 1], [3, 1]))
+    assert actors.take_unwanted() == ()
+    assert [one.number for one in actor.calls] == [3]
+    assert not actors.has_replies

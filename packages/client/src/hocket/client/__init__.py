@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from hocket.client.task_client import get_client, get_worker
     from hocket.client.waiting import as_completed, fire_and_forget, wait
     from hocket.core.errors import Reschedule
-    from hocket.core.live_generators import GeneratorChanged
     from hocket.core.named_outputs import WrongOutputs
     from hocket.core.task_context import current_task, rejoin, secede
     from hocket.core.worker_plugins import WorkerPlugin
     from hocket.core.worker_view import WorkerView
+    from hocket.transport.live_generators import GeneratorChanged
 
 __all__ = [
     "Actor",
@@ -108,7 +108,7 @@ _HOMES: Final = {
     "EventConsumer": "hocket.protocol.feed",
     "Explained": "hocket.client.explaining",
     "Future": "hocket.client.futures",
-    "GeneratorChanged": "hocket.core.live_generators",
+    "GeneratorChanged": "hocket.transport.live_generators",
     "Lock": "hocket.client.coordination.lock",
     "LockLost": "hocket.client.coordination.errors",
     "MemorySampler": "hocket.client.memory_sampler",

@@ -22,8 +22,10 @@ from hocket.protocol.messages import (
     ActorsPlaced,
     ActorsRestarting,
     CallActors,
+    CallerToWorker,
     CallKind,
     CallsEnded,
+    CancelCalls,
     Failure,
     FailureKind,
 )
@@ -107,7 +109,16 @@ class ActorBook:
         Those who wait for calls.
     """
 
-    __slots__ = ("_actors", "_caller", "_closed", "_number", "_outgoing", "_states", "_watching")
+    __slots__ = (
+        "_actors",
+        "_caller",
+        "_closed",
+        "_number",
+        "_outgoing",
+        "_states",
+        "_unwanted",
+        "_watching",
+    )
 
     def __init__(self, caller: str, states: Mapping[str, FutureState], watching: Watching) -> None:
         self._caller = caller
@@ -116,6 +127,8 @@ class ActorBook:
         self._actors: dict[str, _Actor] = {}
         #: By address: calls that are to be sent there.
         self._outgoing: dict[str, list[CallState]] = {}
+        #: By address: calls that went there and are to be cancelled.
+        self._unwanted: dict[str, list[CallState]] = {}
         self._closed: HocketError | None = None
         #: Of the last call.
         self._number = 0
@@ -170,14 +183,25 @@ class ActorBook:
                 self._send(actor, call)
         return call
 
+    def cancel(self, call: CallState) -> None:
+        """Do without a call: at once if it has not left, else if its worker can see to it."""
+        actor = self._actors.get(call.actor)
+        if call.status is not PENDING or actor is None or call.number not in actor.calls:
+            return
+        if not call.was_sent:
+            del actor.calls[call.number]
+            self._end(call, CANCELLED)
+        elif actor.address and call.attempt == actor.attempt:
+            self._unwanted.setdefault(actor.address, []).append(call)
+
     # ------------------------------------------------------------------ what comes out
 
     @property
     def has_output(self) -> bool:
         """Whether there are calls to send."""
-        return bool(self._outgoing)
+        return bool(self._outgoing or self._unwanted)
 
-    def take_calls(self, nbytes_max: int) -> list[tuple[str, list[CallActors]]]:
+    def take_calls(self, nbytes_max: int) -> list[tuple[str, list[CallerToWorker]]]:
         """Return what is to be sent to each address, in order, a message for a frame.
 
         Parameters
@@ -186,7 +210,19 @@ class ActorBook:
             A message is ended when the pickles in it add up to this; a call may be longer.
         """
         outgoing, self._outgoing = self._outgoing, {}
-        return [(address, self._messages(calls, nbytes_max)) for address, calls in outgoing.items()]
+        unwanted, self._unwanted = self._unwanted, {}
+        taken: list[tuple[str, list[CallerToWorker]]] = [
+            (address, [*self._messages(calls, nbytes_max)]) for address, calls in outgoing.items()
+        ]
+        for address, calls in unwanted.items():
+            message = CancelCalls(
+                self._caller,
+                [call.actor for call in calls],
+                [call.attempt for call in calls],
+                [call.number for call in calls],
+            )
+            taken.append((address, [message]))
+        return taken
 
     def _messages(self, calls: Iterable[CallState], nbytes_max: int) -> list[CallActors]:
         messages: list[CallActors] = []
@@ -331,7 +367,8 @@ class ActorBook:
                 self._end(call, STORED)
             else:
                 call.failure = failure
-                self._end(call, FAILED)
+                is_cancelled = failure.kind is FailureKind.CANCELLED
+                self._end(call, CANCELLED if is_cancelled else FAILED)
 
     def line_lost(self, address: str, reason: str) -> None:
         """Take note that a worker's session is gone, or could not be had, for good.
@@ -339,6 +376,7 @@ class ActorBook:
         If the worker itself is gone, the scheduler should have said so before.
         """
         self._outgoing.pop(address, None)
+        self._unwanted.pop(address, None)
         for key, actor in self._actors.items():
             for call in [call for call in actor.calls.values() if call.attempt]:
                 if actor.address != address or call.attempt != actor.attempt:
@@ -357,6 +395,7 @@ class ActorBook:
         """End: nobody will wait for ever."""
         self._closed = error
         self._outgoing.clear()
+        self._unwanted.clear()
         for actor in self._actors.values():
             calls, actor.calls = actor.calls, {}
             for call in calls.values():

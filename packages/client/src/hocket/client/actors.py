@@ -16,7 +16,7 @@ from hocket.client.futures import Future
 from hocket.client.shell.callbacks import call_soon
 from hocket.client.shell.session import ClientSession
 from hocket.client.shell.ways import run_in_loop
-from hocket.client.states import PENDING, STORED, Watch
+from hocket.client.states import CANCELLED, PENDING, STORED, Watch
 from hocket.core.actor_class import UNSHARED, ActorReference
 from hocket.core.errors import LimitExceeded
 from hocket.protocol.messages import CallKind
@@ -50,12 +50,33 @@ class ActorFuture:
 
     @property
     def status(self) -> str:
-        """``"pending"``, ``"finished"``, ``"error"`` or ``"lost"``."""
+        """``"pending"``, ``"finished"``, ``"error"``, ``"cancelled"`` or ``"lost"``."""
         return self.record.status
 
     def done(self) -> bool:
         """Return whether there is an answer, or it is known that there will be none."""
         return self.record.status is not PENDING
+
+    def cancel(self) -> Any:
+        """Ask that the call is not made, or interrupted where it waits.
+
+        It happens, and the status becomes ``"cancelled"``, if the call has not begun, or is one of
+        a coroutine method that waits. A plain method that runs goes on: then there is an answer, as
+        if nobody had asked. Which of both it is, `exception` waits for.
+        """
+        session = self.session
+        with session.lock:
+            book = session.begin().actors
+            book.cancel(self.record)
+            has_output = book.has_output
+        session.wake_fired()
+        if has_output:
+            session.send_calls()
+        return session.nothing
+
+    def cancelled(self) -> bool:
+        """Return whether it was not made, or interrupted, since it was cancelled."""
+        return self.record.status is CANCELLED
 
     def result(self, timeout: float | None = None) -> Any:
         """Return what the method returned, once it has.
@@ -75,6 +96,8 @@ class ActorFuture:
             The actor was restarted from a checkpoint; the error says which calls are not in it.
         ActorCallLost
             It cannot be known whether the call was made.
+        TaskCancelled
+            The call was cancelled.
         PeerLost
             The scheduler is gone, or the client closed.
         TimeoutError

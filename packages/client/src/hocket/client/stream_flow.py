@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from hocket.client.mapping import Sizes
 from hocket.core.errors import SettingsError
-from hocket.core.live_generators import SliceNews
+from hocket.transport.live_generators import SliceNews
 
 __all__ = ["AHEAD_MAX", "SliceAsked", "StreamFlow", "check_ahead"]
 

@@ -87,8 +87,8 @@ class Streamer:
         # Imported here: most clients never need it.
         from hocket.client.stream_flow import check_ahead  # noqa: PLC0415
         from hocket.client.streams import Stream, StreamSource  # noqa: PLC0415
-        from hocket.core.live_generators import GeneratorFunction  # noqa: PLC0415
-        from hocket.protocol.serialize import label_of, nbytes_of  # noqa: PLC0415
+        from hocket.protocol.serialize import label_of  # noqa: PLC0415
+        from hocket.transport.live_generators import GeneratorFunction  # noqa: PLC0415
 
         check_options(fn, timeout=timeout, ahead=ahead)
         ahead = check_ahead(ahead)
@@ -109,7 +109,7 @@ class Streamer:
         name = f"{prefix}-{machine.token}-{number}"
         check_key(name + "-" * _SUFFIX_LENGTH_MAX)
         generator = self._submitter.submit(
-            GeneratorFunction(fn, nbytes_of),
+            GeneratorFunction(fn),
             args,
             kwargs,
             name,

@@ -1,10 +1,10 @@
 """Streams: what a generator function yields on the cluster, while it runs.
 
 The generator is a value on its worker; items come in slices, each a task of its own (see
-`hocket.core.live_generators`). So a stream survives what tasks survive, be it a worker that is lost
-or a client that was away, and the scheduler knows nothing of streams. Next to each slice goes a
-tiny task that tells how many items it has; that is all that is waited for here, and the next slice
-is asked for as soon as it is known.
+`hocket.transport.live_generators`). So a stream survives what tasks survive, be it a worker that is
+lost or a client that was away, and the scheduler knows nothing of streams. Next to each slice goes
+a tiny task that tells how many items it has; that is all that is waited for here, and the next
+slice is asked for as soon as it is known.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from hocket.client.states import PENDING, STORED, Watch
 from hocket.client.stream_flow import StreamFlow
 from hocket.client.submit import Submitter
 from hocket.core.errors import HocketError
-from hocket.core.live_generators import (
+from hocket.protocol.messages import THREADS
+from hocket.protocol.serialize import ArgumentPickler, dump_function, load_value
+from hocket.transport.live_generators import (
     GeneratorChanged,
     Slice,
     SliceNews,
@@ -34,8 +36,6 @@ from hocket.core.live_generators import (
     pick_item,
     tell_news,
 )
-from hocket.protocol.messages import THREADS
-from hocket.protocol.serialize import ArgumentPickler, dump_function, load_value
 
 __all__ = ["Stream", "StreamSource", "StreamValues"]
 

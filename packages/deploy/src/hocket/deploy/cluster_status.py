@@ -6,12 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hocket.core.units import format_bytes
+from hocket.core.units import format_bytes, format_seconds
 
 __all__ = ["HEADINGS", "WorkerRow", "rows_of", "summary_of"]
 
 #: Of the columns that `WorkerRow.cells` returns.
-HEADINGS: Final = ("worker", "host", "pid", "threads", "tasks", "held", "data", "limit", "offers")
+HEADINGS: Final = (
+    "worker",
+    "host",
+    "pid",
+    "threads",
+    "tasks",
+    "held",
+    "data",
+    "limit",
+    "leaves in",
+    "offers",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,7 @@ class WorkerRow:
     held_nbytes: int
     memory_limit: int
     resources: Mapping[str, float]
+    leaves_in_s: float | None = None
 
     def cells(self) -> tuple[str, ...]:
         """Return the text of each column."""
@@ -40,6 +52,7 @@ class WorkerRow:
             f"{self.held:,}",
             format_bytes(self.held_nbytes),
             format_bytes(self.memory_limit) if self.memory_limit else "none",
+            "" if self.leaves_in_s is None else format_seconds(self.leaves_in_s),
             ", ".join(f"{name}: {amount:g}" for name, amount in offers.items()),
         )
 
@@ -57,6 +70,7 @@ def rows_of(facts: Mapping[str, Any]) -> list[WorkerRow]:
             held_nbytes=one["held_nbytes"],
             memory_limit=one["memory_limit"],
             resources=one["resources"],
+            leaves_in_s=one["leaves_in_s"],
         )
         for one in facts["workers"].values()
     ]

@@ -110,7 +110,12 @@ def worker_command(spec: JobSpec, name: str, joining: Sequence[str]) -> list[str
 
 
 def write_job_script(
-    spec: JobSpec, name: str, files: JobFiles, prefix: str, directives: Sequence[str]
+    spec: JobSpec,
+    name: str,
+    files: JobFiles,
+    prefix: str,
+    directives: Sequence[str],
+    first_lines: Sequence[str] = (),
 ) -> str:
     """Return a job's script, where hosts share files.
 
@@ -126,6 +131,8 @@ def write_job_script(
         What a line for the batch system begins with; empty: it reads none.
     directives
         What the job asks for; the spec's own are added, and what it skips is left out.
+    first_lines
+        Before all that is the same for all batch systems.
     """
     kept = [
         line
@@ -136,6 +143,7 @@ def write_job_script(
     if prefix:
         lines += [f"{prefix} {line}" for line in (*kept, *spec.directives)]
     lines.append(f"exec >>{shlex.quote(str(files.log(name)))} 2>&1 </dev/null")
+    lines += first_lines
     joining = ["--scheduler-file", str(files.scheduler_file)]
     joining += ["--settings", str(files.settings_file)]
     return "\n".join([*lines, *script_lines(spec, name, files, joining)]) + "\n"

@@ -45,7 +45,7 @@ class JobSpec:
         limit for its workers.
     walltime
         How long a job may run: seconds, or text such as ``"90 min"``, ``"2:00:00"`` or
-        ``"1-12:00:00"``; None: the queue's default, of which the workers then know nothing.
+        ``"1-12:00:00"``; None: the queue's default, of which only SLURM's jobs learn.
     gpus
         Devices that each job asks for. Its workers offer them as the resource ``"GPU"``.
     resources

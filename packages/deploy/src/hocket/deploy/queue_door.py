@@ -84,7 +84,8 @@ class QueueDoor(JobDoor):
         log = str(self._files.log(job))
         directives = self.backend.directives(spec, job, log)
         prefix = self.backend.directive_prefix
-        return write_job_script(spec, job, self._files, prefix, directives)
+        first_lines = self.backend.script_lines(spec)
+        return write_job_script(spec, job, self._files, prefix, directives, first_lines)
 
     async def submit(self, group: str, job: str) -> str:
         """Submit a job; return its id."""

@@ -36,7 +36,7 @@ class Theme:
         The colour of patterns over bars.
     accents
         For lines and bars that stand for no function.
-    transfer
+    transfer, disk
         For data on its way, in lanes that hold nothing else.
     good, warning, bad
         Never alone: there is always a word, too.
@@ -51,6 +51,7 @@ class Theme:
     hatch: str
     accents: tuple[str, str, str, str]
     transfer: str
+    disk: str
     good: str
     warning: str
     bad: str
@@ -108,6 +109,7 @@ LIGHT: Final = Theme(
     hatch="#ffffff",
     accents=("#0072b2", "#d55e00", "#009e73", "#aa4488"),
     transfer="#d7263d",
+    disk="#7a5c3e",
     good="#009e73",
     warning="#b35900",
     bad="#c0392b",
@@ -121,6 +123,7 @@ DARK: Final = Theme(
     hatch="#0d1117",
     accents=("#56b4e9", "#e69f00", "#2fc08f", "#e0a0c4"),
     transfer="#ff5a6a",
+    disk="#c8a27a",
     good="#3fd0a4",
     warning="#f0a83a",
     bad="#ff7b6b",

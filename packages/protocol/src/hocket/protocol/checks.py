@@ -26,6 +26,7 @@ from hocket.protocol.messages import (
     CallScheduler,
     CallsEnded,
     CancelAnswered,
+    CancelCalls,
     CancelTasks,
     ChangeBarrier,
     ChangeEvent,
@@ -475,6 +476,12 @@ _TESTS: Final[dict[type[Struct], tuple[rules.Rule, ...]]] = {
         rules.name("caller"),
         rules.names("methods"),
         _kinds,
+    ),
+    CancelCalls: (
+        *_KEYS_AND_ATTEMPTS,
+        rules.equal("keys", "numbers"),
+        rules.counts("numbers"),
+        rules.name("caller"),
     ),
     CallsEnded: (
         *_KEYS_AND_ATTEMPTS,

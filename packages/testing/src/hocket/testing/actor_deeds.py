@@ -9,7 +9,7 @@ from hocket.client.options import TaskOptions
 from hocket.testing.actors import ActorPlan
 from hocket.testing.deeds import Deed, Place
 
-__all__ = ["CallActor", "LetActorGo", "LoseLines", "MakeActor", "ShareActor"]
+__all__ = ["CallActor", "CancelCall", "LetActorGo", "LoseLines", "MakeActor", "ShareActor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,21 @@ class CallActor(Deed):
         """Yield it with fewer calls."""
         if self.count > 1:
             yield replace(self, count=self.count // 2)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelCall(Deed):
+    """A client does without the answer to one of its calls."""
+
+    client: str
+    key: str
+    place: int
+
+    def act(self, cluster: Place) -> None:
+        """Cancel it, if there is one."""
+        client = cluster.client(self.client)
+        if client is not None:
+            client.actors.cancel(self.key, self.place)
 
 
 @dataclass(frozen=True, slots=True)

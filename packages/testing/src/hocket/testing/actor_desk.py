@@ -93,6 +93,13 @@ class ActorDesk:
             self.calls.setdefault(key, []).append(call)
             self._host.changed()
 
+    def cancel(self, key: str, place: int) -> None:
+        """Do without the answer to a call of an actor, if it has none."""
+        calls = self.calls.get(key)
+        if calls:
+            self._host.machine.actors.cancel(calls[place % len(calls)])
+            self._host.changed()
+
     def let_go(self, key: str) -> bool:
         """Let go of an actor, unless there are calls without answers: these hold it."""
         if key not in self.held or any(one.status is PENDING for one in self.calls.get(key, ())):

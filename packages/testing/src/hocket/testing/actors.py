@@ -15,7 +15,7 @@ import msgspec
 
 from hocket.client.actor_book import CallState
 from hocket.client.actor_errors import ActorCallLost, ActorRestarted
-from hocket.client.machine import STORED
+from hocket.client.machine import CANCELLED, STORED
 from hocket.core.errors import InvariantBroken
 from hocket.protocol.messages import ACTORS, ActorSaved
 from hocket.testing.network import Network
@@ -107,6 +107,7 @@ class Ledger:
             if is_missing and number < max(known, default=0):
                 raise InvariantBroken(rule="callers hear of what is lost", detail=what)
             is_unmade = isinstance(error, ActorCallLost) and not error.was_sent
+            is_unmade |= call.status is CANCELLED
             if is_unmade and (key, caller.caller, number) in self._made:
                 raise InvariantBroken(rule="what is said not to be made is not", detail=what)
 

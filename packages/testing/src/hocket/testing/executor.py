@@ -145,6 +145,8 @@ class Execution:
         self.random = network.stream("task", task.key, self.run)
         self._on_slot: Callable[[], None] | None = None
         self._is_over = False
+        #: When it can end at the earliest.
+        self._stays_until_s = 0.0
 
     def begin(self) -> None:
         """Begin the task, and plan what it does."""
@@ -209,12 +211,24 @@ class Execution:
 
     # The end.
 
+    def hold_out(self, duration_s: float) -> None:
+        """Come to an end only after so long: it is where nothing can interrupt it."""
+        self._stays_until_s = self._place.network.timeline.now_s + duration_s
+
     def interrupted(self) -> None:
-        """End because of an exception from without."""
-        self.fail("it was interrupted")
+        """End because of an exception from without, if one can arrive."""
+        if not self._stays():
+            self.fail("it was interrupted")
+
+    def _stays(self) -> bool:
+        return self._place.network.timeline.now_s < self._stays_until_s
 
     def _end(self) -> None:
         if self._is_over:
+            return
+        if self._stays():
+            left_s = self._stays_until_s - self._place.network.timeline.now_s
+            self._place.after(left_s, self._end)
             return
         behaviour, is_unlucky = self.call.behaviour, self.random.random() < 0.5
         if behaviour is Behaviour.POISON:

@@ -403,8 +403,12 @@ class WorkerHost(Host):
         else:
             self._check_is_cancelled(task)
         execution = self.executions.get(task)
-        if execution is not None and self.random.random() < 0.5:
+        if execution is None:
+            return
+        if self.random.random() < 0.5:
             self.after(self.random.uniform(0.0, _FLUSH_S), execution.interrupted)
+        elif self.random.random() < 0.4:
+            execution.hold_out(self.random.uniform(0.0, 4.0))
 
     def _check_is_cancelled(self, task: Task) -> None:
         """Check that nobody waits for a task that is interrupted."""

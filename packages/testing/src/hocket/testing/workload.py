@@ -7,7 +7,14 @@ from dataclasses import replace
 
 from hocket.client.batches import TaskOptions
 from hocket.client.machine import CANCELLED, LOST, PENDING, STORED
-from hocket.testing.actor_deeds import CallActor, LetActorGo, LoseLines, MakeActor, ShareActor
+from hocket.testing.actor_deeds import (
+    CallActor,
+    CancelCall,
+    LetActorGo,
+    LoseLines,
+    MakeActor,
+    ShareActor,
+)
 from hocket.testing.client_host import ClientHost
 from hocket.testing.cluster import Cluster
 from hocket.testing.coordination import CAPACITIES
@@ -198,6 +205,7 @@ class User:
             self._release,
             self._release,
             self._cancel,
+            self._cancel,
             self._share,
             self._submit_again,
             self._change_mind,
@@ -292,6 +300,9 @@ class User:
             yield ShareActor(self._now_s, other, key)
         elif how < 0.23:
             yield LoseLines(self._now_s, name)
+        elif how < 0.3:
+            # (The latest are those that may not have begun.)
+            yield CancelCall(self._now_s, name, key, -random.randint(1, 4))
         else:
             method = "kill" if random.random() < 0.05 else "note"
             yield CallActor(self._now_s, name, key, random.randint(1, 8), method)
@@ -339,8 +350,12 @@ class User:
 
     def _cancel(self) -> Iterator[Deed]:
         held = self._held()
+        if self._random.random() < 0.8:
+            # Rather what runs, perhaps.
+            futures = self.client.futures
+            held = [key for key in held if futures[key].status is PENDING] or held
         if held:
-            keys = tuple(self._random.sample(held, min(len(held), 2)))
+            keys = tuple(self._random.sample(held, min(len(held), self._random.choice([2, 4]))))
             interrupt = self._random.random() < 0.7
             force = self._random.random() < 0.2
             yield Cancel(self._now_s, self.client.name, keys, interrupt, force)

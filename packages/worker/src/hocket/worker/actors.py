@@ -16,6 +16,7 @@ from hocket.protocol.messages import (
     ActorSaved,
     CallActors,
     CallsEnded,
+    CancelCalls,
     CheckpointsKept,
     Failure,
     FailureKind,
@@ -141,7 +142,7 @@ class Actors:
         The worker's name, for failures.
     """
 
-    __slots__ = ("_replies", "_restores", "_woken", "_worker", "by_key", "leaving")
+    __slots__ = ("_replies", "_restores", "_unwanted", "_woken", "_worker", "by_key", "leaving")
 
     def __init__(self, worker: str) -> None:
         self._worker = worker
@@ -149,6 +150,7 @@ class Actors:
         self._restores: dict[tuple[str, int], RestoreActor] = {}
         self._replies: dict[int, _Replies] = {}
         self._woken: list[Actor] = []
+        self._unwanted: list[tuple[Actor, str, int]] = []
         #: Whether the worker leaves in good order, and no call begins any more.
         self.leaving = False
 
@@ -215,8 +217,14 @@ class Actors:
 
     # Calls -----------------------------------------------------------------------------------
 
-    def receive(self, channel: int, message: CallActors) -> None:
-        """Take in calls that came on a connection."""
+    def receive(self, channel: int, message: CallActors | CancelCalls) -> None:
+        """Take in what came on a connection."""
+        if isinstance(message, CancelCalls):
+            self._cancel(channel, message)
+        else:
+            self._call(channel, message)
+
+    def _call(self, channel: int, message: CallActors) -> None:
         caller = message.caller
         rows = zip(
             message.keys,
@@ -238,6 +246,28 @@ class Actors:
                     continue
                 actor.calls.append(Call(channel, caller, number, method, kind, payload))
                 self._wake(actor)
+
+    def _cancel(self, channel: int, message: CancelCalls) -> None:
+        """Let calls go that have not begun, and have the shell interrupt what it can."""
+        caller = message.caller
+        for key, attempt, number in zip(
+            message.keys, message.attempts, message.numbers, strict=True
+        ):
+            actor = self.find(key, attempt)
+            if actor is None:
+                continue
+            if (caller, number) in actor.running:
+                self._unwanted.append((actor, caller, number))
+                continue
+            kept = deque(one for one in actor.calls if (one.caller, one.number) != (caller, number))
+            if len(kept) < len(actor.calls):
+                actor.calls = kept
+                failure = self.cancelled(actor)
+                self._replies_on(channel).add(key, attempt, number, None, failure, 0)
+
+    def cancelled(self, actor: Actor) -> Failure:
+        """Return what became of a call that was not made, or interrupted."""
+        return Failure(FailureKind.CANCELLED, actor.key, "", b"", self._worker, actor.attempt)
 
     def take(self, actor: Actor) -> Call | None:
         """Return the next call, which begins; None: the shell will be told of the next one."""
@@ -315,6 +345,13 @@ class Actors:
             return ()
         woken, self._woken = self._woken, []
         return woken
+
+    def take_unwanted(self) -> Sequence[tuple[Actor, str, int]]:
+        """Return calls that run and that their callers want no more: actor, caller and number."""
+        if not self._unwanted:
+            return ()
+        unwanted, self._unwanted = self._unwanted, []
+        return unwanted
 
     def _wake(self, actor: Actor) -> None:
         if actor.is_idle:

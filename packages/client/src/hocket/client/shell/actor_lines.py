@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from hocket.core.errors import HocketError
 from hocket.core.settings import Settings
-from hocket.protocol.messages import CallActors
+from hocket.protocol.messages import CallerToWorker
 from hocket.protocol.roles import Role
 from hocket.transport.channel import Channel
 from hocket.transport.connector import connect
@@ -38,7 +38,7 @@ class ActorLines:
         #: The session, which is not to be kept; it has ``calls_ended`` and ``line_lost``.
         self.session: weakref.ref[Any] | None = None
 
-    def send(self, address: str, messages: list[CallActors]) -> None:
+    def send(self, address: str, messages: list[CallerToWorker]) -> None:
         """Send calls to a worker, after those that were sent before."""
         line = self._lines.get(address)
         if line is None:
@@ -95,11 +95,11 @@ class _Line:
         self.address = address
         self._lines = lines
         self._channel: Channel | None = None
-        self._waiting: list[CallActors] = []
+        self._waiting: list[CallerToWorker] = []
         self._is_closed = False
         self._opening = asyncio.get_running_loop().create_task(self._open())
 
-    def send(self, messages: list[CallActors]) -> None:
+    def send(self, messages: list[CallerToWorker]) -> None:
         if self._channel is None:
             self._waiting += messages
             return

@@ -62,6 +62,11 @@ class Backend(ABC):
     def directives(self, spec: JobSpec, job: str, log: str) -> list[str]:
         """Return what a job asks for, a line each, without the prefix."""
 
+    def script_lines(self, spec: JobSpec) -> list[str]:
+        """Return lines of shell with which a job finds out what only its batch system knows."""
+        del spec
+        return []
+
     @abstractmethod
     def submit_command(self, script: str, job: str, log: str) -> list[str]:
         """Return the command that submits a script."""

@@ -97,6 +97,21 @@ class SlurmBackend(Backend):
             lines.append(f"--account={spec.account}")
         return lines
 
+    def script_lines(self, spec: JobSpec) -> list[str]:
+        """Return what finds out when a job ends that asked for no time of its own.
+
+        (Later versions say so themselves.)
+        """
+        if spec.walltime_s is not None:
+            return []
+        return [
+            '[ -n "$SLURM_JOB_END_TIME" ] || {',
+            '  end=$(timeout 10 squeue --noheader --jobs="$SLURM_JOB_ID" --format=%e 2>/dev/null)',
+            '  end=$([ -n "$end" ] && date --date="$end" +%s 2>/dev/null)',
+            '  [ -z "$end" ] || export SLURM_JOB_END_TIME=$end',
+            "}",
+        ]
+
     def submit_command(self, script: str, job: str, log: str) -> list[str]:
         """Return ``sbatch``."""
         del job, log

@@ -56,7 +56,7 @@ def table_of(rows: Sequence[WorkerRow]) -> Table:
 
     table = Table(box=box.SIMPLE)
     for heading in HEADINGS:
-        is_number = heading in ("pid", "threads", "tasks", "held", "data", "limit")
+        is_number = heading in ("pid", "threads", "tasks", "held", "data", "limit", "leaves in")
         table.add_column(heading, justify="right" if is_number else "left")
     for row in rows:
         table.add_row(*row.cells())

@@ -24,6 +24,7 @@ from hocket.protocol.messages.feed import (
     LineLogged,
     ProfileSampled,
     SchedulerSampled,
+    SpillDone,
     TaskEnded,
     TaskMoved,
     TaskOutcome,
@@ -38,7 +39,7 @@ from hocket.protocol.messages.feed import (
 from hocket.protocol.messages.observing import Snapshot
 from hocket.protocol.messages.values import THREADS
 
-__all__ = ["TRANSFERS", "ClusterModel", "Lane"]
+__all__ = ["DISK", "TRANSFERS", "ClusterModel", "Lane"]
 
 #: Groups, routes, workers that are gone, and lanes, of which the oldest are forgotten beyond.
 GROUPS_MAX: Final = 1_000
@@ -54,8 +55,9 @@ _TEXT_LENGTH_MAX: Final = 500
 
 #: A place where tasks run one after the other: worker, executor, number.
 Lane = tuple[str, str, int]
-#: Stands for executor and function where a lane is that of a worker's transfers.
+#: Stand for executor and function where a lane is that of a worker's transfers, or of its disk.
 TRANSFERS: Final = "transfers"
+DISK: Final = "disk"
 
 
 class ClusterModel:
@@ -117,6 +119,7 @@ class ClusterModel:
             WorkerPauseChanged: self._on_pause_changed,
             WorkerSampled: self._on_worker_sampled,
             TransferDone: self._on_transfer_done,
+            SpillDone: self._on_spill_done,
             TaskRecalled: self._on_task_recalled,
             LineLogged: self._on_line_logged,
             UserEvent: self._on_user_event,
@@ -312,7 +315,7 @@ class ClusterModel:
         route.duration_s += event.duration_s
         route.errors += bool(event.error)
         # (Who received it tells of it; where that was a client, who gave it.)
-        self._add_transfer(target or source, event)
+        self._add_bar(target or source, TRANSFERS, event)
         self._transferred_nbytes += event.nbytes
         self.rings["transfers"].append(
             event.start_s,
@@ -326,13 +329,26 @@ class ClusterModel:
         )
         self.time_s = max(self.time_s, event.start_s + event.duration_s)
 
-    def _add_transfer(self, worker: str, event: TransferDone) -> None:
-        """Draw a transfer in the lane of a worker, if it is one that is drawn."""
+    def _on_spill_done(self, event: SpillDone) -> None:
+        self._add_bar(event.worker, DISK, event)
+        self.rings["spills"].append(
+            event.start_s,
+            event.duration_s,
+            event.nbytes,
+            event.worker,
+            event.key,
+            "read back" if event.is_read else "written",
+            event.error,
+        )
+        self.time_s = max(self.time_s, event.start_s + event.duration_s)
+
+    def _add_bar(self, worker: str, what: str, event: TransferDone | SpillDone) -> None:
+        """Draw data that moved in a lane of a worker, if it is one that is drawn."""
         if worker not in self.workers or self._only not in {"", worker}:
             return
         self.bars.add(
-            self._lane((worker, TRANSFERS, -1)),
-            TRANSFERS,
+            self._lane((worker, what, -1)),
+            what,
             event.start_s,
             event.start_s + event.duration_s,
             failed=bool(event.error),

@@ -83,6 +83,19 @@ TABLES: Final[dict[str, Table]] = {
             "error": "text",
         },
     ),
+    "spills": Table(
+        "A result went from memory to disk, or was read back.",
+        10_000,
+        {
+            "start_s": "float",
+            "duration_s": "float",
+            "nbytes": "integer",
+            "worker": "text",
+            "key": "text",
+            "step": "text",
+            "error": "text",
+        },
+    ),
     "recalls": Table(
         "A task was asked back from a loaded worker, or the answer came.",
         10_000,

@@ -10,7 +10,7 @@ from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, Range1d
 
 from hocket.diagnostics.model import Bar, ClusterModel, Rows
 from hocket.diagnostics.model.bars import BAR_COLUMNS
-from hocket.diagnostics.model.cluster import TRANSFERS, Lane, natural
+from hocket.diagnostics.model.cluster import DISK, TRANSFERS, Lane, natural
 from hocket.diagnostics.theme import HATCHES
 from hocket.diagnostics.view import View
 from hocket.diagnostics.visuals import page, plot
@@ -26,8 +26,10 @@ WINDOW_S: Final = 60.0
 _WIDTH_PX: Final = 1_000
 #: Lanes with a label each; beyond, each worker has one.
 _LABELS_MAX: Final = 24
-#: How high a worker's transfers are, where a thread's lane is 1.
-_TRANSFERS_HEIGHT: Final = 0.45
+#: How high lanes of data are, where a thread's is 1.
+_DATA_HEIGHT: Final = 0.45
+#: These, and how they are sorted.
+_DATA: Final = {TRANSFERS: 1, DISK: 2}
 #: Of a bar's height that is left where it was hardly ever busy.
 _HEIGHT_PART_MIN: Final = 0.25
 #: Of a lane's height that bars take.
@@ -58,7 +60,8 @@ page("status", "Status", order=10, text="")
     place=10,
     text="A bar is one task, or several of one lane that are too close together to be told apart:"
     " the lower, the less it was busy. Its colour is its function's, and crosses say that one"
-    " failed; red is data that a worker fetched. Drag to look back; reset to follow again.",
+    " failed; red is data that a worker fetched, brown what went to its disk and back. Drag to look"
+    " back; reset to follow again.",
 )
 def task_stream(view: View) -> Any:
     """Draw the lanes of all workers."""
@@ -74,8 +77,8 @@ def task_stream(view: View) -> Any:
     reads=("tasks", "transfers"),
     place=10,
     text="A bar is one task, or several of one thread that are too close together to be told"
-    " apart: the lower, the less it was busy. Red is data that was fetched. Drag to look back;"
-    " reset to follow again.",
+    " apart: the lower, the less it was busy. Red is data that was fetched, brown what went to disk"
+    " and back. Drag to look back; reset to follow again.",
 )
 def worker_stream(view: View) -> Any:
     """Draw the lanes of this worker."""
@@ -247,7 +250,7 @@ class TaskStream:
         self._places = {}
         top = 0.0
         for lane in reversed(order):
-            height = _TRANSFERS_HEIGHT if lane[1] == TRANSFERS else 1.0
+            height = _DATA_HEIGHT if lane[1] in _DATA else 1.0
             place = _Place(top + height / 2, height * _FILLED, _name_of(lane))
             self._places[model.lanes[lane]] = place
             top += height
@@ -267,6 +270,7 @@ class TaskStream:
     def _columns(self, bars: Iterable[Sequence[Any] | Bar], window_s: float) -> dict[str, Any]:
         view, places = self._view, self._places
         least_s = window_s / _WIDTH_PX
+        colors = {TRANSFERS: view.theme.transfer, DISK: view.theme.disk}
         columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
         for bar in bars:
             values = bar.values() if isinstance(bar, Bar) else bar
@@ -281,7 +285,7 @@ class TaskStream:
             columns["height_y"].append(round(height, 3))
             columns["left"].append(round(start_s * 1000, 3))
             columns["right"].append(round(max(stop_s, start_s + least_s) * 1000, 3))
-            color = view.theme.transfer if group == TRANSFERS else view.color(group)
+            color = colors.get(group) or view.color(group)
             columns["color"].append(view.theme.bad if 2 * failed >= tasks else color)
             columns["group"].append(group)
             columns["tasks"].append(tasks)
@@ -315,9 +319,9 @@ def _nowhere() -> dict[str, list[float]]:
 
 
 def _order_of(lane: Lane) -> tuple[Any, ...]:
-    """Return what lanes are sorted by: a worker's threads, other executors, its transfers."""
+    """Return what lanes are sorted by: a worker's threads, other executors, its data."""
     worker, executor, number = lane
-    return natural(worker), executor == TRANSFERS, executor != THREADS, executor, number
+    return natural(worker), _DATA.get(executor, 0), executor != THREADS, executor, number
 
 
 def _some(ticks: list[float]) -> list[float]:

@@ -14,7 +14,7 @@ from hocket.diagnostics.plots.transfers import list_transfers
 from hocket.diagnostics.view import Columns, View
 from hocket.diagnostics.visuals import Row, page, plot, table
 
-__all__ = ["counts", "peers", "state"]
+__all__ = ["counts", "peers", "spills", "state"]
 
 page("main", "Main", role="worker", order=10)
 page("worker-system", "System", role="worker", order=20)
@@ -211,6 +211,32 @@ def tiers(view: View) -> Any:
 def keys_held(view: View) -> Any:
     """How many results the worker holds."""
     return time_lines(view, view.stream("worker_samples"), {"held": "keys"})
+
+
+@table(
+    "Memory to disk and back",
+    {
+        "start_s": "Began",
+        "step": "What",
+        "key": "Key",
+        "nbytes": "Size",
+        "duration_s": "Took",
+        "nbytes_per_s": "Bandwidth",
+        "error": "Error",
+    },
+    on="store",
+    role="worker",
+    place=40,
+    reads=("transfers",),
+)
+def spills(model: ClusterModel, words: str) -> Iterator[Row]:
+    """Results that went to disk, or were read back, the latest first."""
+    columns = model.rings["spills"].read(0, 5_000 if words else 200).columns
+    names = list(columns)
+    for values in zip(*(reversed(column) for column in columns.values()), strict=True):
+        row = dict(zip(names, values, strict=True))
+        row["nbytes_per_s"] = row["nbytes"] / row["duration_s"] if row["duration_s"] else None
+        yield row
 
 
 @table(

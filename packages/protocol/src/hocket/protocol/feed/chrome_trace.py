@@ -15,6 +15,7 @@ import msgspec
 from hocket.protocol.messages.feed import (
     Event,
     SchedulerSampled,
+    SpillDone,
     TaskEnded,
     TaskOutcome,
     TaskRecalled,
@@ -29,12 +30,15 @@ __all__ = ["trace_bytes", "trace_rows"]
 
 #: The scheduler, and clients, as a process of the trace.
 _SCHEDULER: Final = 1
-#: Threads from here on are lanes for transfers, and for tasks whose thread is not known.
+#: Threads from here on are lanes for transfers, for tasks whose thread is not known, and for what
+#: goes to disk and back.
 _TRANSFERS_FROM: Final = 10_000
 _UNKNOWN_FROM: Final = 20_000
+_DISK_FROM: Final = 30_000
 #: Of each executor but the first, lanes begin here.
 _EXECUTOR_STEP: Final = 1000
 
+_WITH_START: Final = frozenset({TransferDone, SpillDone})
 _COLOURS: Final = {TaskOutcome.FAILED: "terrible", TaskOutcome.DROPPED: "grey"}
 _encoder: Final = msgspec.json.Encoder()
 
@@ -61,7 +65,7 @@ def trace_rows(events: Iterable[Event]) -> Iterator[_Row]:
 def _begin_of(event: Any) -> float:
     if type(event) is TaskEnded:
         return float(event.start_s - event.ready_s - event.fetching_s)
-    return float(event.start_s if type(event) is TransferDone else event.time_s)
+    return float(event.start_s if type(event) in _WITH_START else event.time_s)
 
 
 class _Places:
@@ -90,6 +94,10 @@ class _Places:
     def unknown(self, worker: int, start_s: float, end_s: float) -> int:
         """Return a lane on which nothing overlaps, for a task that ended before anybody looked."""
         return self._free(worker, _UNKNOWN_FROM, "lane unknown", start_s, end_s)
+
+    def disk(self, worker: int, start_s: float, end_s: float) -> int:
+        """Return a lane on which nothing overlaps, for what goes to disk or comes from there."""
+        return self._free(worker, _DISK_FROM, "disk", start_s, end_s)
 
     def _free(self, worker: int, first: int, label: str, start_s: float, end_s: float) -> int:
         free_s = self._free_s.setdefault((worker, first), [])
@@ -195,6 +203,21 @@ def _transfer(event: TransferDone, places: _Places, first_s: float) -> Iterator[
     )
 
 
+def _spill(event: SpillDone, places: _Places, first_s: float) -> Iterator[_Row]:
+    process = places.worker(event.worker)
+    start_s = event.start_s - first_s
+    yield _row(
+        "read back" if event.is_read else "to disk",
+        "X",
+        process,
+        places.disk(process, start_s, start_s + event.duration_s),
+        cat="spill",
+        ts=_microseconds(start_s),
+        dur=_microseconds(event.duration_s),
+        args={"nbytes": event.nbytes, "key": event.key, "error": event.error},
+    )
+
+
 def _worker_sample(event: WorkerSampled, places: _Places, first_s: float) -> Iterator[_Row]:
     process = places.worker(event.worker)
     stamp = {"ts": _microseconds(event.time_s - first_s)}
@@ -240,6 +263,7 @@ def _instant(event: Any, places: _Places, first_s: float) -> Iterator[_Row]:
 _MAKERS: Final[dict[type, Any]] = {
     TaskEnded: _task,
     TransferDone: _transfer,
+    SpillDone: _spill,
     WorkerSampled: _worker_sample,
     SchedulerSampled: _scheduler_sample,
     UserEvent: _instant,

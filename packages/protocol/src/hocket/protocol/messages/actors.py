@@ -24,6 +24,7 @@ __all__ = [
     "CallKind",
     "CallerToWorker",
     "CallsEnded",
+    "CancelCalls",
     "CheckpointsKept",
     "RestoreActor",
     "WorkerToCaller",
@@ -117,6 +118,18 @@ class CallActors(Struct, array_like=True, tag=185, gc=False):
     payloads: list[bytes]
 
 
+class CancelCalls(Struct, array_like=True, tag=188, gc=False):
+    """Do not make these calls, or interrupt them where they wait.
+
+    No answer of its own: each ends as it does, in good order or as cancelled.
+    """
+
+    caller: str
+    keys: list[str]
+    attempts: list[int]
+    numbers: list[int]
+
+
 class CallsEnded(Struct, array_like=True, tag=186, gc=False):
     """What came of calls: each has a pickled value or a failure."""
 
@@ -130,5 +143,5 @@ class CallsEnded(Struct, array_like=True, tag=186, gc=False):
     saved: list[int]
 
 
-CallerToWorker: TypeAlias = CallActors
+CallerToWorker: TypeAlias = CallActors | CancelCalls
 WorkerToCaller: TypeAlias = CallsEnded

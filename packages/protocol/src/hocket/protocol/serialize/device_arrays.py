@@ -1,10 +1,10 @@
 """Arrays that lie on a device: they travel through the host, and come back on the receiver's.
 
-CuPy, Numba and PyTorch are none of our requirements: they are called by name, and not before somebody
-else has imported them, or has sent such an array. Which device it is over
-there is for the receiver to say: the one of the task that reads the array, or else the library's
-present one. A tensor of PyTorch's whose reader has no such device comes back on the host, since
-PyTorch's can; arrays of the others cannot.
+CuPy, Numba and PyTorch are none of our requirements: they are called by name, and not before
+somebody else has imported them or sent such an array. Which device it is over there is for the
+receiver to say: the one of the task that reads the array, or else the library's present one. A
+tensor of PyTorch's whose reader has no such device comes back on the host, since PyTorch's can;
+arrays of the others cannot.
 
 What travels is what an array shows, in memory of its own: two views of one array come apart, as
 those of NumPy do.

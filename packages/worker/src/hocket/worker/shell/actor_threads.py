@@ -97,6 +97,10 @@ class ActorExecutor:
             home = self._homes.get(actor)
             if home is not None:
                 home.wake()
+        for actor, caller, number in machine.tables.actors.take_unwanted():
+            home = self._homes.get(actor)
+            if home is not None:
+                home.interrupt(caller, number)
         if self.desk.closing or not machine.startable(ACTORS):
             return
         while not self._is_short and (task := machine.take(ACTORS)) is not None:
@@ -209,6 +213,21 @@ class _Home:
         self._wakeups: SimpleQueue[None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stirred: asyncio.Event | None = None
+        #: Calls that wait, by caller and number; the loop's alone.
+        self._waiting: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._interrupted: set[tuple[str, int]] = set()
+
+    def interrupt(self, caller: str, number: int) -> None:
+        """Interrupt a call where it waits; one of a plain method goes on. For any thread."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # The loop is closed, since it is over.
+                self._loop.call_soon_threadsafe(self._interrupt, (caller, number))
+
+    def _interrupt(self, name: tuple[str, int]) -> None:
+        task = self._waiting.get(name)
+        if task is not None:
+            self._interrupted.add(name)
+            task.cancel()
 
     def wake(self) -> None:
         """Have it look for calls, or for its end. For any thread."""
@@ -305,7 +324,7 @@ class _Home:
     async def _serve_calls(self, actor: Actor, living: LivingActor) -> None:
         nbytes_max = self._executor.value_nbytes_max
         assert self._stirred is not None
-        waiting: set[asyncio.Task[None]] = set()
+        waiting = self._waiting
         while True:
             call = self._next(actor)
             if call is None:
@@ -321,13 +340,12 @@ class _Home:
             task = asyncio.get_running_loop().create_task(
                 self._wait_for(later, actor, living, call)
             )
-            waiting.add(task)
-            task.add_done_callback(waiting.discard)
+            waiting[call.caller, call.number] = task
             # It begins before the next call does.
             await asyncio.sleep(0)
         if self._leaves and waiting:
             # (What waits longer may wait for a call that nobody makes any more.)
-            await asyncio.wait(waiting, timeout=_LAST_CALLS_S)
+            await asyncio.wait(waiting.values(), timeout=_LAST_CALLS_S)
         self._save_last(living, actor)
 
     async def _wait_for(
@@ -335,6 +353,12 @@ class _Home:
     ) -> None:
         nbytes_max = self._executor.value_nbytes_max
         value, failure = await answer_later(later, call, actor, self._worker, nbytes_max)
+        name = call.caller, call.number
+        del self._waiting[name]
+        if name in self._interrupted:
+            self._interrupted.discard(name)
+            if failure is not None:
+                failure = self._executor.desk.machine.tables.actors.cancelled(actor)
         self._end_one(actor, living, call, value, failure)
 
     def _end_one(

@@ -277,10 +277,13 @@ def failure_after(error: BaseException, value: object, task: Task, worker: str) 
     """Return why the value of a task that ran cannot be sent."""
     cause = error.__cause__ if isinstance(error, SerializationError) else error
     cause = cause or error
+    reason = f"{type(cause).__name__}: {_text_of(cause)}"
+    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+        reason += "; what a generator yields comes by client.stream(function, ...)"
     failed = SerializationError(
         what=f"the result of task {task.key!r}, {_repr_of(value)},",
         type_name=type(value).__qualname__,
-        reason=f"{type(cause).__name__}: {_text_of(cause)}",
+        reason=reason,
     )
     failed.__cause__ = cause
     return failure_of(failed, task.key, task.attempt, worker, FailureKind.SERIALIZATION)

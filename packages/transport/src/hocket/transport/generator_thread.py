@@ -24,10 +24,11 @@ import ctypes
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
-from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from hocket.core.task_context import PROVIDER, TaskContext, current_task
+from hocket.protocol.serialize import nbytes_of
+from hocket.transport.clock import monotonic
 
 __all__ = ["GeneratorThread", "Taken"]
 
@@ -63,8 +64,6 @@ class GeneratorThread:
     ----------
     function, args, kwargs
         What returns the generator.
-    measure
-        Returns the size of an item in bytes.
     """
 
     def __init__(
@@ -72,10 +71,8 @@ class GeneratorThread:
         function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        measure: Callable[[object], int],
     ) -> None:
         self._call = function, args, kwargs
-        self._measure = measure
         #: Guards what follows, and tells of changes.
         self._changed = threading.Condition()
         #: Made and not taken, with their sizes; the number of the first.
@@ -259,7 +256,7 @@ class GeneratorThread:
             return False
 
     def _made(self, item: Any) -> None:
-        nbytes = self._measure(item)
+        nbytes = nbytes_of(item)
         with self._changed:
             if self.position < self._start:
                 self.position += 1

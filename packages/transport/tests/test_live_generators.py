@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hocket.core.live_generators import (
+from hocket.core.task_context import PROVIDER, TaskContext, current_task, rejoin, secede
+from hocket.protocol.serialize import nbytes_of
+from hocket.transport.live_generators import (
     GeneratorChanged,
     GeneratorFunction,
     LiveGenerator,
@@ -22,18 +24,13 @@ from hocket.core.live_generators import (
     pick_item,
     tell_news,
 )
-from hocket.core.task_context import PROVIDER, TaskContext, current_task, rejoin, secede
 
 _MUCH = 1 << 30
 _WAIT_S = 10.0
 
 
-def size_of(_item: object) -> int:
-    return 10
-
-
 def live(function: Any, *args: Any, **kwargs: Any) -> LiveGenerator:
-    return GeneratorFunction(function, size_of)(*args, **kwargs)
+    return GeneratorFunction(function)(*args, **kwargs)
 
 
 def take(
@@ -62,7 +59,7 @@ def test_slices_follow_each_other(function: Any) -> None:
     first = take(generator, 0, 2)
     assert (first.items, first.start, first.label) == ([0, 1], 0, function.__name__)
     name = first.news.generator
-    assert first.news[:4] == (2, 20, False, name)
+    assert first.news[:4] == (2, nbytes_of(0) + nbytes_of(1), False, name)
     second = take(generator, 2, 3, name)
     assert (second.items, second.news.generator) == ([2, 3, 4], name)
     last = take(generator, 5, 3, name)
@@ -81,9 +78,14 @@ def test_the_last_slice_says_so_if_it_can_know() -> None:
 
 
 def test_a_slice_ends_where_it_is_large() -> None:
-    generator = live(numbers, 100)
-    assert take(generator, 0, 50, nbytes_max=25).items == [0, 1, 2]
-    assert take(generator, 3, 50, nbytes_max=1).items == [3]
+    generator = live(rows_of_bytes, 100)
+    assert len(take(generator, 0, 50, nbytes_max=2500).items) == 3
+    assert len(take(generator, 3, 50, nbytes_max=1).items) == 1
+
+
+def rows_of_bytes(count: int) -> Iterator[bytes]:
+    for _ in range(count):
+        yield bytes(1000)
 
 
 def test_nothing_runs_ahead_of_what_was_asked_for() -> None:
@@ -333,4 +335,4 @@ def test_what_is_no_generator_is_named() -> None:
 
 
 def test_its_size_is_that_of_its_arguments_and_a_thread() -> None:
-    assert live(numbers, 5).nbytes == (1 << 20) + 20
+    assert live(len, bytes(1000)).nbytes > (1 << 20) + 1000

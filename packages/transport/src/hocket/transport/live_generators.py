@@ -17,12 +17,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from threading import Lock
-from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from hocket.core.errors import UserError
-from hocket.core.generator_thread import GeneratorThread
 from hocket.core.task_context import current_task
+from hocket.protocol.serialize import nbytes_of
+from hocket.transport.clock import monotonic
+from hocket.transport.generator_thread import GeneratorThread
 
 __all__ = [
     "GeneratorChanged",
@@ -119,17 +120,14 @@ class GeneratorFunction:
     ----------
     func
         The function; the tasks are named after it.
-    measure
-        Returns the size of an item in bytes.
     """
 
-    def __init__(self, func: Callable[..., Any], measure: Callable[[object], int]) -> None:
+    def __init__(self, func: Callable[..., Any]) -> None:
         self.func = func
-        self.measure = measure
 
     def __call__(self, *args: Any, **kwargs: Any) -> LiveGenerator:
         """Return the generator; nothing of it runs before an item is asked for."""
-        return LiveGenerator(self.func, args, kwargs, self.measure)
+        return LiveGenerator(self.func, args, kwargs)
 
 
 class LiveGenerator:
@@ -139,19 +137,12 @@ class LiveGenerator:
     ----------
     function, args, kwargs
         The call. It may return whatever can be iterated over, also by ``async for``.
-    measure
-        Returns the size of an item in bytes.
     """
 
     def __init__(
-        self,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        measure: Callable[[object], int],
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         self._call = function, args, kwargs
-        self._measure = measure
         self._lock = Lock()
         self._thread: GeneratorThread | None = None
         #: Names the present thread; another begins anew.
@@ -162,7 +153,7 @@ class LiveGenerator:
     def nbytes(self) -> int:
         """What it is said to take of a worker's memory."""
         _, args, kwargs = self._call
-        return _THREAD_NBYTES + self._measure(args) + self._measure(kwargs)
+        return _THREAD_NBYTES + nbytes_of(args) + nbytes_of(kwargs)
 
     def take(self, start: int, count: int, nbytes_max: int, expected: str) -> Slice:
         """Return items from a place on: one at least, unless it has ended.
@@ -188,12 +179,12 @@ class LiveGenerator:
         with self._lock:
             thread = self._thread
             if thread is None or thread.is_over:
-                thread = self._thread = GeneratorThread(*self._call, self._measure)
+                thread = self._thread = GeneratorThread(*self._call)
                 self._name = os.urandom(8).hex()
             is_apart = self._is_taken or start < thread.position
             if is_apart:
                 # Somebody else is ahead: what it has passed is made again beside it.
-                thread = GeneratorThread(*self._call, self._measure)
+                thread = GeneratorThread(*self._call)
             else:
                 self._is_taken = True
         name = "" if is_apart else self._name
@@ -225,7 +216,7 @@ class LiveGenerator:
             thread.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return LiveGenerator, (*self._call, self._measure)
+        return LiveGenerator, self._call
 
 
 class SliceTaker:
