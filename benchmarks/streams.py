@@ -1,7 +1,7 @@
 """Items of streams beside results of tasks: the same numbers, in turn, on one cluster.
 
-``python benchmarks/streams.py [--items N] [--rounds N]``. The cluster has two workers of one thread.
-Told are items in a second, and the processor time of all processes for each item.
+``python benchmarks/streams.py [--items N] [--rounds N]``. The cluster has two workers of one
+thread. Told are items in a second, and the processor time of all processes for each item.
 """
 
 from __future__ import annotations

@@ -112,8 +112,17 @@ def test_without_a_timeout_it_happens_at_once(client: Client) -> None:
     assert slots_are_free(client)
 
 
+@pytest.mark.slow
+def test_what_sleeps_in_a_process_is_ended_with_it(fresh: tuple[LocalCluster, Client]) -> None:
+    _, client = fresh
+    future = begin(client, sleep, 3600, executor="processes")
+    assert client.cancel(future, timeout=TIMEOUT_S).interrupted == (future.key,)
+    assert client.submit(negate, 1, executor="processes").result(TIMEOUT_S) == -1
+
+
+@pytest.mark.slow
 def test_what_cannot_be_interrupted_says_so_and_keeps_its_slot(client: Client) -> None:
-    future = begin(client, sleep, 2.5)
+    future = begin(client, sleep, 1.6)
     report = client.cancel(future, timeout=TIMEOUT_S)
     (worker,) = report.running.values()
     assert list(report.running) == [future.key]

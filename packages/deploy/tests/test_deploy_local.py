@@ -144,7 +144,7 @@ def test_layout(
 def test_wrong_arguments_are_named_before_anything_starts(
     wrong: dict[str, object], named: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hocket.deploy.local._process_crew", pytest.fail)
+    monkeypatch.setattr("hocket.deploy.local._crew_of", pytest.fail)
     with pytest.raises(SettingsError, match=named):
         LocalCluster(**wrong)  # type: ignore[arg-type]
 

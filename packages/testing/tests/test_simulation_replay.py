@@ -105,7 +105,10 @@ def test_shrinking_leaves_faults_and_hosts_out(monkeypatch):
     failed = next(
         report
         for report in (simulate(seed) for seed in range(300))
-        if report.finding is not None and len(report.swarm.faults.names()) > 3
+        if report.finding is not None
+        and len(report.swarm.faults.names()) > 3
+        # (With actors it may be they whose resources are missed.)
+        and not report.swarm.faults.actors
     )
     short = shrink(failed)
     assert not short.swarm.faults.names()

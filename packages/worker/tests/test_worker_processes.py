@@ -232,6 +232,16 @@ def test_modules_that_changed_are_imported_anew(bench, tmp_path, monkeypatch):
     assert value(made, "k2") == 2
 
 
+def test_memory_of_processes_is_counted_while_they_are_there(bench):
+    made = bench(1)
+    assert made.processes.memory_nbytes() == 0
+    run(made, abs)
+    made.collect(1)
+    assert made.processes.memory_nbytes() > 2**20
+    made.processes.renew()
+    assert made.processes.memory_nbytes() == 0
+
+
 def test_nothing_of_a_task_stays_in_its_process(bench):
     def make(number):
         import gc  # noqa: PLC0415

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hocket.client.batches import TaskOptions
 from hocket.protocol.messages import Failure
@@ -85,6 +85,10 @@ class Nested:
         self._results.could_not_fetch(client, key)
         self._trouble = f"{key} cannot be sent"
         self._look()
+
+    def cancelled(self, keys: Sequence[str]) -> None:
+        """Count it."""
+        self._results.cancelled(keys)
 
     def gave_up(self, client: str, key: str, address: str) -> None:
         """Give up, for a reason."""

@@ -73,8 +73,10 @@ class GeneratorThread:
         kwargs: dict[str, Any],
     ) -> None:
         self._call = function, args, kwargs
-        #: Guards what follows, and tells of changes.
-        self._changed = threading.Condition()
+        #: Guards what follows. (An item costs one trip through it, so it is not the condition's.)
+        self._lock = threading.RLock()
+        #: Tells of changes.
+        self._changed = threading.Condition(self._lock)
         #: Made and not taken, with their sizes; the number of the first.
         self._items: list[Any] = []
         self._sizes: list[int] = []
@@ -227,8 +229,9 @@ class GeneratorThread:
                 source = _open(*self._call)
                 with self._changed:
                     self._source = source
-                while self._may_make():
-                    self._made(source.next())
+                is_next = self._may_make()
+                while is_next:
+                    is_next = self._made(source.next()) or self._may_make()
             finally:
                 if source is not None:
                     source.close()
@@ -249,25 +252,34 @@ class GeneratorThread:
         """Wait until the next item is asked for; False: none will be."""
         with self._changed:
             while not self._is_closing:
-                made = self.position + len(self._items)
-                if self._is_asked and made < self._end and not self._is_full:
+                if self._is_wanted(self.position + len(self._items)):
                     return True
                 self._changed.wait()
             return False
 
-    def _made(self, item: Any) -> None:
+    def _is_wanted(self, number: int) -> bool:
+        """Whether somebody asks for an item; the lock must be held."""
+        return self._is_asked and number < self._end and not self._is_full
+
+    def _made(self, item: Any) -> bool:
+        """Keep an item; return whether another may be made at once."""
         nbytes = nbytes_of(item)
-        with self._changed:
+        with self._lock:
+            if self._is_closing:
+                return False
             if self.position < self._start:
                 self.position += 1
-                return
-            self._items.append(item)
+                return self._is_asked
+            items = self._items
+            items.append(item)
             self._sizes.append(nbytes)
             self._nbytes += nbytes
+            count = len(items)
+            is_next = self._is_wanted(self.position + count)
             # Who asks is woken for the first, to see to the time, and for the last.
-            count = len(self._items)
-            if count == 1 or self.position + count >= self._end or self._is_full:
+            if count == 1 or not is_next:
                 self._changed.notify_all()
+            return is_next
 
     # What the generator may know and ask for.
 

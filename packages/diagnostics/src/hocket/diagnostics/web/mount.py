@@ -1,11 +1,13 @@
 """Where Bokeh is mounted: imported when somebody looks for the first time, and not before.
 
-Three habits of Bokeh's server are changed for a guest's life in somebody else's process:
+Some habits of Bokeh's server are changed for a guest's life in somebody else's process:
 
 * It collects all garbage of the process whenever a session ends, which stops a scheduler with a
   million tasks for most of a second. Here it does not: what a session leaves behind is little, and
   the interpreter's own collections, which find it, go on as before.
 * It would build a document for every GET. Here only a websocket does; pages are ours.
+* It warns of every tab that is closed while something is on its way to it. Here it says errors
+  only, unless its logger was given a level.
 * Callbacks of closed tabs run on for 15 seconds. Here a tab that is closed or hidden is passed over
   at once (`hocket.diagnostics.web.tabs`).
 """
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
@@ -113,11 +116,14 @@ def _plots(page: Page) -> tuple[Visual, ...]:
 
 
 def _import() -> None:
-    """Import what takes time, and tame the collector."""
+    """Import what takes time, and tame it."""
     importlib.import_module("hocket.diagnostics.web.tabs")
     # Bokeh asks for it with the first array that it sends, which is on the loop.
     importlib.import_module("numpy.ma")
     document = importlib.import_module("bokeh.document.document")
+    server = logging.getLogger("bokeh.server")
+    if server.level == logging.NOTSET:
+        server.setLevel(logging.ERROR)
     setattr(document, "gc", _NoCollector)  # noqa: B010 - a module has no such attribute, says mypy
 
 

@@ -153,6 +153,10 @@ class ProcessExecutor:
         for seat in seats:
             seat.kill(task)
 
+    def memory_nbytes(self) -> int:
+        """Return the memory of the processes; for any thread, without the lock."""
+        return self._pool.memory_nbytes()
+
     def renew(self) -> None:
         """Have tasks from now on run in processes that import everything anew."""
         self._pool.renew()

@@ -12,8 +12,12 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
+
+import psutil
 
 from hocket.worker.shell.process_pipe import Buffers, Hello, Pipe, RunOne
 
@@ -80,6 +84,14 @@ class Process:
         """Whether it has not ended."""
         return self._process.poll() is None
 
+    def memory_nbytes(self) -> int:
+        """Return the memory that it has for itself; 0 if it has ended."""
+        with suppress(psutil.Error):
+            found = psutil.Process(self._process.pid).memory_info()
+            # (What it shares are mostly libraries that others have loaded as well.)
+            return int(found.rss - getattr(found, "shared", 0)) if self.is_alive else 0
+        return 0
+
     def run(self, message: RunOne, blob: bytes, buffers: Buffers) -> None:
         """Send it a task, and the function's pickle if it does not have it.
 
@@ -141,6 +153,14 @@ class ProcessPool:
         self._idle: list[Process] = []
         self._generation = 0
         self._is_closed = False
+        #: All that were made, as long as they are there.
+        self._made: weakref.WeakSet[Process] = weakref.WeakSet()
+
+    def memory_nbytes(self) -> int:
+        """Return the memory that all of them have for themselves."""
+        with self._lock:
+            made = list(self._made)
+        return sum(process.memory_nbytes() for process in made)
 
     def take(self, variables: Mapping[str, str]) -> Process:
         """Return a process with these variables in its environment, a new one if none is idle.
@@ -166,7 +186,11 @@ class ProcessPool:
             generation = self._generation
         for process in gone:
             process.retire()
-        return found or Process(self._greet(), variables, generation)
+        if found is None:
+            found = Process(self._greet(), variables, generation)
+            with self._lock:
+                self._made.add(found)
+        return found
 
     def give_back(self, process: Process) -> None:
         """Have a process that has ended its task wait for the next."""

@@ -483,6 +483,7 @@ class Worker:
 
     def _on_memory(self, nbytes: int) -> bool:
         """Take note of the memory in use; return whether it may change soon."""
+        nbytes += self._processes.memory_nbytes()
         with self._lock:
             self._machine.memory_sampled(nbytes)
             machine = self._machine
