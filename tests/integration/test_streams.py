@@ -191,6 +191,14 @@ def test_a_lost_client_closes_its_streams(cluster: LocalCluster, tmp_path: Path)
     until((tmp_path / "ended").exists)
 
 
+def test_a_worker_that_ends_closes_its_generators(tmp_path: Path) -> None:
+    with LocalCluster(1, 1, processes=False) as cluster, Client(cluster) as client:
+        stream = client.stream(careful, tmp_path, ahead=5)
+        assert next(stream.values()) == 0
+        cluster.close()
+        until((tmp_path / "ended").exists)
+
+
 def arrays(items_count: int, length: int) -> Iterator[npt.NDArray[np.float64]]:
     for number in range(items_count):
         yield np.full(length, number, float)

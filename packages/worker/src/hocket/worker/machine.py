@@ -47,7 +47,7 @@ from hocket.worker.running import (
 from hocket.worker.spilling import read_back
 from hocket.worker.state import SCATTERED, Datum, Fetch, Task, TaskState
 from hocket.worker.tables import Command, Tables
-from hocket.worker.transitions import hold, remove
+from hocket.worker.transitions import drop, hold, remove
 
 __all__ = ["PENDING_NBYTES_MAX", "Answer", "WorkerMachine"]
 
@@ -406,6 +406,12 @@ class WorkerMachine:
         if not self.leaving:
             self.leaving = True
             self.tables.outbox.leaving(reason)
+
+    def let_go(self) -> list[object]:
+        """Forget all values, since the worker has ended; return them, as `take_discarded` does."""
+        for datum in list(self.tables.held.values()):
+            drop(self.tables, datum)
+        return self.take_discarded()
 
     # What the shell looks at, and takes away.
 

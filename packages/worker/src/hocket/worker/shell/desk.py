@@ -169,3 +169,10 @@ class Desk:
         self._rejoining.clear()
         for each in waiting:
             each()
+
+    def let_go(self) -> None:
+        """Let go of all values, once it is closed: some have something to end. Takes the lock."""
+        with self.lock:
+            values = self.machine.let_go()
+        # (They may run code of the user's as they go.)
+        del values

@@ -352,6 +352,7 @@ class Worker:
         ended = self._processes.close(max(deadline_s - monotonic(), 0.0)) and ended
         self._guests.close(timeout_s)
         self._spiller.close(timeout_s)
+        self._desk.let_go()
         return ended
 
     async def _release(self) -> None:
