@@ -450,6 +450,13 @@ def test_dropped_values_are_handed_out_to_be_let_go(machine):
     assert machine.take_discarded() == []
 
 
+def test_all_values_are_let_go_of_at_the_end(machine):
+    handle(machine, run_tasks(("a", 1)))
+    execute_all(machine)
+    assert [datum.value for datum in machine.let_go()] == ["value of a"]
+    assert (machine.held(["a"]), machine.held_nbytes) == ([None], 0)
+
+
 def test_a_ready_task_that_nobody_wants_keeps_no_inputs(machine):
     handle(machine, run_tasks(("a", 1)))
     execute_all(machine)

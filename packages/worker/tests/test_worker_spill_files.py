@@ -191,4 +191,4 @@ def test_file_systems_in_memory_are_known(monkeypatch):
     made = [type("Part", (), {"mountpoint": point, "fstype": kind}) for point, kind in parts]
     monkeypatch.setattr(spill_directory.psutil, "disk_partitions", lambda **_: made)
     assert spill_directory._is_in_memory(Path("/dev/shm/x"))
-    assert not spill_directory._is_in_memory(Path("/home/x"))
+    assert not spill_directory._is_in_memory(Path("/srv/x"))

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["accept_scattered", "accept_tasks"]
 
+#: Addresses without a worker at which values are remembered; such a worker comes soon or never.
+_STRAYS_MAX: Final = 1000
+
 #: A graph of more tasks would not fit the memory of any scheduler; ranks are part of priorities,
 #: which have 64 bits on the wire.
 _RANK_MAX: Final = 2**40
@@ -158,11 +161,17 @@ def _kind(
 
 def accept_scattered(tables: Tables, client: Client, message: KeysScattered) -> None:
     """Note values that now lie on workers; one that lies nowhere any more is lost."""
+    if len(tables.strays) > _STRAYS_MAX:
+        tables.strays.clear()
     for key, nbytes, addresses in zip(message.keys, message.nbytes, message.addresses, strict=True):
         task = tables.tasks.get(key)
         workers = [
             tables.workers_by_address[one] for one in addresses if one in tables.workers_by_address
         ]
+        for one in addresses:
+            if one not in tables.workers_by_address:
+                # Whoever comes at this address may have been given it before we heard of him.
+                tables.strays.setdefault(one, {})[key] = None
         if task is None:
             task = Task(key, None, b"", Options(), 0, ())
             tables.tasks[key] = task

@@ -207,8 +207,8 @@ class Worker:
 
         One that has values on its disk puts those there that it used least recently, to make room
         for others. Those that no task is going to use up are as good as there: they are no reason
-        to hold back anything, since no waiting makes them fewer. All others count as if they were in
-        memory, wherever they are: what makes more of them than is used up would fill the disk.
+        to hold back anything, since no waiting makes them fewer. All others count as if they were
+        in memory, wherever they are: what makes more of them than is used up would fill the disk.
         """
         self.report = report
         self.kept = {}
