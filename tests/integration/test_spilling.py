@@ -63,5 +63,5 @@ def test_a_persisted_array_of_three_times_the_memory_is_summed(client, tmp_path)
     kept = client.persist(array)
     wait(kept)
     assert files_nbytes(tmp_path) > COUNT * NBYTES / 3
-    assert kept[:, -1].sum().compute() == rows * 1000
-    assert kept.max().compute() == 1000
+    assert client.compute(kept[:, -1].sum()).result() == rows * 1000
+    assert client.compute(kept.max()).result() == 1000

@@ -374,6 +374,9 @@ def test_a_setting_given_twice_in_code_is_refused():
             {"scheduler.window_tasks_min": 10, "scheduler.window_tasks_max": 9},
             "scheduler.window_tasks_min",
             "scheduler.window_tasks_max",
+        "scheduler.consumers": '',
+        "scheduler.clients_may_end": True,
+        "scheduler.permitted_functions": '',
         ),
         (
             {"transport.frame_nbytes_max": "64 KiB"},

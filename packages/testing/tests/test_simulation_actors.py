@@ -48,7 +48,7 @@ def test_a_history_with_actors_is_the_same_again_from_its_deeds():
     assert again.trace == report.trace
 
 
-def find(rule: str, seeds: range = range(60)) -> None:
+def find(rule: str, seeds: range = range(200)) -> None:
     """See that runs notice what is wrong now."""
     found = set()
     for seed in seeds:

@@ -37,6 +37,8 @@ class Books:
         self.now_s = 0.0
         self.workers: dict[int, Worker] = {}
         self.workers_by_address: dict[str, Worker] = {}
+        #: By address: values that clients say to have put there while no worker was known there.
+        self.strays: dict[str, dict[str, None]] = {}
         self.workers_by_name: dict[str, Worker] = {}
         self.workers_by_host: dict[str, dict[Worker, None]] = {}
         #: By peer: outboxes that have something in them.
@@ -398,6 +400,8 @@ class Books:
         """Book a worker that joined."""
         self.workers[worker.id] = worker
         self.workers_by_address[worker.address] = worker
+        for key in self.strays.pop(worker.address, ()):
+            worker.outbox.drop(key, 0)
         self.workers_by_name[worker.name] = worker
         self.workers_by_host.setdefault(worker.host, {})[worker] = None
         self._fitting.clear()

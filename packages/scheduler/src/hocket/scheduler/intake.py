@@ -11,6 +11,9 @@ from hocket.scheduler.state import FAILED, RELEASED, STORED, Client, Options, Ta
 from hocket.scheduler.transitions import release, to_failed, want
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hocket.scheduler.state import Worker
     from hocket.scheduler.tables import Tables
 
 __all__ = ["accept_scattered", "accept_tasks"]
@@ -161,17 +164,9 @@ def _kind(
 
 def accept_scattered(tables: Tables, client: Client, message: KeysScattered) -> None:
     """Note values that now lie on workers; one that lies nowhere any more is lost."""
-    if len(tables.strays) > _STRAYS_MAX:
-        tables.strays.clear()
     for key, nbytes, addresses in zip(message.keys, message.nbytes, message.addresses, strict=True):
         task = tables.tasks.get(key)
-        workers = [
-            tables.workers_by_address[one] for one in addresses if one in tables.workers_by_address
-        ]
-        for one in addresses:
-            if one not in tables.workers_by_address:
-                # Whoever comes at this address may have been given it before we heard of him.
-                tables.strays.setdefault(one, {})[key] = None
+        workers = _workers_at(tables, addresses, key)
         if task is None:
             task = Task(key, None, b"", Options(), 0, ())
             tables.tasks[key] = task
@@ -197,3 +192,15 @@ def accept_scattered(tables: Tables, client: Client, message: KeysScattered) -> 
             to_failed(tables, task, Failure(FailureKind.LOST, key, text))
             continue
         want(tables, task, client)
+
+
+def _workers_at(tables: Tables, addresses: Sequence[str], key: str) -> list[Worker]:
+    """Return the workers that a client says to have given a value, as far as they are known."""
+    known = tables.workers_by_address
+    for address in addresses:
+        if address not in known:
+            # Who comes there may have been given it before we heard of him.
+            if len(tables.strays) >= _STRAYS_MAX:
+                tables.strays.clear()
+            tables.strays.setdefault(address, {})[key] = None
+    return [known[one] for one in addresses if one in known]
