@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["accept_scattered", "accept_tasks"]
 
-#: Addresses without a worker at which values are remembered; such a worker comes soon or never.
+#: Addresses without a worker that are remembered, and values at each; who is there comes soon.
 _STRAYS_MAX: Final = 1000
 
 #: A graph of more tasks would not fit the memory of any scheduler; ranks are part of priorities,
@@ -202,5 +202,7 @@ def _workers_at(tables: Tables, addresses: Sequence[str], key: str) -> list[Work
             # Who comes there may have been given it before we heard of him.
             if len(tables.strays) >= _STRAYS_MAX:
                 tables.strays.clear()
-            tables.strays.setdefault(address, {})[key] = None
+            strays = tables.strays.setdefault(address, {})
+            if len(strays) < _STRAYS_MAX:
+                strays[key] = None
     return [known[one] for one in addresses if one in known]

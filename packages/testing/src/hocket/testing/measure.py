@@ -288,8 +288,7 @@ class _Worker:
         machine, cluster = self.machine, self.cluster
         for command in machine.take_commands():
             assert isinstance(command, Fetch | Spill | Unspill | DropFile)
-            act = self._fetch if isinstance(command, Fetch) else self._move
-            cluster.timeline.after(cluster.latency_s, partial(act, command))
+            cluster.timeline.after(cluster.latency_s, partial(self._obey, command))
         while machine.startable_count:
             task = machine.take()
             if task is None:
@@ -378,6 +377,12 @@ class _Worker:
             cluster.bandwidth.start(peer.name, self.name, nbytes, end)
         else:
             end()
+
+    def _obey(self, command: Fetch | Spill | Unspill | DropFile) -> None:
+        if isinstance(command, Fetch):
+            self._fetch(command)
+        else:
+            self._move(command)
 
     def _move(self, command: Spill | Unspill | DropFile) -> None:
         """Do what is to be done about a file; the disk is quick."""
