@@ -16,7 +16,7 @@ from hocket.testing import replay, simulate
 from hocket.testing.deeds import Submit
 from hocket.testing.programs import Behaviour, Spec
 from hocket.testing.swarm import Swarm
-from hocket.worker import fetching, intake, running, transitions
+from hocket.worker import fetching, intake, pausing, running, transitions
 from hocket.worker import machine as worker_machine
 from hocket.worker.devices import Devices
 from hocket.worker.machine import WorkerMachine
@@ -91,7 +91,7 @@ def go_on_without_a_slot(monkeypatch):
 def free_no_slot_for_those_in_line(monkeypatch):
     """A slot that comes free is not offered to those that wait for one again."""
     monkeypatch.setattr(running, "grant", lambda tables: None)
-    monkeypatch.setattr(worker_machine, "grant", lambda tables: None)
+    monkeypatch.setattr(pausing, "grant", lambda tables: None)
 
 
 def never_wake_from_back_off(monkeypatch):
