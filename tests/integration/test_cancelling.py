@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +39,12 @@ async def wait_for_ever(name: str) -> None:
 def sleep(name: str, seconds: float) -> None:
     say(name)
     time.sleep(seconds)
+
+
+def open_pipe(name: str, path: str) -> None:
+    say(name)
+    # It waits outside of Python until somebody has opened it for writing.
+    os.close(os.open(path, os.O_RDONLY))
 
 
 def gather_for_ever(name: str) -> Any:
@@ -121,16 +129,23 @@ def test_what_sleeps_in_a_process_is_ended_with_it(fresh: tuple[LocalCluster, Cl
 
 
 @pytest.mark.slow
-def test_what_cannot_be_interrupted_says_so_and_keeps_its_slot(client: Client) -> None:
-    future = begin(client, sleep, 1.6)
+def test_what_cannot_be_interrupted_says_so_and_keeps_its_slot(
+    client: Client, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    future = begin(client, open_pipe, str(pipe))
     report = client.cancel(future, timeout=TIMEOUT_S)
     (worker,) = report.running.values()
     assert list(report.running) == [future.key]
     assert "cannot be interrupted where they are" in str(report)
     assert f"still runs on {worker}, and keeps its slot" in str(client.why(future.key))
     # Others run elsewhere, and here again when it has come back.
-    assert slots_are_free(client)
     bound = client.submit(negate, 1, workers=[worker])
+    assert client.submit(negate, 2, pure=False).result(TIMEOUT_S) == -2
+    assert not bound.done()
+    pipe.write_bytes(b"")
+    assert slots_are_free(client)
     assert bound.result(TIMEOUT_S) == -1
 
 

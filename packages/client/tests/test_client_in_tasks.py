@@ -60,11 +60,12 @@ def test_tasks_of_a_process_share_a_client(scheduler: Any, make_task: Any) -> No
         thread.join()
     assert len(found) == 5
     assert len(set(map(id, found))) == 1
-    assert len(scheduler.channels) == 1
     with make_task():
         client = get_client()
         assert client is found[0]
         assert client.submit(increment, 1).result(5) == 2
+        # (A client may be welcomed a moment before the scheduler's code is told of it.)
+        assert len(scheduler.channels) == 1
         # no task takes it from the others
         client.close()
         with client:

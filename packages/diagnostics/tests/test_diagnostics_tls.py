@@ -13,7 +13,7 @@ from running_site import SECRET, RunningServer
 from hocket.core.errors import SettingsError
 from hocket.core.settings import Settings
 from hocket.diagnostics.embedding import link_of_socket, listen
-from hocket.diagnostics.web.page_tls import page_context, relay_context
+from hocket.diagnostics.web.page_tls import _relay_context, page_context, relay_context
 from hocket.diagnostics.web.reach import uses_tls
 from hocket.protocol.credentials import parse_secret
 from hocket.protocol.login import bearer_word
@@ -121,6 +121,20 @@ def test_a_certificate_of_ones_own_is_shown(serve, tmp_path):
     # Servers of one cluster know each other by it as well.
     settings = Settings.build(overrides=own)
     assert server.get("/health", context=relay_context(settings, SECRET))[0] == 200
+    with pytest.raises(URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        server.get("/health", context=relay_context(Settings(), SECRET))
+
+
+def test_whom_the_host_trusts_is_none_of_the_cluster(serve, tmp_path, monkeypatch):
+    from hocket.diagnostics.web.page_tls import _made_pem  # noqa: PLC0415
+
+    file = tmp_path / "public.pem"
+    file.write_bytes(_made_pem("an authority that all trust", {"localhost", "127.0.0.1"}))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    server = serve({**ON, "diagnostics.certificate_file": str(file)})
+    assert server.get("/health", context=ssl.create_default_context())[0] == 200
+    _relay_context.cache_clear()
+    # It would be told the cluster's word.
     with pytest.raises(URLError, match="CERTIFICATE_VERIFY_FAILED"):
         server.get("/health", context=relay_context(Settings(), SECRET))
 

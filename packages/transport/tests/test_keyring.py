@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from hocket.core.errors import HandshakeRefused
@@ -50,11 +52,29 @@ def test_one_that_is_told_twice_is_replaced_once(clock):
     assert former_secrets("b") == ("a",)
 
 
-def renewed(secret):
+def renewed(secret, seed=bytes(range(32))):
     """Return what scheduler, worker and client have after a replacement."""
-    fresh = parse_secret(secret).renew(bytes(range(32)))
+    fresh = parse_secret(secret).renew(seed)
     pin = pin_of(secret)
     return [fresh.to_text(role, pin) for role in (Role.SCHEDULER, Role.WORKER, Role.CLIENT)]
+
+
+def test_a_greater_key_that_comes_at_the_same_time_stays(monkeypatch):
+    secret = "made"
+    scheduler, _, client = renewed(secret)
+    other = threading.Thread(target=replace_secret, args=(secret, scheduler, 10))
+
+    def parse(text):
+        if not other.ident:
+            other.start()
+        # (It comes to its end here only if it is let in between looking and replacing.)
+        other.join(0.05)
+        return parse_secret(text)
+
+    monkeypatch.setattr(keyring, "parse_secret", parse)
+    hear_secret(secret, client, 10)
+    other.join()
+    assert current_secret(secret) == scheduler
 
 
 def test_what_is_told_twice_takes_nothing_away():
@@ -73,6 +93,21 @@ def test_what_is_told_twice_takes_nothing_away():
     for told in (client, worker):
         hear_secret("made", told, 10)
     assert current_secret("made") == scheduler
+
+
+def test_what_is_told_late_does_not_come_back():
+    first, second = renewed("late"), renewed("late", b"2" * 32)
+    secret = parse_secret("late").to_text(Role.WORKER)
+    # Two sessions of one process are told of two replacements; the second is behind.
+    for told in (first[1], second[1], first[2], first[1], second[2]):
+        hear_secret(secret, told, 10)
+    assert current_secret(secret) == second[1]
+    # Not even if the first session was told the lesser key.
+    secret = parse_secret("latest").to_text(Role.WORKER)
+    for told in (first[2], second[2], first[1], second[1]):
+        hear_secret(secret, told, 10)
+    assert parse_secret(current_secret(secret)).has(Role.WORKER)
+    assert current_secret(secret) == second[1]
 
 
 def test_who_is_connected_is_told_and_proves_itself_anew(with_bench):

@@ -200,3 +200,21 @@ def test_a_name_makes_no_path(directory, tmp_path):
     names = sorted(path.name for path in tmp_path.iterdir())
     assert len(names) == 2
     assert all(len(name) == len("0" * 32 + ".lock") for name in names)
+
+
+def test_what_others_wrote_into_a_lock_is_shown_as_plain_text(directory, tmp_path):
+    take(directory, ["a"], 1)
+    (tmp_path / "a.lock").write_text("\x1b[2Jmallory\nERROR all is lost\r")
+    with pytest.raises(SettingsError) as caught:
+        take(directory, ["a"], 1)
+    assert "a is held by ?[2Jmallory?ERROR all is lost" in str(caught.value)
+
+
+def test_a_gpu_is_locked_although_there_is_no_room_to_say_by_whom(directory, monkeypatch):
+    def fail(*_arguments):
+        raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr(gpu_locks.os, "pwrite", fail)
+    assert take(directory, ["a"], 1) == ["a"]
+    with pytest.raises(SettingsError, match="0 of 1 are free"):
+        take(directory, ["a"], 1)

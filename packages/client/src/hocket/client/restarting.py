@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from hocket.client.options import worker_names
 from hocket.client.shell.blocking import deadline
 from hocket.client.shell.session import ClientSession
 from hocket.client.shell.ways import Signal, apart, run_blocking, run_in_loop, waits
-from hocket.core.errors import SettingsError
+from hocket.core.errors import PeerLost, SettingsError
 from hocket.core.worker_view import WorkerView
 from hocket.protocol.messages import (
     ClusterDescribed,
@@ -167,7 +168,8 @@ class Restarter:
             seconds = left()
             if drains and seconds is not None and seconds <= 0:
                 drains = False
-                await session.ask(ClusterEnds, EndCluster)
+                with suppress(PeerLost):  # It has ended by itself in this moment.
+                    await session.ask(ClusterEnds, EndCluster)
             await Signal().wait(_LOOK_S)
 
     async def _restart(self, names: Sequence[str], timeout_s: float | None) -> dict[str, str]:

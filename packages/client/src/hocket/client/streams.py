@@ -173,7 +173,7 @@ class _Part:
     left
         How many these are.
     nbytes
-        Of an item.
+        Of these together.
     worker
         Where it was made.
     futures, values
@@ -187,7 +187,7 @@ class _Part:
         self.begin = start
         self.start = start
         self.left = news.items_count
-        self.nbytes = news.nbytes // max(1, news.items_count)
+        self.nbytes = news.nbytes
         self.worker = news.worker
         self.futures: deque[Future] | None = None
         self.values: deque[Any] | None = None
@@ -436,9 +436,12 @@ class StreamSource:
     def _took(self, part: _Part) -> None:
         """Take note that an item of the first part was taken."""
         with self._lock:
+            # (So that nothing is left over of the whole.)
+            nbytes = part.nbytes // part.left
             part.start += 1
             part.left -= 1
-            self._flow.taken(1, part.nbytes)
+            part.nbytes -= nbytes
+            self._flow.taken(1, nbytes)
             if not part.left and self._parts and self._parts[0] is part:
                 self._parts.popleft()
             asks = self._pending is None and self._flow.has_room and not self._flow.is_over

@@ -78,7 +78,7 @@ class NodeConversion:
         kind = type(node)
         if kind is self._task_class:
             return self._call(node)
-        if kind is self._data_class:
+        if issubclass(kind, self._data_class):
             value = literal_of(node.value)
             return Literal(value) if type(value) in _HOLDERS else value
         if kind is self._alias_class:
@@ -253,13 +253,14 @@ class _Builder:
             return self._reference(value.key, scope)
         if isinstance(value, dask.NestedContainer):
             return self._container(value, scope)
-        if kind is not dask.DataNode and isinstance(value, dask.GraphNode):
+        is_data = isinstance(value, dask.DataNode)
+        if not is_data and isinstance(value, dask.GraphNode):
             # A kind that we do not know: let it run itself, with its inputs by key.
             keys = sorted(value.dependencies, key=repr)
             inputs = [self._reference(key, scope) for key in keys]
             given = self.argument(Literal(value)), self.argument(Literal(keys))
             return self._step(_run_node, (*given, *inputs))
-        return self.argument(literal_of(value.value if kind is dask.DataNode else value))
+        return self.argument(literal_of(value.value if is_data else value))
 
     def _reference(self, key: Any, scope: _Scope | None) -> int:
         if scope is not None and key in scope.operands:

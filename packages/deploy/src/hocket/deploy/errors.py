@@ -4,6 +4,7 @@
 
     HocketError
     |-- UserError
+    |   |-- ClusterClosed(address, broken)        it was closed, or is of no use any more
     |   `-- GroupStopped(group, reason, log)      jobs of this kind come to nothing
     `-- PeerError
         |-- CommandFailed(command, complaint)     a batch system's command did not do it
@@ -15,7 +16,24 @@ from __future__ import annotations
 
 from hocket.core.errors import PeerError, UserError
 
-__all__ = ["CommandFailed", "GroupStopped", "UnreadableOutput"]
+__all__ = ["ClusterClosed", "CommandFailed", "GroupStopped", "UnreadableOutput"]
+
+
+class ClusterClosed(UserError):
+    """The cluster was closed or never started, or what it cannot be without is gone."""
+
+    address: str
+    broken: str
+
+    def __init__(self, *, address: str, broken: str = "") -> None:
+        super().__init__(address=address, broken=broken)
+
+    def describe(self) -> str:
+        """Return what it is, and what to do."""
+        if not self.address:
+            return "the cluster was not started: use `async with`, or await it first"
+        what = f"of no use any more, since {self.broken}" if self.broken else "closed"
+        return f"the cluster at {self.address} is {what}; make another"
 
 
 class CommandFailed(PeerError):

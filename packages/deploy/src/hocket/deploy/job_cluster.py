@@ -22,6 +22,7 @@ from hocket.deploy.arguments import check_count, check_settings
 from hocket.deploy.census import Census
 from hocket.deploy.cluster import Cluster
 from hocket.deploy.cluster_text import obstacle_lines
+from hocket.deploy.errors import ClusterClosed
 from hocket.deploy.exits import IN_GOOD_ORDER
 from hocket.deploy.job_door import JobDoor
 from hocket.deploy.job_environment import told_settings, user_paths
@@ -99,6 +100,8 @@ class JobCluster(Cluster):
         self._supervisor: Supervisor
         self._door = self._open_door(self.files, self._specs)
         self._started = False
+        #: What closes it, once that has begun: whoever closes it waits for that.
+        self._closing: asyncio.Task[None] | None = None
         if not asynchronous:
             self._run(self._start())
 
@@ -169,17 +172,22 @@ class JobCluster(Cluster):
         return self._run(asyncio.to_thread(self._renew))
 
     def _renew(self) -> None:
+        self._check_open()
         assert self._processes is not None
         self._adopt(ask_for_secret(self._processes))
         self._invite()
 
     async def _close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        closed(self)
+        if not self._closed:
+            self._closed = True
+            self._closing = asyncio.create_task(self._shut())
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
+
+    async def _shut(self) -> None:
         if hasattr(self, "_supervisor"):
             await self._supervisor.close(_CLOSE_TIMEOUT_S)
+        closed(self)
         if self._census is not None:
             await self._census.close()
         if self._processes is not None:
@@ -212,7 +220,7 @@ class JobCluster(Cluster):
 
     def end_at_exit(self) -> None:
         """End all jobs as the interpreter ends; the scheduler ends with it."""
-        if os.getpid() == self._pid and not self._closed:
+        if os.getpid() == self._pid:
             self._closed = True
             ids = self._loop.run(self._supervisor.halt(), _CLOSE_TIMEOUT_S)
             self._remove_files()
@@ -230,13 +238,19 @@ class JobCluster(Cluster):
     def _scale_to(self, group: str, jobs_count: int) -> Any:
         return self._run(self._scale(group, jobs_count))
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClusterClosed(address=self.address)
+
     async def _scale(self, name: str, count: int) -> None:
+        self._check_open()
         self._supervisor.want(name, count)
 
     def _adapt_by(self, group: str, rules: AdaptiveRules) -> Any:
         return self._run(self._adapt(group, rules))
 
     async def _adapt(self, name: str, rules: AdaptiveRules) -> None:
+        self._check_open()
         self._supervisor.adapt(name, rules)
 
     def add_group(self, name: str, **job: Any) -> Any:
@@ -253,6 +267,7 @@ class JobCluster(Cluster):
         return self._run(self._add_group(spec))
 
     async def _add_group(self, spec: JobSpec) -> None:
+        self._check_open()
         self._specs[spec.group] = spec
         self._supervisor.machine.add_group(_group_of(spec.group, spec))
 
@@ -260,6 +275,7 @@ class JobCluster(Cluster):
         return self._run(self._wait(n, groups, timeout_s))
 
     async def _wait(self, n: int | None, names: list[str], timeout_s: float | None) -> None:
+        self._check_open()
         supervisor = self._supervisor
         machine = supervisor.machine
 
@@ -274,9 +290,11 @@ class JobCluster(Cluster):
 
         def is_over() -> bool:
             stopped = any(name in supervisor.stopped for name in names)
-            return have() >= wanted() or stopped or supervisor.lost is not None
+            is_useless = self._closed or supervisor.lost is not None
+            return have() >= wanted() or stopped or is_useless
 
         is_there = await supervisor.wait_for(is_over, timeout_s)
+        self._check_open()
         if have() >= wanted():
             return
         if supervisor.lost is not None:

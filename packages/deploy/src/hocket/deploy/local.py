@@ -26,6 +26,7 @@ from hocket.deploy.arguments import (
     check_settings,
 )
 from hocket.deploy.cluster import Cluster
+from hocket.deploy.errors import ClusterClosed
 from hocket.deploy.exits import IN_GOOD_ORDER, Restarts
 from hocket.deploy.job_script import worker_command
 from hocket.deploy.job_spec import DEFAULT_GROUP, JobSpec
@@ -271,14 +272,18 @@ class LocalCluster(Cluster):
             log.debug("%s is gone: %s", name, error)
 
     def _replace_secret(self) -> Any:
-        return self._perform(lambda: self._adopt(self._running.replace_secret()))
+        return self._perform(self._renew)
+
+    def _renew(self) -> None:
+        self._check_open()
+        self._adopt(self._running.replace_secret())
 
     # What is there --------------------------------------------------------------------------
 
     @property
     def _running(self) -> Crew:
         if self._crew is None:
-            raise _ClusterClosed(address=self.address, broken="")
+            raise ClusterClosed(address=self.address)
         return self._crew
 
     @property
@@ -428,7 +433,7 @@ class LocalCluster(Cluster):
 
     def _check_open(self) -> None:
         if self._closed or self._broken:
-            raise _ClusterClosed(address=self.address, broken=self._broken)
+            raise ClusterClosed(address=self.address, broken=self._broken)
 
     def __repr__(self) -> str:
         if self._closed:
@@ -438,20 +443,6 @@ class LocalCluster(Cluster):
             f"<LocalCluster {self.address} of {len(self.workers)} workers"
             f" with {self._threads_per_worker} thread(s) each, as {how}>"
         )
-
-
-class _ClusterClosed(UserError):
-    """The cluster was closed, or what it cannot be without is gone."""
-
-    address: str
-    broken: str
-
-    def __init__(self, *, address: str, broken: str) -> None:
-        super().__init__(address=address, broken=broken)
-
-    def describe(self) -> str:
-        what = f"of no use any more, since {self.broken}" if self.broken else "closed"
-        return f"the cluster at {self.address} is {what}; make another"
 
 
 class _NoCommand(UserError):

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+import weakref
 from concurrent.futures import Future
 from time import monotonic
 from typing import Final, Protocol
@@ -32,7 +33,11 @@ _STOP_TIMEOUT_S: Final = 5.0
 
 
 class Adapted(Protocol):
-    """A cluster on this machine."""
+    """A cluster on this machine.
+
+    All that it is asked may wait for the loop (its workers may be threads of this process), so it
+    is never asked from there.
+    """
 
     address: str
     settings: Settings
@@ -72,7 +77,8 @@ class LocalAdapting:
     """
 
     def __init__(self, cluster: Adapted, spec: JobSpec, rules: AdaptiveRules) -> None:
-        self._cluster = cluster
+        #: One that nobody has any more ends, and this with it.
+        self._cluster = weakref.ref(cluster)
         self._census = Census(cluster.address, cluster.secret, cluster.settings)
         self._group = spec.group
         self._offer = offer_of(spec)
@@ -105,8 +111,9 @@ class LocalAdapting:
 
     async def _run(self) -> None:
         try:
-            while True:
-                rest_s = _LOOK_S if await self._look() else _REST_S
+            while (cluster := self._cluster()) is not None:
+                rest_s = _LOOK_S if await self._look(cluster) else _REST_S
+                del cluster
                 await asyncio.sleep(rest_s)
         except HocketError as error:
             log.warning("adaptive scaling has ended: %s", error)
@@ -118,12 +125,14 @@ class LocalAdapting:
             finally:
                 self._ended.set()
 
-    async def _look(self) -> bool:
+    async def _look(self, cluster: Adapted) -> bool:
         """Do what is to be done now; return whether more may be soon."""
         described = await self._census.describe()
         now_s = monotonic()
         loads = {worker.name: worker.assigned for worker in described.workers}
-        names = [name for name in self._cluster.workers if name not in self._leaving]
+        leaving = set(self._leaving)
+        there = await asyncio.to_thread(lambda: cluster.workers)
+        names = [name for name in there if name not in leaving]
         jobs = [Job(name, self._group, 1, now_s, _state(name in loads)) for name in names]
         demands = [demand_of(one) for one in described.demands if not one.workers]
         count = self._adaptor.decide(
@@ -136,37 +145,37 @@ class LocalAdapting:
         )[self._group]
         is_growing = self._growing is not None and not self._growing.done()
         if count > len(names) and not is_growing:
-            self._growing = asyncio.create_task(self._grow(count + len(self._leaving)))
+            self._growing = asyncio.create_task(self._grow(cluster, count + len(self._leaving)))
         elif count < len(names):
             # First those with the least to do, of them the latest.
             order = {name: (loads.get(name, 0), -index) for index, name in enumerate(names)}
             spared = sorted(names, key=order.__getitem__)
             for name in spared[: len(names) - count]:
-                self._leaving[name] = asyncio.create_task(self._retire(name))
+                self._leaving[name] = asyncio.create_task(self._retire(cluster, name))
         return bool(demands) or is_growing or bool(self._leaving)
 
-    async def _grow(self, count: int) -> None:
+    async def _grow(self, cluster: Adapted, count: int) -> None:
         began_s = monotonic()
         try:
-            await asyncio.to_thread(self._cluster.grow, count)
+            await asyncio.to_thread(cluster.grow, count)
         except HocketError as error:
             log.warning("workers that are wanted cannot come: %s", error)
         else:
             self._lead_s = monotonic() - began_s
 
-    async def _retire(self, name: str) -> None:
+    async def _retire(self, cluster: Adapted, name: str) -> None:
         """Have a worker leave, if what it holds can be moved."""
         try:
             obstacle = "it is gone"
-            if self._cluster.let_go(name):
+            if await asyncio.to_thread(cluster.let_go, name):
                 with contextlib.suppress(HocketError):
                     obstacle = await self._census.retire([name])
             if obstacle:
                 log.info("%s stays: %s", name, obstacle)
                 self._adaptor.busy(name)
-                self._cluster.keep(name)
+                await asyncio.to_thread(cluster.keep, name)
             else:
-                await asyncio.to_thread(self._cluster.gone, name)
+                await asyncio.to_thread(cluster.gone, name)
         finally:
             del self._leaving[name]
 

@@ -97,7 +97,10 @@ class Supervisor:
         self._main = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self, timeout_s: float) -> None:
-        """End all jobs, and wait until the queue has let go of them, or the time is over."""
+        """End all jobs, and wait until the queue has let go of them, or the time is over.
+
+        Those who wait for something are told.
+        """
         self.adaptor.rules.clear()
         for group in self.machine.groups:
             self.machine.want(group, 0)
@@ -107,6 +110,7 @@ class Supervisor:
             self._main.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._main
+        await self._tell(monotonic())
         if submitting and self._tasks:
             # What is being submitted has to be known to be ended.
             await asyncio.wait(self._tasks, timeout=timeout_s)

@@ -58,11 +58,11 @@ class Books:
         self.loaded: dict[Worker, None] = {}
         self.threads_count = 0
         #: Workers that have a memory limit; that have GPUs; and those that know when they end, and
-        #: the longest life of any worker (None: it is to be looked for).
+        #: by signature the longest life of any worker that may run such tasks.
         self.limited_count = 0
         self.gpu_workers_count = 0
         self.mortal_count = 0
-        self._life_s_max: float | None = None
+        self._lives_s: dict[tuple[object, ...], float] = {}
         #: Before this time it is not looked for tasks to ask back.
         self.next_look_s = 0.0
         #: Copies on their way that no task asked for; per value what they are for; the draining of
@@ -74,14 +74,18 @@ class Books:
         #: What is known of tasks that are actors.
         self.actors: dict[Task, Actor] = {}
 
-    @property
-    def life_s_max(self) -> float:
-        """How long the worker takes tasks that lasts longest, from when it joined."""
-        if self.mortal_count < len(self.workers):
+    def life_s_max(self, options: Options) -> float:
+        """Return how long such tasks are taken by who lasts longest, from when it joined."""
+        if not options.signature and self.mortal_count < len(self.workers):
             return ENDLESS_S
-        if self._life_s_max is None:
-            self._life_s_max = max((one.life_s for one in self.workers.values()), default=ENDLESS_S)
-        return self._life_s_max
+        life_s = self._lives_s.get(options.signature)
+        if life_s is None:
+            lives_s = (worker.life_s for worker in self.fitting(options))
+            life_s = max(lives_s, default=ENDLESS_S)
+            if len(self._lives_s) >= _FITTING_MAX:
+                self._lives_s.clear()
+            self._lives_s[options.signature] = life_s
+        return life_s
 
     def fitting(self, options: Options) -> dict[Worker, None]:
         """Return the workers that may run tasks with these options at all, by id.
@@ -409,7 +413,7 @@ class Books:
         self.limited_count += bool(worker.memory_limit)
         self.gpu_workers_count += worker.has_gpus
         self.mortal_count += worker.life_s < ENDLESS_S
-        self._life_s_max = None
+        self._lives_s.clear()
         self.idle[worker] = None
         self.changed[worker] = None
 
@@ -427,7 +431,7 @@ class Books:
         self.limited_count -= bool(worker.memory_limit)
         self.gpu_workers_count -= worker.has_gpus
         self.mortal_count -= worker.life_s < ENDLESS_S
-        self._life_s_max = None
+        self._lives_s.clear()
         self.open.drop(worker)
         self.ajar.drop(worker)
         self.idle.pop(worker, None)

@@ -51,6 +51,8 @@ class Draining:
         self._tables = tables
         self._replication = replication
         self._retirements: list[_Retirement] = []
+        #: Whether the cluster ends: no actor is worth waiting for, its clients go as well.
+        self.all_leave = False
 
     # Events ---------------------------------------------------------------------------------
 
@@ -134,7 +136,7 @@ class Draining:
         worker = drain.worker
         if not drain.is_own and not drain.obstacle and self._is_waited_for(worker):
             drain.obstacle = "its tasks wait for others, which no other worker can run"
-        unsaved = unsaved_on(self._tables, worker)
+        unsaved = [] if self.all_leave else unsaved_on(self._tables, worker)
         if unsaved and not drain.is_own and not drain.obstacle:
             drain.obstacle = _say_unsaved(unsaved)
         if drain.obstacle and not drain.is_own:

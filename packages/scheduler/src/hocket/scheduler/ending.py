@@ -48,6 +48,7 @@ class Ending:
             self.reason = f"client {client.name} ended the cluster"
         self._drains = self._drains and message.drains
         if self._drains:
+            self._draining.all_leave = True
             for worker in self._tables.workers.values():
                 self.worker_joined(worker)
 

@@ -7,6 +7,7 @@ is used; so nobody need be told who has it.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Final
 
 from hocket.protocol.credentials import parse_secret
@@ -26,29 +27,28 @@ _LINKS_MAX: Final = 10_000
 def replace_secret(secret: str, successor: str, keep_s: float) -> None:
     """Have another secret take the place of one, which is good for some seconds yet."""
     with _lock:
-        last = _current(secret)
-        if last == successor:
-            return
-        _successors[last] = successor
-        good_until_s = monotonic() + keep_s
-        _former[successor] = [*_good(last), (last, good_until_s)]
-        _former.pop(last, None)
+        _replace(_current(secret), successor, keep_s)
 
 
 def hear_secret(secret: str, told: str, keep_s: float) -> None:
-    """Have what a scheduler told take the place of a secret, unless as much is known already.
+    """Have what a scheduler told take the place of a secret, unless as much was known already.
 
     A process may be told twice, for a worker and for a client of that worker's tasks; the lesser
-    key follows from the greater one, and must not take its place.
+    key follows from the greater one, and must not take its place. Nor may what comes so late that
+    another one has followed.
 
     Raises
     ------
     SettingsError
         It is no secret.
     """
-    heard, known = parse_secret(told), parse_secret(current_secret(secret))
-    if not known.has(heard.role) or known.key(heard.role) != heard.key(heard.role):
-        replace_secret(secret, told, keep_s)
+    heard = parse_secret(told)
+    with _lock:
+        links = list(_links(secret))
+    for known in map(parse_secret, links):
+        if known.has(heard.role) and known.key(heard.role) == heard.key(heard.role):
+            return
+    replace_secret(secret, told, keep_s)
 
 
 def current_secret(secret: str) -> str:
@@ -67,13 +67,28 @@ def former_secrets(secret: str) -> tuple[str, ...]:
         return tuple(former for former, _ in _good(_current(secret)))
 
 
-def _current(secret: str) -> str:
+def _links(secret: str) -> Iterator[str]:
+    """Yield a secret and all that took its place, one after the other."""
     for _ in range(_LINKS_MAX):
+        yield secret
         successor = _successors.get(secret)
         if successor is None:
-            return secret
+            return
         secret = successor
-    return secret
+
+
+def _replace(last: str, successor: str, keep_s: float) -> None:
+    if last == successor:
+        return
+    _successors[last] = successor
+    good_until_s = monotonic() + keep_s
+    _former[successor] = [*_good(last), (last, good_until_s)]
+    _former.pop(last, None)
+
+
+def _current(secret: str) -> str:
+    *_, last = _links(secret)
+    return last
 
 
 def _good(secret: str) -> list[tuple[str, float]]:

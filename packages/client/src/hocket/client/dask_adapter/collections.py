@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from hocket.client.dask_adapter.parts import part_node
 from hocket.client.futures import Future
+from hocket.core.loaded_modules import loaded_module
 from hocket.graph.keys import Key, flat_keys
 
 __all__ = ["compute_collections", "futures_of", "map_collections", "persist_collections"]
@@ -85,17 +87,18 @@ def persist_collections(
         parts = [None] * len(collections)
     keys_of = [list(flat_keys(keys)) for keys in expression.__dask_keys__()]
     futures = submit(expression, [key for keys in keys_of for key in keys])
+    nodes = {key: part_node(key, future) for key, future in futures.items()}
     persisted = []
     for collection, part, keys in zip(collections, parts, keys_of, strict=True):
         if part is not None and isinstance(part, composite_class):
             from dask.base import _rebuild_composite_collection  # noqa: PLC0415
 
             persisted.append(
-                _rebuild_composite_collection(collection, part, futures, cull_to_child_keys=True)
+                _rebuild_composite_collection(collection, part, nodes, cull_to_child_keys=True)
             )
         else:
             rebuild, state = collection.__dask_postpersist__()
-            persisted.append(rebuild({key: futures[key] for key in keys}, *state))
+            persisted.append(rebuild({key: nodes[key] for key in keys}, *state))
     return persisted
 
 
@@ -137,7 +140,8 @@ def _items(value: Any) -> Iterator[Any] | None:
         return iter(value)
     if isinstance(value, type) or not hasattr(type(value), "__dask_graph__"):
         # What dask wraps a plain value of a graph in.
-        inner = getattr(value, "value", None) if type(value).__name__ == "DataNode" else None
-        return None if inner is None else iter((inner,))
+        nodes = loaded_module("dask._task_spec")
+        is_data = nodes is not None and isinstance(value, nodes.DataNode)
+        return iter((value.value,)) if is_data else None
     graph: Iterable[Any] | None = value.__dask_graph__()
     return None if graph is None else iter((graph,))

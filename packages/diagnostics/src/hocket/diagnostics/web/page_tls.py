@@ -86,14 +86,18 @@ def relay_context(settings: Settings, secret: str) -> ssl.SSLContext:
 
 @functools.lru_cache(maxsize=8)
 def _relay_context(certificate_file: str, secret: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # Workers have many names; that it is one of the cluster is what counts.
     context.check_hostname = False
     if certificate_file:
+        # (It may be signed by anybody whom this host trusts.)
+        context.load_default_certs()
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(Path(certificate_file).expanduser())
     elif parse_secret(secret).seed:
         from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
 
+        # Nobody else is known: others have certificates of all names, and would be told our word.
         _, certificate = _authority(parse_secret(secret).seed)
         context.load_verify_locations(cadata=certificate.public_bytes(Encoding.DER))
     return context

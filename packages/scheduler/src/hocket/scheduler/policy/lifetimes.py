@@ -24,8 +24,8 @@ __all__ = ["begins_in_s", "length_of", "needed_s", "outlasts"]
 #: One that was cut short is taken to need so many times as long as it had run.
 _CUT_FACTOR: Final = 1.25
 #: What is expected is a mean, and a task may well be shorter: one that seems to take longer than
-#: any worker lasts may try on one that has so much of the longest life before it, unless it seems
-#: to take more than so many times that.
+#: any worker lasts that fits may try on one that has so much of the longest life before it, unless
+#: it seems to take more than so many times that.
 _FRESH_PART: Final = 0.9
 _DOUBT_FACTOR: Final = 2.0
 #: With so many tasks for each thread they are not looked at one by one; they must be short.
@@ -36,14 +36,14 @@ def needed_s(tables: Tables, task: Task) -> float:
     """Return how long a worker must last for a task, in seconds; 0: nothing is known of that."""
     options, kind = task.options, task.kind
     expected_s = 0.0
+    fresh_s = tables.life_s_max(options) * _FRESH_PART
     if kind is not None and kind.measured_count:
         expected_s = kind.duration_s
         if options.timeout_s:
             expected_s = min(expected_s, options.timeout_s)
-    elif options.timeout_s <= tables.life_s_max * _FRESH_PART:
+    elif options.timeout_s <= fresh_s:
         # It may be much less; but somebody will have so much time.
         expected_s = options.timeout_s
-    fresh_s = tables.life_s_max * _FRESH_PART
     if fresh_s < expected_s <= fresh_s * _DOUBT_FACTOR:
         expected_s = fresh_s
     if options.ran_s:
@@ -97,7 +97,9 @@ def length_of(tables: Tables, task: Task) -> int:
     """Return among which of the long tasks one stands: of one length all are about as long.
 
     They have queues of their own, so that those for which no worker lasts long enough keep no
-    shorter ones waiting.
+    shorter ones waiting. Less than 0: not even a fresh one does, so that they keep nobody waiting.
     """
     needed, long_s = needed_s(tables, task), tables.limits.long_s
-    return 1 + int(log2(needed / long_s)) if needed >= long_s else 0
+    length = 1 + int(log2(needed / long_s)) if needed >= long_s else 0
+    is_hopeless = needed > tables.life_s_max(task.options) * _FRESH_PART
+    return -1 - length if is_hopeless else length

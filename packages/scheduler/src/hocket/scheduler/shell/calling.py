@@ -6,8 +6,10 @@ import asyncio
 import importlib
 import logging
 import operator
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any, Final
 
 from hocket.core.errors import SerializationError
@@ -24,6 +26,8 @@ log: Final = logging.getLogger("hocket.scheduler")
 class PermittedCaller:
     """Makes calls, a few at a time.
 
+    A call that never comes back keeps a thread, but not the process.
+
     Parameters
     ----------
     returned
@@ -32,29 +36,40 @@ class PermittedCaller:
 
     def __init__(self, returned: Callable[[int, bytes | None, str], None]) -> None:
         self._returned = returned
-        self._threads: ThreadPoolExecutor | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        #: To be made; None: the thread that takes it ends.
+        self._calls: SimpleQueue[PermittedCall | None] = SimpleQueue()
+        self._threads_count = 0
+        self._is_closed = False
 
     def call(self, calls: list[PermittedCall]) -> None:
         """Begin to make these."""
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hocket-permitted")
+        loop = asyncio.get_running_loop()
         for each in calls:
-            task = asyncio.get_running_loop().create_task(self._call(self._threads, each))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._calls.put(each)
+            if self._threads_count < _THREADS:
+                # (An executor's threads would be waited for at the interpreter's end.)
+                threading.Thread(
+                    target=self._run, args=(loop,), name="hocket-permitted", daemon=True
+                ).start()
+                self._threads_count += 1
 
     def close(self) -> None:
         """Begin no more, and wait for none."""
-        for task in self._tasks:
-            task.cancel()
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+        self._is_closed = True
+        for _ in range(self._threads_count):
+            self._calls.put(None)
 
-    async def _call(self, threads: ThreadPoolExecutor, call: PermittedCall) -> None:
-        loop = asyncio.get_running_loop()
-        value, error = await loop.run_in_executor(threads, _make, call)
-        self._returned(call.number, value, error)
+    def _tell(self, number: int, value: bytes | None, error: str) -> None:
+        if not self._is_closed:
+            self._returned(number, value, error)
+
+    # In the threads.
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        while (call := self._calls.get()) is not None and not self._is_closed:
+            value, error = _make(call)
+            with suppress(RuntimeError):  # The loop is closed, so nobody waits.
+                loop.call_soon_threadsafe(self._tell, call.number, value, error)
 
 
 def _make(call: PermittedCall) -> tuple[bytes | None, str]:
@@ -62,7 +77,8 @@ def _make(call: PermittedCall) -> tuple[bytes | None, str]:
     try:
         value = _find(call.function)(*_arguments(call, 0), **_arguments(call, 1))
         return encode_plain(value, f"what {call.function!r} returned"), ""
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        # Whatever it is: who called waits for it.
         log.warning("%s, which a client had called, raised", call.function, exc_info=True)
         return None, fit_text(f"{type(error).__name__}: {error}")
 

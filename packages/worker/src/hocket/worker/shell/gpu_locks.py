@@ -97,10 +97,11 @@ def take_gpus(
             _logger.warning("waiting for a GPU: %s", told)
         sleep(_RETRY_S)
     since = datetime.now().astimezone().isoformat(" ", "seconds")
-    for descriptor in taken.values():
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{holder} since {since}\n".encode(errors="replace"), 0)
     _held.extend(taken.values())
+    for descriptor in taken.values():
+        with contextlib.suppress(OSError):  # They are locked, also where there is no room for this.
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{holder} since {since}\n".encode(errors="replace"), 0)
     for name, who in holders.items():
         _logger.info("GPU %s is not used here, since it is held by %s", name, who)
     return list(taken)
@@ -122,7 +123,9 @@ def _try(
             except BlockingIOError:
                 text = os.pread(descriptor, _HOLDER_NBYTES_MAX, 0).decode(errors="replace")
                 os.close(descriptor)
-                holders[name] = text.strip() or "somebody who does not say who it is"
+                # (Anybody may have written it who shares the directory.)
+                plain = "".join(one if one.isprintable() else "?" for one in text.strip())
+                holders[name] = plain or "somebody who does not say who it is"
             except BaseException:
                 os.close(descriptor)
                 raise

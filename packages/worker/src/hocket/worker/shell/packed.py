@@ -96,13 +96,13 @@ def pack_datum(datum: Datum) -> list[memoryview]:
         It is in a file, and that is not what it was.
     """
     value = datum.value
-    if type(value) is SpillFile:
+    while type(value) is SpillFile:
         try:
             return read_patiently(value)
         except FileDamaged:
             if datum.value is value:
                 raise
-            # It was read back meanwhile, and the file removed.
+            # It was read back meanwhile, and the file removed; it may even be in another.
             value = datum.value
     return pack_value(value, f"the value of {datum.key!r}")
 

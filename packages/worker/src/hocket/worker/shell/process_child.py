@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Final
 
@@ -22,6 +23,7 @@ from hocket.core.errors import Reschedule
 from hocket.core.recent_logs import LogLine
 from hocket.core.task_context import PROVIDER, TaskContext
 from hocket.core.worker_view import WorkerView
+from hocket.protocol.feed import encode_plain
 from hocket.protocol.serialize import pack
 from hocket.worker.lanes import Lane
 from hocket.worker.shell.contexts import Contexts
@@ -29,6 +31,7 @@ from hocket.worker.shell.desk import PROCESSES
 from hocket.worker.shell.execution import Outcome, execute, failure_after
 from hocket.worker.shell.packed import Packed
 from hocket.worker.shell.process_pipe import (
+    FUNCTIONS_MAX,
     Answered,
     Asked,
     Buffers,
@@ -68,10 +71,15 @@ def main(descriptor: int, parent: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             return
+    # While anybody has our end, the worker does not hear that this process has died.
+    os.set_inheritable(descriptor, False)  # noqa: FBT003 - it takes no names
     pipe = Pipe(socket.socket(fileno=descriptor))
     hello, _ = pipe.receive()
     assert isinstance(hello, Hello)
-    _Child(pipe, hello).serve()
+    child = _Child(pipe, hello)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=child.forsake)
+    child.serve()
 
 
 class _Child:
@@ -92,15 +100,15 @@ class _Child:
             hello.device_names,
             cluster_id=hello.cluster_id,
             sees_own_gpus=True,
-            find_directory=lambda: str(self._ask(Want.DIRECTORY)),
-            send_event=lambda topics, message: self._pipe.send(Said(topics, message)),
+            find_directory=lambda: str(self._ask(Asked(Want.DIRECTORY))),
+            send_event=self._say,
         )
         self._contexts = Contexts(
             hello.worker, hello.scheduler_address, hello.secret, hello.settings, view
         )
         self._context: TaskContext | None = None
         self._tasks: SimpleQueue[tuple[RunOne, list[bytearray]]] = SimpleQueue()
-        self._answers: SimpleQueue[bool | str] = SimpleQueue()
+        self._answers: SimpleQueue[bool | str | Exception] = SimpleQueue()
         #: Tasks may have threads of their own, which ask as well.
         self._asking = threading.Lock()
 
@@ -112,16 +120,36 @@ class _Child:
         threading.Thread(target=self._read, name="hocket pipe", daemon=True).start()
         while True:
             self._serve_one()
-            # (Whoever ends this process flushes nothing.)
-            sys.stdout.flush()
-            sys.stderr.flush()
+            # (Whoever ends this process flushes nothing. Tasks may have closed these.)
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError, ValueError, AttributeError):
+                    stream.flush()
+
+    def forsake(self) -> None:
+        """Leave the worker alone in a process that a task has forked off this one."""
+        listeners.clear()
+        self._asking = threading.Lock()
+        self._pipe.forsake()
+        # Such as `multiprocessing.Pool` ends these by a signal, and waits until they are gone.
+        for name in _ENDING:
+            if hasattr(signal, name):
+                signal.signal(
+                    signal.Signals[name],
+                    signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL,
+                )
 
     def _read(self) -> None:
         try:
             while True:
                 self._read_one()
-        except (EOFError, OSError):
+        except EOFError:
             pass
+        except OSError as error:
+            if error.__cause__ is not None:
+                # A task's inputs may be too large; the worker hears that this process is gone.
+                with suppress(Exception):
+                    print(error, file=sys.stderr, flush=True)  # noqa: T201 - on its last leg
+                os._exit(1)
         # The worker is gone, and nobody waits for what runs here.
         os._exit(0)
 
@@ -139,7 +167,7 @@ class _Child:
         del buffers
         self._context = self._contexts.of(
             task,
-            secede=lambda: bool(self._ask(Want.SECEDE)),
+            secede=lambda: bool(self._ask(Asked(Want.SECEDE))),
             rejoin=self._rejoin,
         )
         outcome = execute(task, self._worker, message.inline_nbytes_max)
@@ -154,6 +182,8 @@ class _Child:
         function = self._functions.get(message.digest)
         if function is None:
             assert message.blob is not None
+            if len(self._functions) >= FUNCTIONS_MAX:
+                self._functions.clear()
             function = Function(message.digest, message.label, message.blob)
             self._functions[message.digest] = function
         task = Task(
@@ -197,13 +227,19 @@ class _Child:
 
     # What tasks ask for.
 
-    def _ask(self, what: str) -> bool | str:
+    def _ask(self, question: Asked | Said) -> bool | str:
         with self._asking:
-            self._pipe.send(Asked(what))
-            return self._answers.get()
+            self._pipe.send(question)
+            answer = self._answers.get()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def _rejoin(self) -> None:
-        self._ask(Want.REJOIN)
+        self._ask(Asked(Want.REJOIN))
+
+    def _say(self, topics: list[str], message: object) -> None:
+        self._ask(Said(topics, encode_plain(message, f"the event of the topic {topics!r}")))
 
     def _tell_line(self, line: LogLine) -> None:
         try:

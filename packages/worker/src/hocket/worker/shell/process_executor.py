@@ -20,6 +20,7 @@ from hocket.core.errors import Reschedule, WorkerDied
 from hocket.core.resource_names import GPU
 from hocket.core.task_context import PROVIDER, TaskContext
 from hocket.core.worker_view import WorkerView
+from hocket.protocol.feed import decode_plain
 from hocket.protocol.messages import Failure
 from hocket.worker.gpus import pinning
 from hocket.worker.shell.contexts import Contexts
@@ -57,11 +58,13 @@ class _Seat:
     has_seceded: bool = False
     context: TaskContext | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    #: Set when the thread has no more to do.
+    is_done: threading.Event = field(default_factory=threading.Event)
 
-    def kill(self, task: Task | None = None) -> None:
-        """Kill the process, if it runs this task (or any)."""
+    def kill(self, task: Task) -> None:
+        """Kill the process, if it runs this task."""
         with self.lock:
-            if self.process is not None and (task is None or self.task is task):
+            if self.process is not None and self.task is task:
                 self.process.kill()
 
 
@@ -105,6 +108,9 @@ class ProcessExecutor:
         self._numbers = 0
         self._is_short = False
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
+        #: A process is killed with the thread that started it, though another may use it by then
+        #: (see `process_child`): so threads end when all tasks have.
+        self._may_end = threading.Event()
         desk.executors.append(self)
 
     @property
@@ -176,15 +182,13 @@ class ProcessExecutor:
         for _ in seats:
             self._tasks.put(None)
         deadline_s = monotonic() + timeout_s
+        waits = [seat.is_done.wait(max(deadline_s - monotonic(), 0.0)) for seat in seats.values()]
+        self._pool.close()
+        self._may_end.set()
+        deadline_s = monotonic() + timeout_s
         for thread in seats:
             thread.join(max(deadline_s - monotonic(), 0.0))
-        ended = not any(thread.is_alive() for thread in seats)
-        for seat in seats.values():
-            seat.kill()
-        for thread in seats:
-            thread.join(timeout_s)
-        self._pool.close()
-        return ended
+        return all(waits)
 
     def _hello(self) -> Hello:
         view, contexts = self._view, self._contexts
@@ -217,6 +221,8 @@ class ProcessExecutor:
                 "a bug in hocket, please report: a thread of %r ended", self._contexts.worker
             )
             self._on_broken()
+        seat.is_done.set()
+        self._may_end.wait()
 
     def _wait_for_task(self) -> Task | None:
         try:
@@ -276,9 +282,12 @@ class ProcessExecutor:
             process.run(message, function.blob, buffers)
             del buffers, message
             ended, value = self._hear(seat, process, task)
-        except (EOFError, OSError):
+        except (EOFError, OSError) as error:
             self._leave(seat)
-            died = WorkerDied(key=task.key, causes=[process.end()])
+            cause = process.end()
+            if error.__cause__ is not None:
+                cause = f"{cause}: {error}"
+            died = WorkerDied(key=task.key, causes=[cause])
             failure = failure_of(died, task.key, task.attempt, worker)
             return _failed(failure, start_s)
         self._leave(seat)
@@ -304,19 +313,20 @@ class ProcessExecutor:
             message, buffers = process.pipe.receive()
             if isinstance(message, Ended):
                 return message, buffers
-            if isinstance(message, Asked):
-                process.pipe.send(Answered(self._answer(seat, task, message.what)))
+            if isinstance(message, Asked | Said):
+                process.pipe.send(Answered(self._answer(seat, task, message)))
             elif isinstance(message, Printed):
                 keep(message.line)
-            elif isinstance(message, Said):
-                self._view.send_event(message.topics, message.message)
 
-    def _answer(self, seat: _Seat, task: Task, what: str) -> bool | str:
-        if what == Want.DIRECTORY:
-            return self._view.find_directory()
+    def _answer(self, seat: _Seat, task: Task, asked: Asked | Said) -> bool | str | Exception:
+        if isinstance(asked, Said) or asked.what == Want.DIRECTORY:
+            try:
+                return self._do(asked)
+            except Exception as error:  # noqa: BLE001 - the task is to deal with it
+                return error
         gate = threading.Event()
         with self._desk.lock:
-            if what == Want.SECEDE:
+            if asked.what == Want.SECEDE:
                 done = self._desk.secede(task)
                 seat.has_seceded = seat.has_seceded or done
                 self._desk.wake()
@@ -327,6 +337,12 @@ class ProcessExecutor:
             if self._desk.rejoin(task, gate.set):
                 return True
         gate.wait()
+        return True
+
+    def _do(self, asked: Asked | Said) -> bool | str:
+        if isinstance(asked, Asked):
+            return self._view.find_directory()
+        self._view.send_event(asked.topics, decode_plain(asked.payload))
         return True
 
     def _announce(self) -> bool:

@@ -18,6 +18,7 @@ from hocket.protocol.messages import Failure
 from hocket.worker.feed import Phases
 
 __all__ = [
+    "FUNCTIONS_MAX",
     "Answered",
     "Asked",
     "Buffers",
@@ -29,6 +30,9 @@ __all__ = [
     "Said",
     "Want",
 ]
+
+#: So many functions a process keeps; both ends forget all of them when there is one more.
+FUNCTIONS_MAX: Final = 1000
 
 _LENGTH: Final = struct.Struct("<Q")
 
@@ -114,16 +118,19 @@ class Asked(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """To a process: what its task wanted to know."""
+    """To a process: what its task wanted to know, or what it is to raise."""
 
-    value: bool | str
+    value: bool | str | Exception
 
 
 class Said(NamedTuple):
-    """From a process: its task says something to those who follow topics."""
+    """From a process: its task says something to those who follow topics, and waits.
+
+    The message is encoded, so that nothing of the user's is unpickled here.
+    """
 
     topics: list[str]
-    message: object
+    payload: bytes
 
 
 class Printed(NamedTuple):
@@ -166,11 +173,16 @@ class Pipe:
         Raises
         ------
         EOFError, OSError
-            The other end is closed.
+            The other end is closed, or what came cannot be taken in, and nothing can after it.
         """
         (length,) = _LENGTH.unpack(self._read(_LENGTH.size))
-        message, sizes = pickle.loads(self._read(length))
-        return message, [self._read(size) for size in sizes]
+        try:
+            message, sizes = pickle.loads(self._read(length))
+            return message, [self._read(size) for size in sizes]
+        except (EOFError, OSError):
+            raise
+        except Exception as error:
+            raise OSError(f"what came could not be taken in: {error!r}") from error
 
     def _read(self, size: int) -> bytearray:
         data = bytearray(size)
@@ -185,4 +197,10 @@ class Pipe:
 
     def close(self) -> None:
         """Close this end. May be called twice."""
+        self._end.close()
+
+    def forsake(self) -> None:
+        """Close this end in a process that was forked off: it is the other's."""
+        # (Another thread, which is not here, may have had it.)
+        self._lock = threading.Lock()
         self._end.close()

@@ -19,7 +19,7 @@ from typing import Final
 
 import psutil
 
-from hocket.worker.shell.process_pipe import Buffers, Hello, Pipe, RunOne
+from hocket.worker.shell.process_pipe import FUNCTIONS_MAX, Buffers, Hello, Pipe, RunOne
 
 __all__ = ["Process", "ProcessPool"]
 
@@ -103,6 +103,8 @@ class Process:
         is_known = message.digest in self._known
         message = message._replace(blob=None if is_known else blob, path=_search_path())
         self.pipe.send(message, buffers)
+        if not is_known and len(self._known) >= FUNCTIONS_MAX:
+            self._known.clear()
         self._known.add(message.digest)
 
     def kill(self) -> None:
@@ -118,8 +120,12 @@ class Process:
                 self._process.wait(0.2)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-        code = self._process.wait(_GONE_S)
         self.pipe.close()
+        try:
+            code = self._process.wait(_GONE_S)
+        except subprocess.TimeoutExpired:
+            # (It has much memory to give back, or hangs in a driver.)
+            return "killed, and still not gone"
         if code >= 0:
             return f"exit code {code}"
         try:
@@ -168,7 +174,7 @@ class ProcessPool:
         Raises
         ------
         OSError
-            The system has no more processes.
+            The system has no more processes, or the pool is closed.
         """
         with self._lock:
             found = None
@@ -190,6 +196,10 @@ class ProcessPool:
             found = Process(self._greet(), variables, generation)
             with self._lock:
                 self._made.add(found)
+                is_late = self._is_closed
+            if is_late:
+                found.retire()
+                raise OSError("the worker ends")
         return found
 
     def give_back(self, process: Process) -> None:
@@ -218,9 +228,12 @@ class ProcessPool:
             process.retire()
 
     def close(self) -> None:
-        """Keep no process any more."""
+        """Kill all processes, also those that run tasks, and make no more."""
         with self._lock:
             self._is_closed = True
+            made = list(self._made)
+        for process in made:
+            process.kill()
         self.end_idle()
 
 

@@ -113,26 +113,45 @@ class SpillDirectory:
         with self._guard:
             if self._is_closed:
                 raise FileNotFoundError(f"the directory in {self._parent} was removed")
+            if self._path is not None and not self._path.is_dir():
+                # Some hosts remove what nobody touched for days.
+                _logger.warning("somebody has removed %s; another is made", self._path)
+                self._path = None
+                self._unlock()
             if self._path is None:
                 self._path = self._make()
             return self._path
 
     def _make(self) -> Path:
         path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
+        try:
+            self._lock_in(path)
+        except BaseException:
+            # It is tried again and again, and each would stay.
+            shutil.rmtree(path, ignore_errors=True)
+            raise
         if _is_in_memory(path):
             _logger.warning(
                 "results that are to leave the memory go to %s, which lies in memory as well;"
                 " set worker.local_directory to a directory on a disk",
                 path,
             )
-        if fcntl is not None:
-            # It has its name only when it is locked: others never find it free.
-            fresh = path / f"{_LOCK}.new"
-            self._lock_number = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            with suppress(OSError):  # Some network file systems have no locks.
-                fcntl.flock(self._lock_number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fresh.rename(path / _LOCK)
         return path
+
+    def _lock_in(self, path: Path) -> None:
+        if fcntl is None:
+            return
+        # It has its name only when it is locked: others never find it free.
+        fresh = path / f"{_LOCK}.new"
+        number = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with suppress(OSError):  # Some network file systems have no locks.
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fresh.rename(path / _LOCK)
+        except BaseException:
+            os.close(number)
+            raise
+        self._lock_number = number
 
     def close(self) -> None:
         """Remove the directory and all that is in it. May be called twice."""
@@ -141,9 +160,12 @@ class SpillDirectory:
             path, self._path = self._path, None
             if path is not None:
                 shutil.rmtree(path, ignore_errors=True)
-            if self._lock_number >= 0:
-                os.close(self._lock_number)
-                self._lock_number = -1
+            self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock_number >= 0:
+            os.close(self._lock_number)
+            self._lock_number = -1
 
     def sweep(self) -> int:
         """Remove what dead workers of the same user left beside it; return how many."""

@@ -68,19 +68,21 @@ def write_file(path: Path, buffers: Iterable[memoryview]) -> SpillFile:
     checksum = 0
     number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
-        for buffer in buffers:
-            view = buffer.cast("B")
-            sizes.append(view.nbytes)
-            for start in range(0, view.nbytes, _CHUNK_NBYTES):
-                chunk = view[start : start + _CHUNK_NBYTES]
-                checksum = zlib.crc32(chunk, checksum)
-                while chunk:
-                    chunk = chunk[os.write(number, chunk) :]
+        try:
+            for buffer in buffers:
+                view = buffer.cast("B")
+                sizes.append(view.nbytes)
+                for start in range(0, view.nbytes, _CHUNK_NBYTES):
+                    chunk = view[start : start + _CHUNK_NBYTES]
+                    checksum = zlib.crc32(chunk, checksum)
+                    while chunk:
+                        chunk = chunk[os.write(number, chunk) :]
+        finally:
+            # (Network file systems may say only here that there is no room.)
+            os.close(number)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    finally:
-        os.close(number)
     return SpillFile(path, sizes, checksum)
 
 

@@ -130,6 +130,12 @@ class Spiller:
                 )
             self._tell(lambda: disk.is_full(spill, reason, now()))
             return
+        except Exception as error:
+            # Whatever it is, the machine waits for an answer.
+            _logger.exception("an error while %r was done", spill)
+            reason = f"{type(error).__name__}: {error}"
+            self._tell(lambda: disk.cannot_spill(spill, reason))
+            return
         self._used_nbytes += file.nbytes
         duration_s = perf_counter() - began_s
         self._tell(lambda: disk.spilled(spill, file, start_s, duration_s))
@@ -145,7 +151,13 @@ class Spiller:
         if is_on_device(value):
             kind = type(value).__qualname__
             raise SerializationError(what=what, type_name=kind, reason="it is on a device")
-        buffers = pack_value(value, what)
+        try:
+            buffers = pack_value(value, what)
+        except SerializationError as error:
+            if isinstance(error.__cause__, MemoryError):
+                # That may be otherwise later on.
+                raise _Full("there is no memory in which to pickle a value") from None
+            raise
         directory = self._directory.path()
         shortage = disk_shortage(
             sum(buffer.nbytes for buffer in buffers),
@@ -185,7 +197,10 @@ class Spiller:
 def is_on_device(value: object) -> bool:
     """Tell whether a value is an array in the memory of a device, or a collection of such."""
     if isinstance(value, dict):
-        value = tuple(islice(value.values(), _SAMPLE_MAX))
+        try:
+            value = tuple(islice(dict.values(value), _SAMPLE_MAX))
+        except RuntimeError:  # A thread of the user's changes it just now.
+            value = ()
     some = value[:_SAMPLE_MAX] if type(value) in {list, tuple} else (value,)  # type: ignore[index]
     return any(_has_interface(one) for one in some)
 
@@ -215,8 +230,14 @@ class _Lane:
                 return
             self._commands.put(command)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    # The system has no more. It is tried again with the next command.
+                    _logger.warning("cannot start the thread %r: %s", self._name, error)
+                    return
+                self._thread = thread
 
     def close(self, timeout_s: float) -> bool:
         """Do no more than what is being done; return whether that has ended."""
