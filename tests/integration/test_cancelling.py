@@ -41,10 +41,10 @@ def sleep(name: str, seconds: float) -> None:
     time.sleep(seconds)
 
 
-def open_pipe(name: str, path: str) -> None:
-    say(name)
-    # It waits outside of Python until somebody has opened it for writing.
-    os.close(os.open(path, os.O_RDONLY))
+def open_pipes(told: str, free: str) -> None:
+    """Tell the test by one pipe, and wait for another: in one go, outside of Python."""
+    for opened in list(map(os.open, (told, free), (os.O_WRONLY, os.O_RDONLY))):
+        os.close(opened)
 
 
 def gather_for_ever(name: str) -> Any:
@@ -132,9 +132,11 @@ def test_what_sleeps_in_a_process_is_ended_with_it(fresh: tuple[LocalCluster, Cl
 def test_what_cannot_be_interrupted_says_so_and_keeps_its_slot(
     client: Client, tmp_path: Path
 ) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    future = begin(client, open_pipe, str(pipe))
+    told, free = tmp_path / "told", tmp_path / "free"
+    os.mkfifo(told)
+    os.mkfifo(free)
+    future = client.submit(open_pipes, str(told), str(free))
+    os.close(os.open(told, os.O_RDONLY))
     report = client.cancel(future, timeout=TIMEOUT_S)
     (worker,) = report.running.values()
     assert list(report.running) == [future.key]
@@ -144,7 +146,7 @@ def test_what_cannot_be_interrupted_says_so_and_keeps_its_slot(
     bound = client.submit(negate, 1, workers=[worker])
     assert client.submit(negate, 2, pure=False).result(TIMEOUT_S) == -2
     assert not bound.done()
-    pipe.write_bytes(b"")
+    os.close(os.open(free, os.O_WRONLY))
     assert slots_are_free(client)
     assert bound.result(TIMEOUT_S) == -1
 
