@@ -120,9 +120,44 @@ def test_a_coroutine_on_a_thread_is_interrupted_where_it_waits():
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    assert "TaskInterrupted" in run(task, guard)
+    assert "CancelledError" in run(task, guard)
     thread.join()
     assert LOG == ["cleaned up"]
+
+
+async def turn_for_ever():
+    BEGUN.release()
+    while True:  # noqa: ASYNC110 - it turns, as users' code may
+        await asyncio.sleep(0)
+
+
+async def divide(number):
+    await asyncio.sleep(0)
+    return 1 / number
+
+
+def test_what_a_coroutine_raises_has_the_frames_of_the_user_alone():
+    text = run(task_of(divide, 0), Guard())
+    assert text.count("File ") == 1
+    assert "in divide" in text
+    assert run(task_of(divide, 4), Guard()) == 0.25
+
+
+def test_a_coroutine_ends_whenever_it_comes_and_its_loop_is_not_hit(caplog):
+    for _ in range(100):
+        guard = Guard()
+        task = task_of(turn_for_ever)
+
+        def interrupt(guard=guard, task=task):
+            assert BEGUN.acquire(timeout=TIMEOUT_S)
+            guard.interrupt(task)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        end = run(task, guard)
+        assert "CancelledError" in end or "TaskInterrupted" in end
+        thread.join()
+    assert caplog.records == []
 
 
 def swallow(times):

@@ -55,12 +55,14 @@ class Guard(TaskGuard):
         The same, until the end of what runs.
     """
 
-    __slots__ = ("_lock", "_thread", "_wake", "interrupted", "task", "unwanted")
+    __slots__ = ("_cancel", "_lock", "_thread", "_wake", "interrupted", "task", "unwanted")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._thread = threading.get_ident()
         self._wake: Callable[[], object] | None = None
+        #: What waits on a loop of this thread's, and how it is cancelled there.
+        self._cancel: tuple[object, Callable[[], object]] | None = None
         self.task: object = None
         self.unwanted: object = None
         self.interrupted: object = None
@@ -69,10 +71,12 @@ class Guard(TaskGuard):
         """Interrupt a task, if it runs here or is about to; for any other thread."""
         with self._lock:
             self.unwanted = self.interrupted = task
+            cancel, wake = self._cancel, self._wake
+            if cancel is not None and cancel[0] is task:
+                cancel[1]()
             if self.task is not task:
                 return
             _raise_in(self._thread, TaskInterrupted)
-            wake = self._wake
             if wake is not None:
                 wake()
 
@@ -85,6 +89,10 @@ class Guard(TaskGuard):
             self._wake = None
             _raise_in(self._thread, None)
             self.unwanted = self.interrupted = None
+
+    def cancel_by(self, task: object, cancel: Callable[[], object] | None) -> None:
+        """Say how a task is cancelled that waits between its steps, and that it is over (None)."""
+        self._cancel = None if cancel is None else (task, cancel)
 
     def run(self, task: object, function: Callable[..., Any], *args: object) -> Any:
         """Call a function of a task's, in the guard's thread, so that it can be interrupted."""
@@ -180,22 +188,45 @@ class GuardedSteps:
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, Any], guard: Guard) -> Any:
-    """Run a coroutine of the user's in this thread, on a loop of its own."""
-    with asyncio.Runner() as runner:
-        guard.wake_by(partial(_stir, runner.get_loop()))
+    """Run a coroutine of the user's in this thread, on a loop of its own.
+
+    Its steps can be interrupted, and its waits cancelled; the loop itself is not the user's, and
+    would take an exception that arrives in it for one of a callback.
+    """
+    task = guard.task
+
+    async def steps() -> tuple[Any, BaseException | None]:
+        running = asyncio.current_task()
+        assert running is not None
+        guard.cancel_by(task, partial(_cancel_in, asyncio.get_running_loop(), running))
         try:
-            return runner.run(coroutine)
+            if guard.unwanted is task:
+                raise TaskInterrupted  # noqa: TRY301 - as if it came a moment later
+            return await GuardedSteps(guard, task, lambda: coroutine), None
+        except BaseException as error:  # noqa: BLE001 - code of the user's
+            # Handed over, so that its traceback has no frames of the loop.
+            return None, error
+
+    try:
+        guard.task = None
+        with asyncio.Runner() as runner:
+            value, raised = runner.run(steps())
+    finally:
+        guard.cancel_by(task, None)
+        # (If it never began.)
+        coroutine.close()
+    if raised is not None:
+        try:
+            raise raised
         finally:
-            guard.wake_by(None)
+            # Its traceback knows this frame.
+            del raised
+    return value
 
 
-def _stir(loop: asyncio.AbstractEventLoop) -> None:
+def _cancel_in(loop: asyncio.AbstractEventLoop, running: asyncio.Task[Any]) -> None:
     with suppress(RuntimeError):  # It is closed, so nothing waits there.
-        loop.call_soon_threadsafe(_do_nothing)
-
-
-def _do_nothing() -> None:
-    pass
+        loop.call_soon_threadsafe(running.cancel)
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:
