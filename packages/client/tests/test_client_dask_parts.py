@@ -60,6 +60,8 @@ def test_they_can_be_copied_and_pickled(client: Client) -> None:
         assert int(client.compute(same.sum(), sync=True)) == 210
     node = next(iter(dict(kept.dask).values()))
     assert node.copy().value is node.value
+    # As dask's own tools ask it.
+    assert node.result(20).shape == (5,)
     other = node.substitute({}, "other")
     assert (other.key, other.value) == ("other", node.value)
     assert node.substitute({}, node.key) is node

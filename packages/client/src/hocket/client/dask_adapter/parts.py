@@ -42,6 +42,10 @@ def _node_class() -> Any:
                 ),
             )
 
+        def result(self, timeout: float | None = None) -> Any:
+            """Return the value, as who finds a future in a graph asks it for."""
+            return self.value.result(timeout)
+
         def copy(self) -> Any:
             """Return the same once more."""
             return part_node(self.key, self.value)
