@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from time import sleep
 
@@ -316,3 +317,16 @@ def test_outside_of_tasks_shields_are_nothing():
     found = []
     in_thread(lambda: found.append(guard.shield()))
     assert found == [None]
+
+
+def test_a_thread_that_is_traced_goes_on_after_an_interrupt():
+    guard = Guard()
+    task = task_of(count_to, 10)
+    guard.interrupt(task)
+    assert "TaskInterrupted" in run(task, guard)
+    before = sys.gettrace()
+    sys.settrace(lambda *_: None)
+    try:
+        assert count_to(3) == 3
+    finally:
+        sys.settrace(before)

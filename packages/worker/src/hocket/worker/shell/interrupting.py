@@ -87,7 +87,7 @@ class Guard(TaskGuard):
         """
         with self._lock:
             self._wake = None
-            _raise_in(self._thread, None)
+            _let_arrive()
             self.unwanted = self.interrupted = None
 
     def cancel_by(self, task: object, cancel: Callable[[], object] | None) -> None:
@@ -133,7 +133,7 @@ class Guard(TaskGuard):
             # It may have arrived, and this be what cleans up after it. (If not, it comes again.)
             try:
                 with self._lock:
-                    _raise_in(self._thread, None)
+                    _let_arrive()
                     self.unwanted = None
             except BaseException:
                 self.task = task
@@ -229,7 +229,20 @@ def _cancel_in(loop: asyncio.AbstractEventLoop, running: asyncio.Task[Any]) -> N
         loop.call_soon_threadsafe(running.cancel)
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Have an exception raised in a thread, or none that was to be."""
-    what = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)
+def _let_arrive() -> None:
+    """Let what may be pending in this thread arrive here, and nowhere else.
+
+    It is not taken back (by raising nothing instead): the interpreter would go on to look for it at
+    each step until the next one arrives, and Python 3.11 never gets ahead then while it is traced.
+    """
+    try:
+        _raise_in(threading.get_ident(), TaskInterrupted)
+        while True:
+            pass
+    except TaskInterrupted:
+        return
+
+
+def _raise_in(thread: int, error: type[BaseException]) -> None:
+    """Have an exception raised in a thread, in the place of one that is pending."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))
