@@ -30,7 +30,7 @@ from hocket.protocol.messages import (
 from hocket.protocol.roles import Role
 from hocket.worker.invariants import check
 from hocket.worker.machine import Answer, WorkerMachine
-from hocket.worker.state import Fetch, Interrupt, Leave
+from hocket.worker.state import DropFile, Fetch, Interrupt, Leave, Spill, Unspill
 
 OWN = "tcp://me:1"
 KEYS = ("a", "b", "c")
@@ -132,6 +132,9 @@ class WorkerAmongEnemies(RuleBasedStateMachine):
         self.taken = []
         self.fetches = []
         self.requests = []
+        #: What is on its way to the disk and back, and what is there.
+        self.moves = []
+        self.files = set()
 
     @rule(data=st.data(), count=st.integers(1, 6), runs=st.booleans(), takes=st.booleans())
     def hear(self, data, count, runs, takes):
@@ -241,6 +244,27 @@ class WorkerAmongEnemies(RuleBasedStateMachine):
             self.machine.here_ran(HereRan(number, b"value", None))
         self.requests.clear()
 
+    @rule(how=st.sampled_from(["done", "fails", "is full"]))
+    def disk_answers(self, how):
+        """Have the disk, which is no enemy, answer all that it was asked."""
+        moves, self.moves = self.moves, []
+        disk = self.machine.disk
+        for move in moves:
+            if isinstance(move, Unspill):
+                if how == "done":
+                    disk.unspilled(move, b"value", self.now_s, 0.1)
+                else:
+                    disk.lost(move.datum, move.file, "it is damaged", self.now_s)
+            elif how == "done":
+                file = object()
+                self.files.add(file)
+                disk.spilled(move, file, self.now_s, 0.1)
+            elif how == "fails":
+                disk.cannot_spill(move, "it cannot be pickled")
+            else:
+                disk.is_full(move, "there is no room", self.now_s)
+        self.look()
+
     @rule()
     def send(self):
         said = self.machine.take_outbox()
@@ -257,6 +281,10 @@ class WorkerAmongEnemies(RuleBasedStateMachine):
                 self.fetches.append(command)
             elif isinstance(command, RunHere):
                 self.requests.append(command.request)
+            elif isinstance(command, Spill | Unspill):
+                self.moves.append(command)
+            elif isinstance(command, DropFile):
+                self.files.remove(command.file)
             else:
                 assert isinstance(command, Interrupt | Leave)
         for task in self.machine.take_granted():
