@@ -32,7 +32,7 @@ from hocket.protocol.serialize import ArgumentPickler, dump_function, pack, unpa
 from hocket.transport import DataPool, listen
 from hocket.worker.invariants import check
 from hocket.worker.machine import WorkerMachine
-from hocket.worker.shell import Worker, interrupting
+from hocket.worker.shell import Worker
 from hocket.worker.shell.contexts import Contexts
 from hocket.worker.shell.coroutines import CoroutineExecutor
 from hocket.worker.shell.desk import LOOP, PROCESSES, Desk, Flush
@@ -366,10 +366,3 @@ def bench():
             return made
 
         yield make
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_pending():
-    """Leave no interrupt that Python looks for, of a thread that ended: tracing would not go on."""
-    yield
-    interrupting._let_arrive()

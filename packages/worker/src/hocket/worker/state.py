@@ -312,7 +312,7 @@ class Fetch:
 class Spill:
     """A command: write a value into a file.
 
-    It is answered by exactly one of `WorkerMachine.spilled` and `spill_failed`.
+    It is answered by exactly one of `spilled`, `cannot_spill` and `is_full` of `Disk`.
 
     Attributes
     ----------
@@ -336,12 +336,12 @@ class Spill:
 class Unspill:
     """A command: read a value back from its file.
 
-    It is answered by exactly one of `WorkerMachine.unspilled` and `unspill_failed`.
+    It is answered by exactly one of `unspilled` and `lost` of `Disk`.
 
     Attributes
     ----------
     datum, file
-        Which value, and what `WorkerMachine.spilled` was given for it.
+        Which value, and what `Disk.spilled` was given for it.
     """
 
     __slots__ = ("datum", "file")
