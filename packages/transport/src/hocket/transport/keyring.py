@@ -43,12 +43,13 @@ def hear_secret(secret: str, told: str, keep_s: float) -> None:
         It is no secret.
     """
     heard = parse_secret(told)
+    # In one step: another thread may put the greater key there meanwhile.
     with _lock:
         links = list(_links(secret))
-    for known in map(parse_secret, links):
-        if known.has(heard.role) and known.key(heard.role) == heard.key(heard.role):
-            return
-    replace_secret(secret, told, keep_s)
+        for known in map(parse_secret, links):
+            if known.has(heard.role) and known.key(heard.role) == heard.key(heard.role):
+                return
+        _replace(links[-1], told, keep_s)
 
 
 def current_secret(secret: str) -> str:
