@@ -65,8 +65,8 @@ def test_a_greater_key_that_comes_at_the_same_time_stays(monkeypatch):
     other = threading.Thread(target=replace_secret, args=(secret, scheduler, 10))
 
     def parse(text):
-        # What is known is looked at after what was told. The other thread comes to its end here only
-        # if it is let in between that and replacing.
+        # What is known is looked at after what was told. The other thread ends here only if it is
+        # let in between that and replacing.
         if text != client:
             other.start()
             other.join(0.05)

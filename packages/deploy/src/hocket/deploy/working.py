@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from hocket.core.errors import HandshakeRefused, HocketError, SettingsError
+from hocket.core.name_lists import split_names
 from hocket.core.resource_names import GPU
 from hocket.core.settings import Settings
 from hocket.deploy.arguments import check_resources
@@ -196,7 +197,7 @@ def parse_resources(text: str) -> dict[str, float]:
         It is not of this form, or an amount is negative.
     """
     amounts: dict[str, float] = {}
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
+    for part in split_names(text):
         name, separator, amount = (piece.strip() for piece in part.partition("="))
         try:
             amounts[name] = float(amount)

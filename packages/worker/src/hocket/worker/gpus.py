@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hocket.core.errors import SettingsError
+from hocket.core.name_lists import split_names
 
 __all__ = ["Choice", "assigned_gpus", "choose_gpus", "pinning", "share_of"]
 
@@ -63,7 +64,7 @@ def assigned_gpus(environment: Mapping[str, str], gpu_file: str = "") -> list[st
     for name in (_VISIBLE, _ROCM, _HIP, "SLURM_JOB_GPUS"):
         if name in environment:
             text = environment[name].strip()
-            return [] if text in _NONE else _names(text)
+            return [] if text in _NONE else split_names(text)
     if gpu_file:
         found = (_TORQUE_LINE.fullmatch(line.strip()) for line in gpu_file.splitlines())
         return list(dict.fromkeys(match[1] for match in found if match is not None))
@@ -109,9 +110,9 @@ def choose_gpus(
     if text.isascii() and text.isdecimal():
         names, count = to_be_had, int(text)
     elif counted is not None:
-        names, count, is_assigned = _names(counted[2]), int(counted[1]), False
+        names, count, is_assigned = split_names(counted[2]), int(counted[1]), False
     else:
-        names, is_assigned = _names(text), False
+        names, is_assigned = split_names(text), False
         count = len(names)
     if len(set(names)) != len(names):
         raise _unfit(asked, "each GPU is named once")
@@ -148,10 +149,6 @@ def pinning(names: Sequence[str], environment: Mapping[str, str]) -> dict[str, s
     if _INTEL in environment:
         variables[_INTEL] = shown
     return variables
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in (piece.strip() for piece in text.split(",")) if name]
 
 
 def _unfit(asked: str, problem: str) -> SettingsError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 
+from hocket.core.name_lists import split_names
 from hocket.core.settings import Settings
 
 __all__ = ["is_loopback", "names_of", "needs_login", "uses_tls"]
@@ -34,6 +35,6 @@ def is_loopback(host: str) -> bool:
 
 def names_of(settings: Settings) -> set[str]:
     """Return the names by which this host may be called, with those of the settings."""
-    given = {name.strip() for name in settings.diagnostics.hosts.split(",")}
+    given = split_names(settings.diagnostics.hosts)
     hostname = socket.gethostname()
     return {hostname, f"{hostname}.local", *given} - {""}

@@ -12,6 +12,7 @@ from typing import Final
 
 from tornado.httpserver import HTTPServer
 
+from hocket.core.name_lists import split_names
 from hocket.core.settings import Settings
 from hocket.diagnostics.relatives import Relatives
 from hocket.diagnostics.visuals import RoleName
@@ -111,9 +112,8 @@ def load_pages(modules: str) -> None:
     importlib.import_module("hocket.diagnostics.plots")
     for entry in entry_points(group=PAGES_GROUP):
         _load(entry.name, entry.load)
-    for module in modules.split(","):
-        if module.strip():
-            _load(module.strip(), functools.partial(importlib.import_module, module.strip()))
+    for module in split_names(modules):
+        _load(module, functools.partial(importlib.import_module, module))
 
 
 def _load(name: str, load: Callable[[], object]) -> None:

@@ -13,6 +13,7 @@ import logging
 import sys
 from typing import Final
 
+from hocket.core.name_lists import split_names
 from hocket.protocol.credentials import parse_secret
 from hocket.protocol.roles import Role
 from hocket.transport.services import RoleFacts
@@ -43,8 +44,7 @@ class Consumers:
         self._facts = facts
         self._processes: set[asyncio.subprocess.Process] = set()
         self._closing = False
-        names = facts.settings.scheduler.consumers.split(",")
-        places = [name.strip() for name in names if name.strip()]
+        places = split_names(facts.settings.scheduler.consumers)
         if places and facts.scheduler_address.startswith("inproc:"):
             log.error(
                 "the event consumers %s are not started: they are processes, and none reaches a"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hocket.core.errors import HocketError
+from hocket.core.name_lists import split_names
 from hocket.core.settings import Settings
 from hocket.protocol.credentials import parse_secret
 from hocket.protocol.messages import SecretChanged
@@ -84,9 +85,7 @@ class Scheduler:
                 memory_part=limits.memory_part,
                 placement=limits.placement,
                 clients_may_end=limits.clients_may_end,
-                permitted_functions=frozenset(
-                    name for each in limits.permitted_functions.split(",") if (name := each.strip())
-                ),
+                permitted_functions=frozenset(split_names(limits.permitted_functions)),
                 # A frame may pass its aim by one row, so the aim stays well below the limit.
                 frame_nbytes_aim=min(FRAME_NBYTES_AIM, frame_nbytes_max // 4),
                 answer_nbytes_max=frame_nbytes_max // 2,
