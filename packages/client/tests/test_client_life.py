@@ -74,6 +74,13 @@ def test_wait_for_workers(client: Client, scheduler: Any) -> None:
 # ---------------------------------------------------------------------- life of clients
 
 
+@pytest.mark.parametrize("timeout", ["soon", -1, True])
+def test_a_shutdown_with_a_wrong_timeout_ends_nothing(client: Client, timeout: Any) -> None:
+    with pytest.raises(SettingsError, match=r"'timeout' from shutdown\(\)"):
+        client.shutdown(timeout=timeout)
+    assert client.submit(abs, -1).result(5) == 1
+
+
 def test_close(client: Client, scheduler: Any) -> None:
     scheduler.held = True
     pending = client.submit(increment, 1)

@@ -11,6 +11,7 @@ from hocket.client.shell.blocking import deadline
 from hocket.client.shell.session import ClientSession
 from hocket.client.shell.ways import Signal, apart, run_blocking, run_in_loop, waits
 from hocket.core.errors import PeerLost, SettingsError
+from hocket.core.units import parse_seconds
 from hocket.core.worker_view import WorkerView
 from hocket.protocol.messages import (
     ClusterDescribed,
@@ -136,11 +137,14 @@ class Restarter:
         ------
         SettingsError
             The client knows no more than the address, and the scheduler's settings do not let
-            clients end the cluster.
+            clients end the cluster; or the timeout is none.
         PeerLost
             The client is closed, or its scheduler gone.
         """
         asynchronous = self._session.asynchronous
+        if timeout is not None:
+            # Looked at before anything ends.
+            timeout = parse_seconds(timeout, name="timeout", source="shutdown()")
         ending = self._shut_down(timeout, drains=drain)
         return run_in_loop(ending) if asynchronous else run_blocking(ending)
 

@@ -7,8 +7,8 @@ Nothing but the user's code may be hit, however close the end of it is. A thread
 by storing that in its `Guard`, and takes it back when it is done; no lock is taken for that. Who
 interrupts says first that it will, and looks then what the thread runs. So either it sees that the
 thread is done, or the thread sees that it was to be interrupted; then the thread waits until the
-other is done, and takes back what may still be pending. (Each sees the other's store, since the
-interpreter runs one thread at a time.)
+other is done, and lets arrive, where it does no harm, what may still be pending. (Each sees the
+other's store, since the interpreter runs one thread at a time.)
 
 Between the store and the end of that an exception may arrive twice: one that was pending, and one
 of who had just looked. It arrives in calls only, so what stands between them is safe.
